@@ -1,0 +1,1 @@
+//! Is that peer right, and how fast.

@@ -1,0 +1,1 @@
+//! The services that Wharf ships, one module each.

@@ -1,0 +1,1 @@
+//! Where: `[scheme:]target[,option=value]`.

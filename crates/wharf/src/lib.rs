@@ -1,0 +1,4 @@
+//! Serve network services and connect to them.
+pub mod address;
+pub mod framing;
+pub mod names;

@@ -1,0 +1,1 @@
+//! Names of hosts, services and ports.
