@@ -1,1 +1,5 @@
 //! The services that Wharf ships, one module each.
+
+pub mod echo;
+
+pub use echo::Echo;

@@ -1,0 +1,114 @@
+//! The transport below a connection.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsStream;
+
+use super::Connection;
+use crate::network::os::Seqpacket;
+
+/// A byte stream of any network.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
+
+/// The transports, as one type: the common ones are reached without a virtual call.
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Packets(Seqpacket),
+    Tls(Box<TlsStream<Connection>>),
+    Other(Box<dyn ByteStream>),
+    /// The connection was taken out; see [`Connection::take`].
+    Gone,
+}
+
+impl Stream {
+    /// Whether written bytes may wait inside until a flush.
+    pub(crate) fn buffers_output(&self) -> bool {
+        matches!(self, Stream::Tls(_) | Stream::Other(_))
+    }
+
+    /// Whether closing takes a message of its own (TLS's close_notify).
+    pub(crate) fn says_goodbye(&self) -> bool {
+        matches!(self, Stream::Tls(_) | Stream::Other(_))
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Stream::Tcp(_) => "tcp",
+            Stream::Unix(_) => "unix",
+            Stream::Packets(_) => "seqpacket",
+            Stream::Tls(_) => "tls",
+            Stream::Other(_) => "other",
+            Stream::Gone => "gone",
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, space),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, space),
+            Stream::Packets(stream) => Pin::new(stream).poll_read(cx, space),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, space),
+            Stream::Other(stream) => Pin::new(stream).poll_read(cx, space),
+            Stream::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Packets(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Other(stream) => Pin::new(stream).poll_flush(cx),
+            // The kernel has the bytes already.
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Packets(_) | Stream::Gone => {
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Packets(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Other(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

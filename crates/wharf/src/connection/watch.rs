@@ -1,0 +1,113 @@
+//! What a server sees of a connection, and how it reaches into it.
+//!
+//! The connection's task writes the cells, the server's sweep reads them. Only
+//! one task polls a connection at a time, so a cell is raised by a plain load
+//! and store: no locked instruction is paid per message.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+
+use super::CloseReason;
+
+/// The cells of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    received: AtomicU64,
+    sent: AtomicU64,
+    messages: AtomicU64,
+    /// Output is waiting for the peer to make room.
+    writing: AtomicBool,
+    /// What the server decided; 0 is nothing.
+    verdict: AtomicU8,
+    /// Set once for all connections of a server when it drains.
+    draining: Arc<AtomicBool>,
+    waker: Mutex<Option<Waker>>,
+}
+
+fn raise(cell: &AtomicU64, by: u64) {
+    cell.store(
+        cell.load(Ordering::Relaxed).wrapping_add(by),
+        Ordering::Relaxed,
+    );
+}
+
+impl Watch {
+    pub(crate) fn new(draining: Arc<AtomicBool>) -> Self {
+        Watch {
+            draining,
+            ..Watch::default()
+        }
+    }
+
+    pub(crate) fn add_received(&self, bytes: usize) {
+        raise(&self.received, bytes as u64);
+    }
+
+    pub(crate) fn add_sent(&self, bytes: usize) {
+        raise(&self.sent, bytes as u64);
+    }
+
+    pub(crate) fn add_messages(&self, count: u64) {
+        raise(&self.messages, count);
+    }
+
+    pub(crate) fn set_writing(&self, waits: bool) {
+        self.writing.store(waits, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Ends the connection for `reason`, unless another reason came first.
+    pub(crate) fn condemn(&self, reason: CloseReason) {
+        let first =
+            self.verdict
+                .compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire);
+        if first.is_ok() {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn verdict(&self) -> Option<CloseReason> {
+        CloseReason::from_code(self.verdict.load(Ordering::Acquire))
+    }
+
+    /// Remembers the task that serves the connection.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        let mut slot = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *slot {
+            Some(known) => known.clone_from(waker),
+            None => *slot = Some(waker.clone()),
+        }
+    }
+
+    /// Makes the task look at the verdict and the drain signal.
+    pub(crate) fn wake(&self) {
+        let waker = self
+            .waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Unix sockets of type SEQPACKET: connections that keep packet boundaries.
+//!
+//! Each read gives one packet and each write sends one (unix(7)). A packet that
+//! is longer than the read buffer is an error, never silently cut.
+
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use socket2::{Domain, MaybeUninitSlice, Socket, Type};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::unix::{SocketFile, bind, connect_when_free, listen_on};
+use super::{unix_address, unix_endpoint};
+use crate::connection::{Accept, Connection, Listener, Stream};
+use crate::network::{Endpoint, ListenOptions, UnixName};
+
+/// A connected SEQPACKET socket.
+pub(crate) struct Seqpacket(AsyncFd<Socket>);
+
+/// Listens at `name`.
+pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Listener> {
+    let (socket, file) = bind(name, Type::SEQPACKET, options.mode)?;
+    listen_on(&socket, options.backlog)?;
+    let local = Endpoint::Unix(name.clone());
+    let source = OsListener {
+        socket: AsyncFd::new(socket)?,
+        local: local.clone(),
+        _file: file,
+    };
+    Ok(Listener::new(local, source))
+}
+
+/// Connects to `name`.
+pub(super) async fn connect(name: &UnixName) -> io::Result<Connection> {
+    let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
+    socket.set_nonblocking(true)?;
+    connect_when_free(&socket, &unix_address(name)?).await?;
+    Ok(Connection::over(
+        Stream::Packets(Seqpacket(AsyncFd::new(socket)?)),
+        Endpoint::Unix(UnixName::Unnamed),
+        Endpoint::Unix(name.clone()),
+    ))
+}
+
+struct OsListener {
+    socket: AsyncFd<Socket>,
+    local: Endpoint,
+    _file: Option<SocketFile>,
+}
+
+impl Accept for OsListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Connection>> {
+        loop {
+            let mut ready = ready!(self.socket.poll_read_ready(cx))?;
+            let Ok(accepted) = ready.try_io(|socket| socket.get_ref().accept()) else {
+                continue;
+            };
+            let (socket, peer) = accepted?;
+            socket.set_nonblocking(true)?;
+            return Poll::Ready(Ok(Connection::over(
+                Stream::Packets(Seqpacket(AsyncFd::new(socket)?)),
+                self.local.clone(),
+                unix_endpoint(&peer),
+            )));
+        }
+    }
+}
+
+/// Receives one packet into the unfilled part of `space`.
+fn receive(socket: &Socket, space: &mut ReadBuf<'_>) -> io::Result<()> {
+    let unfilled = space.initialize_unfilled();
+    let room = unfilled.len();
+    // SAFETY: u8 and MaybeUninit<u8> have one layout, and recvmsg(2), the only
+    // writer, writes initialised bytes; so the slice stays initialised.
+    #[allow(unsafe_code)]
+    let slots = unsafe {
+        std::slice::from_raw_parts_mut(unfilled.as_mut_ptr().cast::<MaybeUninit<u8>>(), room)
+    };
+    let (length, flags) = socket.recv_vectored(&mut [MaybeUninitSlice::new(slots)])?;
+    if flags.is_truncated() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a packet was longer than the read buffer of {room} bytes"),
+        ));
+    }
+    space.advance(length);
+    Ok(())
+}
+
+impl AsyncRead for Seqpacket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let mut ready = ready!(self.0.poll_read_ready(cx))?;
+            if let Ok(outcome) = ready.try_io(|socket| receive(socket.get_ref(), space)) {
+                return Poll::Ready(outcome);
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Seqpacket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut ready = ready!(self.0.poll_write_ready(cx))?;
+            // std's Write for sockets sets MSG_NOSIGNAL: a gone peer is an error, no signal.
+            if let Ok(outcome) = ready.try_io(|socket| (&mut socket.get_ref()).write(bytes)) {
+                return Poll::Ready(outcome);
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+    }
+}
