@@ -35,7 +35,7 @@ use crate::network::Endpoint;
 
 pub use chunk::Chunk;
 pub(crate) use chunk::{give_buffer, take_buffer};
-pub use listener::{Accept, Listener};
+pub use listener::{Accept, Listener, OpenShared};
 pub use reason::CloseReason;
 pub use stream::ByteStream;
 pub(crate) use stream::Stream;
@@ -210,6 +210,24 @@ impl Connection {
         self.watch = Some(watch);
     }
 
+    /// Cuts the connection: unsent output is dropped and the peer is reset.
+    ///
+    /// For a peer that does not read: closing in order would leave the kernel
+    /// holding the output for as long as it likes.
+    pub(crate) fn reset(&mut self) {
+        self.stream.set_reset_on_close();
+    }
+
+    /// Unbinds the connection from this runtime, to be opened in another one.
+    pub(crate) fn detach(self) -> io::Result<Detached> {
+        let stream = self.stream.detach()?;
+        Ok(Detached {
+            stream,
+            local: self.local,
+            peer: self.peer,
+        })
+    }
+
     pub(crate) fn ended_by_drain(&self) -> bool {
         self.ended_by_drain
     }
@@ -328,6 +346,24 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             other => other,
         })
+    }
+}
+
+/// A connection on its way from one runtime to another.
+pub(crate) struct Detached {
+    stream: stream::DetachedStream,
+    local: Endpoint,
+    peer: Endpoint,
+}
+
+impl Detached {
+    /// The connection again, bound to the current runtime.
+    pub(crate) fn attach(self) -> io::Result<Connection> {
+        Ok(Connection::over(
+            self.stream.attach()?,
+            self.local,
+            self.peer,
+        ))
     }
 }
 
