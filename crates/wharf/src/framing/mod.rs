@@ -57,7 +57,8 @@
 //! ```
 //!
 //! # Layout
-//! - `kind`: [`Framing`] and what it is made of; `parse`: its names on the command line.
+//! - `kind`: [`Framing`] and what it is made of; `parse`: its names on the command line;
+//!   `suggest`: what a wrong name was meant to be.
 //! - `decode`, `encode`: the two state machines.
 //! - `header`, `terminator`: the bytes around a message, written and read in one place each.
 //! - `limits`, `error`: how long a message may be, and what can be wrong with one.
@@ -69,6 +70,7 @@ mod header;
 mod kind;
 mod limits;
 mod parse;
+mod suggest;
 mod terminator;
 #[cfg(test)]
 mod tests;
