@@ -47,7 +47,7 @@ impl Announced {
                     let Some(claimed) = self.read_header(store, input)? else {
                         return Ok(None);
                     };
-                    self.phase = self.admit(claimed, max);
+                    self.phase = admit(claimed, max);
                     if let Phase::Skip { .. } = self.phase {
                         let claimed = Some(claimed);
                         return Err(FrameError::TooLong {
@@ -92,13 +92,6 @@ impl Announced {
             }
         }
         Ok(None)
-    }
-
-    fn admit(&self, claimed: u64, max: usize) -> Phase {
-        match usize::try_from(claimed) {
-            Ok(len) if len <= max => Phase::Body { len },
-            _ => Phase::Skip { left: claimed },
-        }
     }
 
     fn body<'b>(&mut self, store: &mut Store, len: usize, input: &mut &'b [u8]) -> Step<'b> {
@@ -160,6 +153,13 @@ impl Announced {
     /// Whether a message has begun of which the store need not hold a byte.
     pub(super) fn has_partial(&self) -> bool {
         !matches!(self.phase, Phase::Header)
+    }
+}
+
+fn admit(claimed: u64, max: usize) -> Phase {
+    match usize::try_from(claimed) {
+        Ok(len) if len <= max => Phase::Body { len },
+        _ => Phase::Skip { left: claimed },
     }
 }
 
