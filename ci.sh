@@ -182,7 +182,7 @@ is_verb() {
 }
 
 # The line of the header that belongs to this verb.
-purpose() { sed -n "s/^#   $1  *//p" "$0" | head -n 1; }
+purpose() { sed -n "s/^#   $1  *//p" ci.sh | head -n 1; }
 
 FAILED=""
 REPORT=""
@@ -212,7 +212,7 @@ main() {
     local verb
     for verb in "$@"; do
         case $verb in
-        -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' ci.sh; exit 0 ;;
         esac
         is_verb "$verb" || { say "'$verb' is not one of: $DEFAULT_VERBS fuzz" >&2; exit 2; }
     done
