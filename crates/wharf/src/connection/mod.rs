@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits;
-use crate::network::Endpoint;
+use crate::network::{Endpoint, StreamKind};
 
 pub use chunk::Chunk;
 pub(crate) use chunk::{give_buffer, take_buffer};
@@ -98,6 +98,14 @@ impl Connection {
     /// The other side's endpoint.
     pub fn peer(&self) -> &Endpoint {
         &self.peer
+    }
+
+    /// Whether the stream keeps the boundaries of what was written into it.
+    pub fn kind(&self) -> StreamKind {
+        match self.stream {
+            Stream::Packets(_) => StreamKind::Packets,
+            _ => StreamKind::Bytes,
+        }
     }
 
     /// Waits for input and takes it: `None` is the peer's end of stream.
