@@ -2,3 +2,4 @@
 pub mod address;
 pub mod framing;
 pub mod names;
+pub mod tls;
