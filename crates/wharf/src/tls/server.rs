@@ -3,19 +3,19 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::ServerConfig;
+use rustls::pki_types::UnixTime;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{Error, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::translate::{Wire, translate};
 use super::{
     DateProblem, Established, Fingerprint, HandshakeError, Peer, Sniff, TlsConfigError, TlsStream,
-    WRITE_BUFFER_LIMIT, alpn_protocols, pem, provider, sniff, verify,
+    WRITE_BUFFER_LIMIT, alpn_protocols, pair, provider, sniff, verify,
 };
 
 /// What a client that speaks plain text is told, unless [`ServerTls::with_plain_text_reply`] says otherwise.
@@ -26,12 +26,6 @@ const REPLY_LINGER: Duration = Duration::from_secs(1);
 
 /// How much more such a client may send meanwhile.
 const REPLY_DISCARD: usize = 64 * 1024;
-
-/// How long a self-signed certificate lasts: 397 days, the most that browsers accept.
-const SELF_SIGNED_LIFE: Duration = Duration::from_secs(397 * 24 * 3600);
-
-/// How long before its making a self-signed certificate begins, for clocks that are slow: one day.
-const SELF_SIGNED_SLACK: Duration = Duration::from_secs(24 * 3600);
 
 /// A server's certificate and key, ready to accept connections.
 ///
@@ -92,7 +86,7 @@ impl ServerTls {
         key: impl AsRef<Path>,
     ) -> Result<Self, TlsConfigError> {
         let (certificate, key) = (certificate.as_ref(), key.as_ref());
-        let pair = load_pair(certificate, key)?;
+        let pair = pair::load(certificate, key)?;
         let source = Source::Files {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
@@ -113,7 +107,7 @@ impl ServerTls {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let (pair, pem) = make_pair(names)?;
+        let (pair, pem) = pair::make(names)?;
         Ok(Self::new(Source::SelfSigned { pem }, pair))
     }
 
@@ -184,7 +178,7 @@ impl ServerTls {
         let Source::Files { certificate, key } = &*self.source else {
             return Ok(Reloaded::Unchanged);
         };
-        let renewed = Current::new(Arc::new(load_pair(certificate, key)?), &self.alpn);
+        let renewed = Current::new(Arc::new(pair::load(certificate, key)?), &self.alpn);
         let fingerprint = renewed.fingerprint;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *current, renewed);
@@ -322,74 +316,4 @@ impl Current {
             fingerprint,
         }
     }
-}
-
-fn load_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsConfigError> {
-    let chain = pem::certificates(certificate)?;
-    let private = pem::private_key(key)?;
-    CertifiedKey::from_der(chain, private, &provider()).map_err(|error| match error {
-        Error::InconsistentKeys(_) => TlsConfigError::KeyMismatch {
-            certificate: certificate.to_owned(),
-            key: key.to_owned(),
-        },
-        Error::InvalidCertificate(error) => TlsConfigError::Malformed {
-            path: certificate.to_owned(),
-            detail: format!("its first certificate cannot be read ({error})"),
-        },
-        error => TlsConfigError::UnusableKey {
-            path: key.to_owned(),
-            detail: error.to_string(),
-        },
-    })
-}
-
-/// A self-signed certificate with its key, and the certificate again as PEM.
-fn make_pair<I>(names: I) -> Result<(CertifiedKey, String), TlsConfigError>
-where
-    I: IntoIterator,
-    I::Item: AsRef<str>,
-{
-    let failed = |error: rcgen::Error| TlsConfigError::SelfSigned {
-        detail: error.to_string(),
-    };
-    let key = rcgen::KeyPair::generate().map_err(failed)?;
-    let mut params = rcgen::CertificateParams::new(subject_names(names)?).map_err(failed)?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "Wharf self-signed");
-    params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    params.not_before = epoch + now.saturating_sub(SELF_SIGNED_SLACK);
-    params.not_after = params.not_before + SELF_SIGNED_LIFE;
-    let certificate = params.self_signed(&key).map_err(failed)?;
-
-    let pem = certificate.pem();
-    let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    CertifiedKey::from_der(vec![certificate.into()], private, &provider())
-        .map(|pair| (pair, pem))
-        .map_err(|error| TlsConfigError::SelfSigned {
-            detail: error.to_string(),
-        })
-}
-
-fn subject_names<I>(names: I) -> Result<Vec<String>, TlsConfigError>
-where
-    I: IntoIterator,
-    I::Item: AsRef<str>,
-{
-    let mut all: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
-    for name in names {
-        let name = name.as_ref();
-        ServerName::try_from(name).map_err(|_| TlsConfigError::BadName {
-            name: name.to_owned(),
-        })?;
-        if !all.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            all.push(name.to_owned());
-        }
-    }
-    Ok(all)
 }

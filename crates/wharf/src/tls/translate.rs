@@ -86,12 +86,12 @@ fn from_incompatible(error: &PeerIncompatible, from: Peer) -> HandshakeError {
     let what = match error {
         P::NoCipherSuitesInCommon => Shared::CipherSuite,
         P::NoKxGroupsInCommon | P::NamedGroupsExtensionRequired => Shared::KeyExchange,
-        P::NoSignatureSchemesInCommon | P::SignatureAlgorithmsExtensionRequired => {
-            Shared::SignatureScheme
-        }
+        P::NoSignatureSchemesInCommon => Shared::SignatureScheme,
         P::ServerDoesNotSupportTls12Or13
         | P::ServerTlsVersionIsDisabledByOurConfig
         | P::SupportedVersionsExtensionRequired
+        // TLS 1.2 brought signature_algorithms (RFC 5246), so a client without it is older.
+        | P::SignatureAlgorithmsExtensionRequired
         | P::Tls12NotOffered
         | P::Tls12NotOfferedOrEnabled => Shared::Version,
         other => {
