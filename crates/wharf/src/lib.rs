@@ -8,3 +8,4 @@ pub mod names;
 pub mod network;
 pub mod server;
 pub mod service;
+pub mod tls;
