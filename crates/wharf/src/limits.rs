@@ -81,6 +81,14 @@ pub const DATAGRAM_BUFFER: u32 = 4 << 20;
 /// How many datagrams one system call receives or sends.
 pub const DATAGRAM_BATCH: usize = 64;
 
+/// How many replies one batch of datagrams holds: every datagram of a full batch
+/// may have as many replies as a batch has datagrams.
+pub const DATAGRAM_REPLIES: usize = DATAGRAM_BATCH * DATAGRAM_BATCH;
+
+/// How many bytes of replies one batch holds besides those that are answered in
+/// place: one datagram of full size for each that a batch can receive.
+pub const DATAGRAM_REPLY_BYTES: usize = DATAGRAM_BATCH * (64 << 10);
+
 /// The longest datagram that is received whole: the largest that UDP has.
 pub const MAX_DATAGRAM: usize = 65_535;
 
