@@ -43,8 +43,12 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// the peer is not listening to us, and is reset.
 pub const LINGER_BYTES: usize = 1 << 20;
 
-/// The longest message that a framed service takes, in bytes. Lines are rarely
-/// longer than 4 KiB; 64 KiB is one read buffer.
+/// The longest message that a framed service takes, in bytes, for every framing alike.
+///
+/// It holds the largest UDP payload (65,507 bytes over IPv4), so that a service that answers
+/// datagrams answers the same messages over a stream, and it is the size of one read buffer. Ten
+/// thousand peers that each leave a message unfinished hold 640 MiB at worst; a limit of 1 MiB
+/// would let them hold 10 GiB.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
 /// The first pause after accept(2) failed for want of descriptors or memory.

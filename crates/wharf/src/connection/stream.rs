@@ -9,10 +9,10 @@ use std::time::Duration;
 use socket2::{SockRef, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsStream;
 
 use super::Connection;
 use crate::network::os::Seqpacket;
+use crate::tls::TlsStream;
 
 /// A byte stream of any network.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}

@@ -42,6 +42,13 @@ pub enum Framing {
     Raw,
 }
 
+impl Default for Framing {
+    /// Lines, tolerant of CR LF: what people type and what most text protocols speak.
+    fn default() -> Self {
+        Framing::Lines(LineEnd::Lf)
+    }
+}
+
 /// How a line ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LineEnd {

@@ -1,12 +1,6 @@
 //! How long a message may be, and what happens to one that is longer.
 
-/// The longest message by default: 64 KiB, for every framing alike.
-///
-/// It holds the largest UDP payload (65,507 bytes over IPv4), so that a service that answers
-/// datagrams answers the same messages over a stream, and it is the size of one read buffer. Ten
-/// thousand peers that each leave a message unfinished hold 640 MiB at worst; a limit of 1 MiB
-/// would let them hold 10 GiB.
-pub const DEFAULT_MAX_MESSAGE: usize = 64 * 1024;
+use crate::limits::MAX_MESSAGE;
 
 /// The bounds that a [`Decoder`](super::Decoder) keeps.
 ///
@@ -29,7 +23,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_message: DEFAULT_MAX_MESSAGE,
+            max_message: MAX_MESSAGE,
             on_too_long: OnTooLong::Close,
         }
     }

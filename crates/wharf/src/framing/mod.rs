@@ -79,5 +79,5 @@ pub use decode::{Decoder, Message};
 pub use encode::Encoder;
 pub use error::{Defect, EncodeError, FrameError, Part};
 pub use kind::{Counts, Delimiter, Endian, Framing, LengthPrefix, LineEnd, Width};
-pub use limits::{DEFAULT_MAX_MESSAGE, Limits, OnTooLong};
+pub use limits::{Limits, OnTooLong};
 pub use parse::ParseFramingError;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::connection::CloseReason;
 use crate::network::Endpoint;
+use crate::tls::Established;
 
 /// Hears of everything that happens in a server.
 ///
@@ -54,6 +55,13 @@ pub enum Event<'a> {
     Opened {
         /// Which one.
         connection: &'a ConnectionInfo,
+    },
+    /// A TLS handshake is done.
+    Secured {
+        /// Which connection.
+        connection: &'a ConnectionInfo,
+        /// What was agreed on.
+        tls: &'a Established,
     },
     /// A connection ended.
     Closed {

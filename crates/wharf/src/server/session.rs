@@ -11,8 +11,9 @@ use super::admission::{PeerShare, Place};
 use super::events::{ConnectionInfo, Event};
 use super::registry::Entry;
 use super::shared::{Served, Shared};
-use crate::connection::{CloseReason, Connection, Watch};
+use crate::connection::{CloseReason, Connection, Stream, Watch};
 use crate::limits;
+use crate::tls::ServerTls;
 
 /// An admitted connection and all that it holds in the server.
 pub(super) struct Session {
@@ -85,10 +86,42 @@ impl Session {
         self.shared.tell(&Event::Opened {
             connection: &self.info,
         });
+        if let Some(tls) = &self.served.tls {
+            connection = match self.secure(tls, connection).await {
+                Ok(secured) => secured,
+                Err(ending) => return self.closed(ending),
+            };
+        }
         connection.set_watch(Arc::clone(&self.watch));
         let ending = self.converse(&mut connection).await;
         self.close(connection, &ending).await;
         self.closed(ending);
+    }
+
+    /// The TLS handshake, off the accept loop and with its own timeout.
+    async fn secure(&self, tls: &ServerTls, connection: Connection) -> Result<Connection, Ending> {
+        let (local, peer) = (connection.local().clone(), connection.peer().clone());
+        let handshake = Box::pin(tls.accept(connection));
+        let handshake = tokio::time::timeout(self.shared.limits.handshake_timeout, handshake);
+        match self.supervise(pin!(handshake)).await {
+            Outcome::Done(Ok(Ok((stream, established)))) => {
+                self.shared.tell(&Event::Secured {
+                    connection: &self.info,
+                    tls: &established,
+                });
+                Ok(Connection::over(Stream::Tls(Box::new(stream)), local, peer))
+            }
+            Outcome::Done(Ok(Err(error))) => Err(Ending {
+                reason: CloseReason::TlsFailed,
+                detail: Some(error.to_string()),
+            }),
+            Outcome::Done(Err(_)) => Err(CloseReason::TlsTimeout.into()),
+            Outcome::Condemned(reason) => Err(reason.into()),
+            Outcome::Panicked(panic) => Err(Ending {
+                reason: CloseReason::ServicePanicked,
+                detail: Some(words_of(&*panic)),
+            }),
+        }
     }
 
     async fn converse(&self, connection: &mut Connection) -> Ending {

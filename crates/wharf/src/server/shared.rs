@@ -15,6 +15,7 @@ use crate::connection::CloseReason;
 use crate::limits::Limits;
 use crate::network::Platform;
 use crate::service::{AnyService, Context, Drain};
+use crate::tls::ServerTls;
 
 /// The state of one server, over all its cores.
 #[derive(Debug)]
@@ -174,16 +175,19 @@ pub(super) struct Served {
     pub(super) mode: Mode,
     /// How many connections may still be accepted.
     pub(super) remaining: Option<Arc<Semaphore>>,
+    /// The certificate, when it is served over TLS.
+    pub(super) tls: Option<ServerTls>,
     /// Whose turn it is, when it serves one at a time.
     pub(super) turn: Option<Arc<Semaphore>>,
 }
 
 impl Served {
-    pub(super) fn new(entry: &StreamEntry) -> Self {
+    pub(super) fn new(entry: &StreamEntry, tls: Option<ServerTls>) -> Self {
         Served {
             name: Arc::clone(&entry.name),
             service: entry.service.clone(),
             mode: entry.mode,
+            tls,
             remaining: entry
                 .accept_at_most
                 .map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))),
