@@ -1,6 +1,7 @@
 //! What a datagram socket counts.
 
 use std::ops::AddAssign;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What happened at one datagram socket since it was bound.
 ///
@@ -50,5 +51,19 @@ impl AddAssign for DatagramCounters {
         self.amplification_refused += other.amplification_refused;
         self.not_queued += other.not_queued;
         self.kernel_dropped += other.kernel_dropped;
+    }
+}
+
+/// One socket's counters, shown by the task that serves it and read by others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedCounters(Arc<Mutex<DatagramCounters>>);
+
+impl SharedCounters {
+    pub(crate) fn show(&self, counters: DatagramCounters) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counters;
+    }
+
+    pub(crate) fn read(&self) -> DatagramCounters {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -45,7 +45,8 @@ use crate::network::Endpoint;
 
 pub use batch::{Amplification, Batch, Datagram, Outgoing, Queued};
 pub use counters::DatagramCounters;
-pub use reply::{Datagrammed, Reply};
+pub(crate) use counters::SharedCounters;
+pub use reply::Datagrammed;
 pub use service::DatagramService;
 
 pub(crate) use batch::Window;
@@ -57,6 +58,8 @@ pub struct Datagrams {
     io: Box<dyn DatagramIo>,
     receive_buffer: BufferSize,
     counters: DatagramCounters,
+    /// Where the counters are shown while the socket is served.
+    shown: Option<SharedCounters>,
     /// For sending and receiving one at a time; made when first needed.
     single: Option<Box<Batch>>,
 }
@@ -124,6 +127,7 @@ impl Datagrams {
             io: Box::new(io),
             receive_buffer: BufferSize::default(),
             counters: DatagramCounters::default(),
+            shown: None,
             single: None,
         }
     }
@@ -156,6 +160,18 @@ impl Datagrams {
         DatagramCounters {
             kernel_dropped: self.io.kernel_dropped(),
             ..self.counters
+        }
+    }
+
+    /// The counters, as they are shown while another task serves the socket.
+    pub(crate) fn share_counters(&mut self) -> SharedCounters {
+        self.shown.get_or_insert_default().clone()
+    }
+
+    /// Shows the counters as they are now.
+    pub(crate) fn show_counters(&self) {
+        if let Some(shown) = &self.shown {
+            shown.show(self.counters);
         }
     }
 

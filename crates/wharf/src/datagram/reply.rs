@@ -1,19 +1,14 @@
 //! A function from message to reply, served over datagrams.
 
 use super::{Batch, DatagramService};
-use crate::service::Context;
-
-/// A function from message to reply.
-pub trait Reply: Send + Sync + 'static {
-    /// Appends the reply to `message` to `out`, which is empty.
-    fn reply(&self, message: &[u8], out: &mut Vec<u8>);
-}
+use crate::service::{Context, Reply};
 
 /// Serves a [`Reply`] over datagrams: each one is a message, and its reply goes
 /// back in one datagram, also when it is empty.
 ///
 /// ```
-/// use wharf::datagram::{Datagrammed, Reply};
+/// use wharf::datagram::Datagrammed;
+/// use wharf::service::Reply;
 ///
 /// struct Reversed;
 ///

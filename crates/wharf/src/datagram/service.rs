@@ -101,6 +101,7 @@ impl Datagrams {
                     received?;
                     service.receive(batch, context);
                     self.send(batch).await?;
+                    self.show_counters();
                     left -= usize::from(context.is_draining());
                 }
                 () = &mut draining => break,

@@ -22,7 +22,7 @@ mod platform;
 use std::future::Future;
 use std::io;
 
-use crate::address::Address;
+use crate::address::{Address, AddressOptions, Membership};
 use crate::connection::{Connection, Listener};
 use crate::datagram::Datagrams;
 
@@ -228,13 +228,22 @@ impl Default for BindOptions {
     }
 }
 
-/// One multicast group on one interface.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Membership {
-    /// The group's address.
-    pub group: std::net::IpAddr,
-    /// The interface's name; `None` lets the system choose.
-    pub interface: Option<String>,
+impl BindOptions {
+    /// Takes over what an address asks of its socket.
+    pub fn apply(&mut self, asked: &AddressOptions) {
+        if let Some(size) = asked.receive_buffer {
+            self.receive_buffer = size.bytes();
+        }
+        if let Some(size) = asked.send_buffer {
+            self.send_buffer = size.bytes();
+        }
+        if asked.broadcast {
+            self.broadcast = Switch::On;
+        }
+        self.join.extend(asked.join.iter().cloned());
+        self.hops = asked.ttl.map(u32::from).or(self.hops);
+        self.mode = asked.mode.or(self.mode);
+    }
 }
 
 /// A name did not lead to an endpoint.

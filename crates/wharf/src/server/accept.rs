@@ -22,7 +22,7 @@ use super::admission::Place;
 use super::events::{ConnectionInfo, Event};
 use super::registry::Registry;
 use super::session::Session;
-use super::shared::{OpenLoop, Served, Shared};
+use super::shared::{OpenLoop, Served, ServedBy, Shared, StreamServed};
 use crate::connection::{CloseReason, Connection, Listener, Watch};
 use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, WhenFull};
 
@@ -50,24 +50,26 @@ impl AcceptLoop {
     pub(super) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let served = Arc::clone(&self.served);
-        tokio::select! {
-            biased;
-            () = shared.drain.begun() => self.take_the_queue(&served).await,
-            () = self.accept_all(&served) => {}
+        if let ServedBy::Stream(stream) = &served.service {
+            tokio::select! {
+                biased;
+                () = shared.drain.begun() => self.take_the_queue(stream).await,
+                () = self.accept_all(stream) => {}
+            }
         }
         // The listener closes first: when the loop counts as ended, nobody can connect.
         drop(self.listener);
         drop(self.open);
     }
 
-    async fn accept_all(&mut self, served: &Served) {
+    async fn accept_all(&mut self, served: &StreamServed) {
         let mut trouble = Trouble::default();
         let shared = Arc::clone(&self.shared);
         while let Some(ticket) = Self::ticket(&shared, served).await {
             match self.listener.accept().await {
                 Ok(connection) => {
                     trouble.over(self);
-                    self.take(connection, ticket);
+                    self.take(served, connection, ticket);
                 }
                 Err(error) => trouble.happened(self, &error).await,
             }
@@ -75,7 +77,7 @@ impl AcceptLoop {
     }
 
     /// What is needed to serve one more; `None` when the service had its last client.
-    async fn ticket<'a>(shared: &Shared, served: &'a Served) -> Option<Ticket<'a>> {
+    async fn ticket<'a>(shared: &Shared, served: &'a StreamServed) -> Option<Ticket<'a>> {
         let remaining = match &served.remaining {
             None => None,
             Some(remaining) => Some(remaining.try_acquire().ok()?),
@@ -106,7 +108,7 @@ impl AcceptLoop {
     }
 
     /// A drain serves who came before it: clients that the kernel has queued.
-    async fn take_the_queue(&mut self, served: &Served) {
+    async fn take_the_queue(&mut self, served: &StreamServed) {
         let shared = Arc::clone(&self.shared);
         loop {
             // An accept of the reactor's knowledge alone could miss a client that the
@@ -117,26 +119,25 @@ impl AcceptLoop {
             };
             let next = tokio::time::timeout(crate::limits::DRAIN_PAUSE, next).await;
             match next {
-                Ok(Some((Ok(connection), ticket))) => self.take(connection, ticket),
+                Ok(Some((Ok(connection), ticket))) => self.take(served, connection, ticket),
                 Ok(Some((Err(_), _))) | Ok(None) | Err(_) => return,
             }
         }
     }
 
     /// Admits a connection, or refuses it.
-    fn take(&self, connection: Connection, ticket: Ticket<'_>) {
-        let Some(place) = ticket.place else {
-            // A place may have become free since.
-            match self.shared.admission.try_place() {
-                Some(place) => return self.admit(connection, place, ticket.turn, ticket.remaining),
-                None => return self.refuse(connection, CloseReason::RefusedFull),
-            }
-        };
-        self.admit(connection, place, ticket.turn, ticket.remaining);
+    fn take(&self, served: &StreamServed, connection: Connection, ticket: Ticket<'_>) {
+        // A place may have become free since the ticket was made.
+        let place = ticket.place.or_else(|| self.shared.admission.try_place());
+        match place {
+            Some(place) => self.admit(served, connection, place, ticket.turn, ticket.remaining),
+            None => self.refuse(connection, CloseReason::RefusedFull),
+        }
     }
 
     fn admit(
         &self,
+        served: &StreamServed,
         connection: Connection,
         place: Place,
         turn: Option<tokio::sync::OwnedSemaphorePermit>,
@@ -163,9 +164,10 @@ impl AcceptLoop {
             served: Arc::clone(&self.served),
             info,
             watch,
+            service: served.service.clone(),
             _held: (place, turn, share, entry),
         };
-        match self.served.mode {
+        match served.mode {
             Mode::Concurrent | Mode::OneAtATime => {
                 tokio::spawn(session.run(connection));
             }

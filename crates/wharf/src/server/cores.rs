@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 
 use super::accept::AcceptLoop;
 use super::open::{How, Socket};
-use super::shared::{OpenLoop, Served, Shared};
+use super::shared::{OpenLoop, Served, ServedBy, Shared};
 use crate::connection::OpenShared;
 use crate::datagram::{Batch, Datagrams};
 use crate::network::{Endpoint, Network, PortSharing};
@@ -78,14 +78,14 @@ async fn serve_datagrams(
     mut datagrams: Datagrams,
     open: OpenLoop,
 ) {
-    let Some((service, amplification)) = served.datagrams() else {
+    let ServedBy::Datagrams(service, amplification) = &served.service else {
         return;
     };
     let mut batch = Batch::new();
-    batch.set_amplification(amplification);
+    batch.set_amplification(*amplification);
     shared.watch_datagrams(&served.name, &mut datagrams);
     let outcome = datagrams
-        .serve(service, &mut batch, &shared.context)
+        .serve(&service.0, &mut batch, &shared.context)
         .await;
     if let Err(error) = outcome {
         let local = datagrams.local();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::running::Bound;
 use crate::connection::CloseReason;
 use crate::network::Endpoint;
 use crate::tls::Established;
@@ -46,10 +47,8 @@ impl std::fmt::Debug for dyn Observer {
 pub enum Event<'a> {
     /// A socket listens, or is bound for datagrams.
     Listening {
-        /// The service's name.
-        service: &'a str,
         /// Where, with the real port.
-        local: &'a Endpoint,
+        bound: &'a Bound,
     },
     /// A connection was accepted.
     Opened {
@@ -106,6 +105,15 @@ pub enum Event<'a> {
         local: &'a Endpoint,
         /// How often it failed in between.
         failures: u64,
+    },
+    /// A datagram socket broke and is served no more.
+    Broken {
+        /// The service's name.
+        service: &'a str,
+        /// The socket.
+        local: &'a Endpoint,
+        /// What the network says.
+        error: &'a io::Error,
     },
     /// The cap on connections is reached; new clients wait or are refused.
     Full {

@@ -7,14 +7,17 @@
 //!               └───────────┴─ registry ┴─▶ events, snapshot, sweep, drain
 //! ```
 //!
-//! Layout: `start` opens every address; `accept` is the loop of one listener;
+//! Layout: `start` and `open` open every address, `cores` runs them; `accept` is the loop of one listener;
 //! `admission` are the caps; `session` is one connection's life; `registry` knows
 //! who is there and sweeps for timeouts; `events` and `snapshot` are what can be
 //! seen from outside; `running` is the handle with which it is stopped.
 
 mod accept;
 mod admission;
+mod certificate;
+mod cores;
 mod events;
+mod open;
 mod registry;
 mod running;
 mod session;
@@ -25,13 +28,15 @@ mod start;
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::datagram::{Amplification, DatagramService};
 use crate::limits::Limits;
-use crate::network::{ListenOptions, Network, Os};
+use crate::network::{BindOptions, ListenOptions, Network, Os};
 use crate::service::{AnyService, Service};
+use crate::tls::ServerTls;
 
 pub use events::{ConnectionInfo, Event, Observer};
 pub use running::{Bound, DrainReport, Running};
-pub use snapshot::{ConnectionSnapshot, Snapshot};
+pub use snapshot::{ConnectionSnapshot, DatagramSnapshot, Snapshot};
 pub use start::{StartError, StartErrorKind};
 
 /// A server: any number of services at any number of addresses, under one set of limits.
@@ -64,20 +69,24 @@ pub struct Server<N: Network = Os> {
     network: N,
     limits: Limits,
     cores: usize,
-    stream_services: Vec<StreamEntry>,
+    entries: Vec<Entry>,
     observer: Option<Arc<dyn Observer>>,
     partial: Partial,
 }
 
 /// One service at one address.
-#[derive(Clone, Debug)]
-pub(crate) struct StreamEntry {
+#[derive(Debug)]
+pub(crate) struct Entry {
     pub(crate) name: Arc<str>,
     pub(crate) address: Address,
-    pub(crate) service: AnyService,
-    pub(crate) mode: Mode,
-    pub(crate) accept_at_most: Option<usize>,
-    pub(crate) listen: ListenOptions,
+    pub(crate) what: What,
+}
+
+/// What a service speaks over.
+#[derive(Debug)]
+pub(crate) enum What {
+    Stream(AnyService, ServeOptions),
+    Datagrams(AnyDatagramService, DatagramOptions),
 }
 
 /// How a service's connections share the machine.
@@ -123,7 +132,7 @@ impl<N: Network> Server<N> {
             network,
             limits: Limits::default(),
             cores: 1,
-            stream_services: Vec::new(),
+            entries: Vec::new(),
             observer: None,
             partial: Partial::Refuse,
         }
@@ -144,13 +153,38 @@ impl<N: Network> Server<N> {
         service: impl Service,
         options: ServeOptions,
     ) -> Self {
-        self.stream_services.push(StreamEntry {
+        self.entries.push(Entry {
             name: name.into(),
             address,
-            service: AnyService::new(service),
-            mode: options.mode,
-            accept_at_most: options.accept_at_most,
-            listen: options.listen,
+            what: What::Stream(AnyService::new(service), options),
+        });
+        self
+    }
+
+    /// Serves datagrams at `address`.
+    #[must_use]
+    pub fn serve_datagrams(
+        self,
+        name: &str,
+        address: Address,
+        service: impl DatagramService,
+    ) -> Self {
+        self.serve_datagrams_with(name, address, service, DatagramOptions::default())
+    }
+
+    /// As [`Server::serve_datagrams`], with options for this one service.
+    #[must_use]
+    pub fn serve_datagrams_with(
+        mut self,
+        name: &str,
+        address: Address,
+        service: impl DatagramService,
+        options: DatagramOptions,
+    ) -> Self {
+        self.entries.push(Entry {
+            name: name.into(),
+            address,
+            what: What::Datagrams(AnyDatagramService(Arc::new(service)), options),
         });
         self
     }
@@ -198,7 +232,7 @@ impl<N: Network> Server<N> {
     }
 }
 
-/// Options of one service.
+/// Options of one service over byte streams.
 #[derive(Clone, Debug, Default)]
 pub struct ServeOptions {
     /// How its connections share the machine.
@@ -207,4 +241,25 @@ pub struct ServeOptions {
     pub accept_at_most: Option<usize>,
     /// Options of its listening sockets.
     pub listen: ListenOptions,
+    /// The certificate for a `tls:` address; `None` takes what the address names.
+    pub tls: Option<ServerTls>,
+}
+
+/// Options of one service over datagrams.
+#[derive(Clone, Debug, Default)]
+pub struct DatagramOptions {
+    /// Options of its sockets.
+    pub bind: BindOptions,
+    /// Whether answers may be longer than what they answer.
+    pub amplification: Amplification,
+}
+
+/// A datagram service of any type.
+#[derive(Clone)]
+pub(crate) struct AnyDatagramService(pub(crate) Arc<dyn DatagramService>);
+
+impl std::fmt::Debug for AnyDatagramService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AnyDatagramService")
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::address::{Address, Target};
+use crate::address::{Address, ByteSize, Target};
 use crate::connection::Listener;
 use crate::datagram::Datagrams;
 use crate::network::{
@@ -47,6 +47,22 @@ impl How {
                 ..options.clone()
             }),
         }
+    }
+
+    /// The same, with what the address itself asks of its sockets.
+    pub(super) fn with_address(mut self, address: &Address) -> How {
+        let asked = &address.options;
+        let bytes = |size: Option<ByteSize>| size.map(ByteSize::bytes);
+        match &mut self {
+            How::Listen(options) => {
+                options.mode = asked.mode.or(options.mode);
+                let stream = &mut options.stream;
+                stream.receive_buffer = bytes(asked.receive_buffer).or(stream.receive_buffer);
+                stream.send_buffer = bytes(asked.send_buffer).or(stream.send_buffer);
+            }
+            How::Bind(options) => options.apply(asked),
+        }
+        self
     }
 
     /// Opens one socket.

@@ -1,17 +1,19 @@
 //! The handle of a server that runs.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
+use super::cores::Core;
 use super::events::Event;
 use super::shared::Shared;
 use super::snapshot::Snapshot;
 use super::start::StartError;
+use crate::address::Scheme;
 use crate::connection::CloseReason;
 use crate::network::Endpoint;
+use crate::tls::Fingerprint;
 
 /// How long connections that are cut off have to notice.
 const CUT_OFF_GRACE: Duration = Duration::from_millis(500);
@@ -35,13 +37,10 @@ pub struct Bound {
     pub service: Arc<str>,
     /// Where it listens, with the real port where 0 was asked for.
     pub local: Endpoint,
-}
-
-/// A further core's thread.
-#[derive(Debug)]
-pub(super) struct Core {
-    pub(super) stop: tokio::sync::oneshot::Sender<()>,
-    pub(super) thread: JoinHandle<()>,
+    /// What it speaks there.
+    pub scheme: Scheme,
+    /// Its certificate's fingerprint, where it speaks TLS.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// How a drain went.

@@ -13,6 +13,7 @@ use super::registry::Entry;
 use super::shared::{Served, Shared};
 use crate::connection::{CloseReason, Connection, Stream, Watch};
 use crate::limits;
+use crate::service::AnyService;
 use crate::tls::ServerTls;
 
 /// An admitted connection and all that it holds in the server.
@@ -21,6 +22,7 @@ pub(super) struct Session {
     pub(super) served: Arc<Served>,
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) watch: Arc<Watch>,
+    pub(super) service: AnyService,
     /// The place, the turn, the peer's share and the registry's entry: all are
     /// given back together, when the connection is closed.
     pub(super) _held: (
@@ -125,7 +127,7 @@ impl Session {
     }
 
     async fn converse(&self, connection: &mut Connection) -> Ending {
-        let serving = self.served.service.begin(connection, &self.shared.context);
+        let serving = self.service.begin(connection, &self.shared.context);
         let outcome = self.supervise(serving).await;
         match outcome {
             Outcome::Condemned(reason) => reason.into(),

@@ -1,7 +1,7 @@
 //! What all cores of one server hold together.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use super::admission::Admission;
 use super::events::{Event, Observer};
 use super::registry::Registry;
-use super::snapshot::{ConnectionSnapshot, Snapshot, Totals};
-use super::{Mode, StreamEntry};
+use super::snapshot::{ConnectionSnapshot, DatagramSnapshot, Snapshot, Totals};
+use super::{AnyDatagramService, Entry, Mode, What};
 use crate::connection::CloseReason;
+use crate::datagram::{Amplification, Datagrams, SharedCounters};
 use crate::limits::Limits;
 use crate::network::Platform;
 use crate::service::{AnyService, Context, Drain};
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     open_loops: AtomicUsize,
     loops_changed: Notify,
     full: AtomicBool,
+    /// What the datagram sockets count; one entry per socket and core.
+    datagrams: Mutex<Vec<(DatagramSnapshot, SharedCounters)>>,
     /// A descriptor was given back: accept may be tried again.
     pub(super) freed: Notify,
 }
@@ -56,6 +59,7 @@ impl Shared {
             open_loops: AtomicUsize::new(0),
             loops_changed: Notify::new(),
             full: AtomicBool::new(false),
+            datagrams: Mutex::default(),
             freed: Notify::new(),
             limits,
         }
@@ -83,6 +87,20 @@ impl Shared {
             tracing::warn!(cap, "the cap on connections is reached");
             self.tell(&Event::Full { cap });
         }
+    }
+
+    /// Puts a datagram socket's counters into the snapshot.
+    pub(super) fn watch_datagrams(&self, service: &Arc<str>, socket: &mut Datagrams) {
+        let seen = DatagramSnapshot {
+            service: Arc::clone(service),
+            local: socket.local().clone(),
+            receive_buffer: socket.receive_buffer(),
+            counters: socket.counters(),
+        };
+        self.datagrams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((seen, socket.share_counters()));
     }
 
     pub(super) fn loop_opened(self: &Arc<Self>) -> OpenLoop {
@@ -151,6 +169,17 @@ impl Shared {
             snapshot.messages += live.messages;
         }
         snapshot.connections.sort_by_key(|live| live.id);
+        let sockets = self
+            .datagrams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        snapshot.datagrams = sockets
+            .iter()
+            .map(|(seen, shared)| DatagramSnapshot {
+                counters: shared.read(),
+                ..seen.clone()
+            })
+            .collect();
         snapshot
     }
 }
@@ -167,31 +196,52 @@ impl Drop for OpenLoop {
     }
 }
 
-/// One service, as its listeners on all cores see it.
+/// One service, as its sockets on all cores see it.
 #[derive(Debug)]
 pub(super) struct Served {
     pub(super) name: Arc<str>,
+    pub(super) service: ServedBy,
+    /// The certificate, when it is served over TLS.
+    pub(super) tls: Option<ServerTls>,
+}
+
+/// What a socket's loop calls.
+#[derive(Debug)]
+pub(super) enum ServedBy {
+    Stream(StreamServed),
+    Datagrams(AnyDatagramService, Amplification),
+}
+
+/// A service over byte streams.
+#[derive(Debug)]
+pub(super) struct StreamServed {
     pub(super) service: AnyService,
     pub(super) mode: Mode,
     /// How many connections may still be accepted.
     pub(super) remaining: Option<Arc<Semaphore>>,
-    /// The certificate, when it is served over TLS.
-    pub(super) tls: Option<ServerTls>,
     /// Whose turn it is, when it serves one at a time.
     pub(super) turn: Option<Arc<Semaphore>>,
 }
 
 impl Served {
-    pub(super) fn new(entry: &StreamEntry, tls: Option<ServerTls>) -> Self {
+    pub(super) fn new(entry: Entry, tls: Option<ServerTls>) -> Self {
+        let service = match entry.what {
+            What::Stream(service, options) => ServedBy::Stream(StreamServed {
+                service,
+                mode: options.mode,
+                remaining: options
+                    .accept_at_most
+                    .map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))),
+                turn: (options.mode == Mode::OneAtATime).then(|| Arc::new(Semaphore::new(1))),
+            }),
+            What::Datagrams(service, options) => {
+                ServedBy::Datagrams(service, options.amplification)
+            }
+        };
         Served {
-            name: Arc::clone(&entry.name),
-            service: entry.service.clone(),
-            mode: entry.mode,
+            name: entry.name,
+            service,
             tls,
-            remaining: entry
-                .accept_at_most
-                .map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))),
-            turn: (entry.mode == Mode::OneAtATime).then(|| Arc::new(Semaphore::new(1))),
         }
     }
 }

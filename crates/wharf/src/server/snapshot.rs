@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::connection::CloseReason;
+use crate::datagram::{BufferSize, DatagramCounters};
 use crate::network::Endpoint;
 
 /// The totals of what is over; live connections carry their own cells.
@@ -48,6 +49,7 @@ impl Totals {
             sent: of(&self.sent),
             messages: of(&self.messages),
             connections: Vec::new(),
+            datagrams: Vec::new(),
         }
     }
 }
@@ -69,6 +71,21 @@ pub struct Snapshot {
     pub messages: u64,
     /// The connections that are open, oldest first.
     pub connections: Vec<ConnectionSnapshot>,
+    /// The datagram sockets, one per endpoint and core.
+    pub datagrams: Vec<DatagramSnapshot>,
+}
+
+/// One datagram socket.
+#[derive(Clone, Debug)]
+pub struct DatagramSnapshot {
+    /// The service's name.
+    pub service: Arc<str>,
+    /// Where it is bound.
+    pub local: Endpoint,
+    /// The receive buffer, as asked for and as granted.
+    pub receive_buffer: BufferSize,
+    /// What it counted.
+    pub counters: DatagramCounters,
 }
 
 /// One open connection.
@@ -101,7 +118,8 @@ impl Snapshot {
     /// Hands the counters to the `metrics` facade, for whatever exporter is
     /// installed: `wharf_connections_accepted_total`, `wharf_connections_open`,
     /// `wharf_connections_ended_total{reason}`, `wharf_bytes_total{direction}`,
-    /// `wharf_messages_total`, `wharf_accept_failures_total`.
+    /// `wharf_messages_total`, `wharf_accept_failures_total`,
+    /// `wharf_datagrams_total{direction}`, `wharf_datagrams_lost_total{cause}`.
     pub fn publish(&self) {
         metrics::counter!("wharf_connections_accepted_total").absolute(self.accepted);
         metrics::counter!("wharf_accept_failures_total").absolute(self.accept_failures);
@@ -109,9 +127,31 @@ impl Snapshot {
         metrics::counter!("wharf_bytes_total", "direction" => "sent").absolute(self.sent);
         metrics::counter!("wharf_messages_total").absolute(self.messages);
         metrics::gauge!("wharf_connections_open").set(self.connections.len() as f64);
+        self.publish_datagrams();
         for (reason, count) in self.ended {
             metrics::counter!("wharf_connections_ended_total", "reason" => reason.as_str())
                 .absolute(count);
+        }
+    }
+
+    fn publish_datagrams(&self) {
+        let mut sum = DatagramCounters::default();
+        for socket in &self.datagrams {
+            sum += socket.counters;
+        }
+        let moved = [("received", sum.received), ("sent", sum.sent)];
+        for (direction, count) in moved {
+            metrics::counter!("wharf_datagrams_total", "direction" => direction).absolute(count);
+        }
+        let lost = [
+            ("truncated", sum.truncated),
+            ("send-failed", sum.send_failed),
+            ("amplification", sum.amplification_refused),
+            ("not-queued", sum.not_queued),
+            ("kernel-dropped", sum.kernel_dropped),
+        ];
+        for (cause, count) in lost {
+            metrics::counter!("wharf_datagrams_lost_total", "cause" => cause).absolute(count);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::certificate;
 use super::cores::{Core, Way, spawn_socket, spawn_sweep, start_core};
 use super::events::Event;
 use super::open::{How, OpenError, Socket, open};
@@ -41,6 +42,9 @@ pub enum StartErrorKind {
     /// The certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsConfigError),
+    /// A TLS address names no certificate.
+    #[error("{0}")]
+    NoCertificate(String),
     /// The scheme does not carry what the service speaks.
     #[error("{0}")]
     WrongScheme(String),
@@ -163,18 +167,16 @@ impl<N: Network> Starting<N> {
             PortSharing::Exclusive
         };
         let how = match &entry.what {
-            What::Stream(stream) if scheme.is_stream() => How::Listen(ListenOptions {
+            What::Stream(_, options) if scheme.is_stream() => How::Listen(ListenOptions {
                 kind: match scheme {
                     Scheme::Seqpacket => StreamKind::Packets,
                     _ => StreamKind::Bytes,
                 },
-                ..stream.listen.clone()
+                ..options.listen.clone()
             }),
-            What::Datagrams(datagrams) if scheme.is_datagram() => {
-                How::Bind(datagrams.bind.clone())
-            }
-            What::Stream(_) => return Err(wrong_scheme(entry, "byte streams")),
-            What::Datagrams(_) => return Err(wrong_scheme(entry, "datagrams")),
+            What::Datagrams(_, options) if scheme.is_datagram() => How::Bind(options.bind.clone()),
+            What::Stream(..) => return Err(wrong_scheme(entry, "byte streams")),
+            What::Datagrams(..) => return Err(wrong_scheme(entry, "datagrams")),
         };
         let how = how.with_sharing(sharing).with_address(&entry.address);
         let tls = match scheme {
@@ -185,16 +187,16 @@ impl<N: Network> Starting<N> {
     }
 
     async fn certificate(&self, entry: &Entry) -> Result<ServerTls, StartErrorKind> {
-        if let What::Stream(stream) = &entry.what
-            && let Some(tls) = &stream.tls
+        if let What::Stream(_, options) = &entry.what
+            && let Some(tls) = &options.tls
         {
             return Ok(tls.clone());
         }
-        let options = entry.address.options.tls.clone();
-        let made = self.network.platform();
-        let made = made.blocking(move || ServerTls::from_options(&options));
+        let address = entry.address.clone();
+        let platform = self.network.platform();
+        let made = platform.blocking(move || certificate::made_for(&address));
         match made.await {
-            Some(made) => made.map_err(StartErrorKind::Tls),
+            Some(made) => made,
             None => Err(io::Error::other("the work of reading the certificate was lost").into()),
         }
     }
