@@ -1,5 +1,6 @@
 //! Serve network services and connect to them.
 pub mod address;
+pub mod client;
 pub mod connection;
 pub mod datagram;
 pub mod framing;

@@ -76,11 +76,6 @@ impl Display for Port {
     }
 }
 
-/// Lower-case hexadecimal digits.
-pub(super) fn write_hex(f: &mut Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
-
 /// Appends `,key=value`.
 pub(super) fn write_option(f: &mut Formatter<'_>, key: &str, value: &dyn Display) -> fmt::Result {
     f.write_char(',')?;

@@ -15,6 +15,7 @@
 //! | `alpn` (again and again) | `h2` | tls |
 //! | `self-signed`, `insecure` | – | tls |
 
+use crate::tls::{Fingerprint, ParseFingerprintError};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
@@ -112,7 +113,7 @@ const SPECS: [Spec; 16] = [
     Spec { name: "ca", shape: Shape::Once, example: "ca=/path/ca.pem", belongs_to: "tls", fits: on_tls,
            set: |o, v| { o.tls.ca = Some(file(v)?); Ok(()) } },
     Spec { name: "pin", shape: Shape::Many, example: "pin=SHA256-IN-HEX", belongs_to: "tls", fits: on_tls,
-           set: |o, v| { o.tls.pin.push(v.text.parse()?); Ok(()) } },
+           set: |o, v| { o.tls.pin.push(pin(v.text)?); Ok(()) } },
     Spec { name: "sni", shape: Shape::Once, example: "sni=example.org", belongs_to: "tls", fits: on_tls,
            set: |o, v| { o.tls.sni = Some(server_name(v.text)?); Ok(()) } },
     Spec { name: "alpn", shape: Shape::Many, example: "alpn=h2", belongs_to: "tls", fits: on_tls,
@@ -434,4 +435,9 @@ fn protocol(text: &str) -> Result<String, Reason> {
         Ok(name) if (1..=255).contains(&name.len()) => Ok(name),
         _ => Err("it takes 1 to 255 bytes of UTF-8".into()),
     }
+}
+
+fn pin(text: &str) -> Result<Fingerprint, String> {
+    text.parse()
+        .map_err(|error: ParseFingerprintError| error.to_string())
 }

@@ -51,7 +51,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use error::{AddressError, AddressErrorKind};
-pub use options::{AddressOptions, BindTo, ByteSize, Fingerprint, Membership, TlsAddressOptions};
+pub use options::{AddressOptions, BindTo, ByteSize, Membership, TlsAddressOptions};
 
 /// The longest path of a Unix socket, in bytes: `sun_path` (unix(7)) without its closing NUL.
 ///

@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::display::{path_text, write_hex, write_option};
+use super::display::{path_text, write_option};
 use super::host;
 use super::text::{bytes_of, escaped, escaped_first};
 use super::{Host, Scheme};
+use crate::tls::Fingerprint;
 
 /// What an address asks of its socket, beyond where it is.
 ///
@@ -103,12 +104,6 @@ pub struct Membership {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(u32);
 
-/// The SHA-256 of a certificate in DER form.
-///
-/// Read with or without colons, printed without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Fingerprint(pub [u8; 32]);
-
 impl ByteSize {
     /// The largest size, as an `int` of C holds it.
     pub const MAX: Self = Self(i32::MAX as u32);
@@ -174,36 +169,6 @@ impl FromStr for ByteSize {
             Some(bytes @ 1..) if bytes <= Self::MAX.0 => Ok(Self(bytes)),
             _ => Err(format!("it takes 1 to {} bytes", Self::MAX.0)),
         }
-    }
-}
-
-impl Display for Fingerprint {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
-    }
-}
-
-impl FromStr for Fingerprint {
-    type Err = String;
-
-    /// # Errors
-    /// The reason in words, for a text that is not 64 hexadecimal digits.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits: Vec<u32> = text
-            .chars()
-            .filter(|char| *char != ':')
-            .map(|char| char.to_digit(16))
-            .collect::<Option<_>>()
-            .ok_or("it takes hexadecimal digits, with or without colons")?;
-        let mut bytes = [0; 32];
-        if digits.len() != 2 * bytes.len() {
-            let count = digits.len();
-            return Err(format!("a SHA-256 has 64 hexadecimal digits, not {count}"));
-        }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = (pair[0] << 4 | pair[1]) as u8; // two digits below 16 fit a byte
-        }
-        Ok(Self(bytes))
     }
 }
 

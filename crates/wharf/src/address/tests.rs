@@ -249,7 +249,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("/p,mode=0888", r#""0888" is no value for the option mode: it takes permissions in octal, 0000 to 0777"#, "/p,mode=0660"),
     ("/p,mode=4755", r#""4755" is no value for the option mode: it takes permissions in octal, 0000 to 0777"#, "/p,mode=0660"),
     ("tls:h:1,sni=10.0.0.1", r#""10.0.0.1" is no value for the option sni: it takes a host name, not an IP address"#, "tls:h:1,sni=example.org"),
-    ("tls:h:1,pin=ab:cd", r#""ab:cd" is no value for the option pin: a SHA-256 has 64 hexadecimal digits, not 4"#, "tls:h:1,pin=SHA256-IN-HEX"),
+    ("tls:h:1,pin=ab:cd", r#""ab:cd" is no value for the option pin: a SHA-256 fingerprint has 64 hexadecimal digits, this one has 4"#, "tls:h:1,pin=SHA256-IN-HEX"),
     ("tls::1,key=/k", "the option key needs cert beside it", "tls::1,cert=/path/cert.pem,key=/k"),
     ("tls::1,cert=/c,self-signed", "the options self-signed and cert do not go together: the certificate is either made or given", "tls::1,cert=/c"),
     ("tls:h:1,insecure,ca=/c", "the options insecure and ca do not go together: every certificate is accepted, or only those of an authority", "tls:h:1,ca=/c"),
@@ -418,7 +418,10 @@ fn size() -> impl Strategy<Value = Option<ByteSize>> {
 }
 
 fn tls() -> impl Strategy<Value = TlsAddressOptions> {
-    let pins = proptest::collection::vec(any::<[u8; 32]>().prop_map(Fingerprint), 0..3);
+    let pins = proptest::collection::vec(
+        any::<[u8; 32]>().prop_map(|der| crate::tls::Fingerprint::of(&der)),
+        0..3,
+    );
     let alpn = proptest::collection::vec("\\PC{1,20}|[,\\\\ =]{1,5}", 0..3);
     let sni = proptest::option::of("[a-z]{1,9}\\.[a-z]{1,9}");
     let file = || proptest::option::of(path());

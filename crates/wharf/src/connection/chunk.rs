@@ -108,7 +108,8 @@ mod tests {
         let buffer = take_buffer();
         let address = buffer.as_ptr();
         drop(Chunk::new(buffer, 10));
-        assert_eq!(take_buffer().as_ptr(), address);
+        let again = take_buffer();
+        assert_eq!(again.as_ptr(), address);
     }
 
     #[test]

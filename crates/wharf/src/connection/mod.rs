@@ -29,9 +29,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use crate::limits;
 use crate::network::{Endpoint, StreamKind};
+use crate::service::Timeouts;
+use crate::tls::{ClientTls, Established, HandshakeError, ServerTls};
 
 pub use chunk::Chunk;
 pub(crate) use chunk::{give_buffer, take_buffer};
@@ -64,7 +67,10 @@ pub struct Connection {
     watch: Option<Arc<Watch>>,
     reads_end_at_drain: bool,
     saw_end: bool,
-    drain_pause: Option<Pin<Box<tokio::time::Sleep>>>,
+    drain_pause: Option<Pin<Box<Sleep>>>,
+    /// Present only where a timeout was set, so that others pay 8 bytes.
+    timers: Option<Box<Timers>>,
+    tls: Option<Box<Established>>,
     ended_by_drain: bool,
     finished: bool,
 }
@@ -85,6 +91,8 @@ impl Connection {
             reads_end_at_drain: true,
             saw_end: false,
             drain_pause: None,
+            timers: None,
+            tls: None,
             ended_by_drain: false,
             finished: false,
         }
@@ -206,6 +214,45 @@ impl Connection {
         self.reads_end_at_drain = reads == DrainReads::End;
     }
 
+    /// Sets how long a single read or write may wait from now on; one that waited
+    /// too long fails with [`io::ErrorKind::TimedOut`], and the connection stays usable.
+    pub fn set_timeouts(&mut self, timeouts: Timeouts) {
+        self.timers = (timeouts != Timeouts::default()).then(|| Box::new(Timers::new(timeouts)));
+    }
+
+    /// What the TLS handshake agreed on, where there was one.
+    pub fn tls(&self) -> Option<&Established> {
+        self.tls.as_deref()
+    }
+
+    /// Speaks TLS from now on, as the client of `host`.
+    ///
+    /// # Errors
+    /// [`HandshakeError`] with cause, evidence and cure; the connection is then closed.
+    pub async fn connect_tls(
+        self,
+        tls: &ClientTls,
+        host: &str,
+    ) -> Result<Connection, HandshakeError> {
+        let (local, peer) = (self.local.clone(), self.peer.clone());
+        let (stream, established) = Box::pin(tls.connect(host, self)).await?;
+        let mut secured = Connection::over(Stream::Tls(Box::new(stream)), local, peer);
+        secured.tls = Some(Box::new(established));
+        Ok(secured)
+    }
+
+    /// Speaks TLS from now on, as the server.
+    ///
+    /// # Errors
+    /// [`HandshakeError`] with cause, evidence and cure; the connection is then closed.
+    pub async fn accept_tls(self, tls: &ServerTls) -> Result<Connection, HandshakeError> {
+        let (local, peer) = (self.local.clone(), self.peer.clone());
+        let (stream, established) = Box::pin(tls.accept(self)).await?;
+        let mut secured = Connection::over(Stream::Tls(Box::new(stream)), local, peer);
+        secured.tls = Some(Box::new(established));
+        Ok(secured)
+    }
+
     /// Counts messages, for the server's events and counters.
     pub fn count_messages(&self, count: u64) {
         if let Some(watch) = &self.watch {
@@ -238,15 +285,6 @@ impl Connection {
 
     pub(crate) fn ended_by_drain(&self) -> bool {
         self.ended_by_drain
-    }
-
-    /// Takes the connection out, leaving one that is at its end: for services
-    /// that give it to a thread or a program.
-    pub(crate) fn take(&mut self) -> Connection {
-        let (local, peer) = (self.local.clone(), self.peer.clone());
-        let mut left = Connection::over(Stream::Gone, local, peer);
-        left.watch = self.watch.clone();
-        std::mem::replace(self, left)
     }
 
     /// The end of a connection: finish, then read the rest away until `linger` is over.
@@ -304,7 +342,10 @@ impl Connection {
             self.ended_by_drain = true;
             return Poll::Ready(Ok(()));
         }
-        outcome
+        match &mut self.timers {
+            Some(timers) => timers.read.check(cx, outcome),
+            None => outcome,
+        }
     }
 
     /// Whether a read that would wait is to end because the server drains.
@@ -335,7 +376,10 @@ impl Connection {
                 Poll::Ready(Err(_)) => {}
             }
         }
-        outcome
+        match &mut self.timers {
+            Some(timers) => timers.write.check(cx, outcome),
+            None => outcome,
+        }
     }
 
     fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -354,6 +398,51 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             other => other,
         })
+    }
+}
+
+/// The timers of a connection whose reads or writes are limited in time.
+struct Timers {
+    read: Timer,
+    write: Timer,
+}
+
+struct Timer {
+    limit: Option<Duration>,
+    running: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timers {
+    fn new(timeouts: Timeouts) -> Self {
+        let timer = |limit| Timer {
+            limit,
+            running: None,
+        };
+        Timers {
+            read: timer(timeouts.read),
+            write: timer(timeouts.write),
+        }
+    }
+}
+
+impl Timer {
+    /// Turns a wait that is too long into an error. The clock starts when a wait
+    /// begins, and stops when it is over.
+    fn check<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let (Poll::Pending, Some(limit)) = (&outcome, self.limit) else {
+            self.running = None;
+            return outcome;
+        };
+        let running = self
+            .running
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        ready!(running.as_mut().poll(cx));
+        self.running = None;
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -26,8 +26,6 @@ pub(crate) enum Stream {
     Packets(Seqpacket),
     Tls(Box<TlsStream<Connection>>),
     Other(Box<dyn ByteStream>),
-    /// The connection was taken out; see [`Connection::take`].
-    Gone,
 }
 
 impl Stream {
@@ -66,7 +64,6 @@ impl Stream {
             Stream::Packets(_) => "seqpacket",
             Stream::Tls(_) => "tls",
             Stream::Other(_) => "other",
-            Stream::Gone => "gone",
         }
     }
 }
@@ -103,7 +100,6 @@ impl AsyncRead for Stream {
             Stream::Packets(stream) => Pin::new(stream).poll_read(cx, space),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, space),
             Stream::Other(stream) => Pin::new(stream).poll_read(cx, space),
-            Stream::Gone => Poll::Ready(Ok(())),
         }
     }
 }
@@ -120,7 +116,6 @@ impl AsyncWrite for Stream {
             Stream::Packets(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -129,9 +124,7 @@ impl AsyncWrite for Stream {
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Other(stream) => Pin::new(stream).poll_flush(cx),
             // The kernel has the bytes already.
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Packets(_) | Stream::Gone => {
-                Poll::Ready(Ok(()))
-            }
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Packets(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -142,7 +135,6 @@ impl AsyncWrite for Stream {
             Stream::Packets(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Other(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Gone => Poll::Ready(Ok(())),
         }
     }
 }

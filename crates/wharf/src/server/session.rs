@@ -11,7 +11,7 @@ use super::admission::{PeerShare, Place};
 use super::events::{ConnectionInfo, Event};
 use super::registry::Entry;
 use super::shared::{Served, Shared};
-use crate::connection::{CloseReason, Connection, Stream, Watch};
+use crate::connection::{CloseReason, Connection, Watch};
 use crate::limits;
 use crate::service::AnyService;
 use crate::tls::ServerTls;
@@ -102,16 +102,17 @@ impl Session {
 
     /// The TLS handshake, off the accept loop and with its own timeout.
     async fn secure(&self, tls: &ServerTls, connection: Connection) -> Result<Connection, Ending> {
-        let (local, peer) = (connection.local().clone(), connection.peer().clone());
-        let handshake = Box::pin(tls.accept(connection));
+        let handshake = connection.accept_tls(tls);
         let handshake = tokio::time::timeout(self.shared.limits.handshake_timeout, handshake);
         match self.supervise(pin!(handshake)).await {
-            Outcome::Done(Ok(Ok((stream, established)))) => {
-                self.shared.tell(&Event::Secured {
-                    connection: &self.info,
-                    tls: &established,
-                });
-                Ok(Connection::over(Stream::Tls(Box::new(stream)), local, peer))
+            Outcome::Done(Ok(Ok(secured))) => {
+                if let Some(tls) = secured.tls() {
+                    self.shared.tell(&Event::Secured {
+                        connection: &self.info,
+                        tls,
+                    });
+                }
+                Ok(secured)
             }
             Outcome::Done(Ok(Err(error))) => Err(Ending {
                 reason: CloseReason::TlsFailed,

@@ -51,7 +51,7 @@ pub enum StartErrorKind {
 }
 
 /// The error's own words, without Rust's "(os error 98)".
-fn words(error: &io::Error) -> String {
+pub(crate) fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse if error.raw_os_error().is_some() => {
             "address already in use".to_owned()
