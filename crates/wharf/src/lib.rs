@@ -6,4 +6,6 @@ pub mod framing;
 pub mod limits;
 pub mod names;
 pub mod network;
+pub mod server;
 pub mod service;
+pub mod tls;

@@ -26,7 +26,20 @@ pub trait Accept: Send + 'static {
     /// # Errors
     /// Those of accept(2). None of them ends the listener: it may be polled again.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Connection>>;
+
+    /// A second way to the same queue, to be opened in another runtime.
+    ///
+    /// `None`, the default, is for listeners that cannot be shared so.
+    ///
+    /// # Errors
+    /// Those of dup(2).
+    fn share(&mut self) -> io::Result<Option<OpenShared>> {
+        Ok(None)
+    }
 }
+
+/// Opens a shared listener in the runtime that calls it.
+pub type OpenShared = Box<dyn FnOnce() -> io::Result<Listener> + Send>;
 
 impl Listener {
     /// A listener at `local` that takes connections from `source`.
@@ -49,6 +62,14 @@ impl Listener {
     /// some to the process (no descriptors left). The listener stays usable.
     pub async fn accept(&mut self) -> io::Result<Connection> {
         poll_fn(|cx| self.source.poll_accept(cx)).await
+    }
+
+    /// A second way to the same queue; see [`Accept::share`].
+    ///
+    /// # Errors
+    /// Those of dup(2).
+    pub fn share(&mut self) -> io::Result<Option<OpenShared>> {
+        self.source.share()
     }
 
     /// The polling form of [`Listener::accept`].

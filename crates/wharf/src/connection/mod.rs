@@ -31,11 +31,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits;
-use crate::network::Endpoint;
+use crate::network::{Endpoint, StreamKind};
 
 pub use chunk::Chunk;
 pub(crate) use chunk::{give_buffer, take_buffer};
-pub use listener::{Accept, Listener};
+pub use listener::{Accept, Listener, OpenShared};
 pub use reason::CloseReason;
 pub use stream::ByteStream;
 pub(crate) use stream::Stream;
@@ -98,6 +98,14 @@ impl Connection {
     /// The other side's endpoint.
     pub fn peer(&self) -> &Endpoint {
         &self.peer
+    }
+
+    /// Whether the stream keeps the boundaries of what was written into it.
+    pub fn kind(&self) -> StreamKind {
+        match self.stream {
+            Stream::Packets(_) => StreamKind::Packets,
+            _ => StreamKind::Bytes,
+        }
     }
 
     /// Waits for input and takes it: `None` is the peer's end of stream.
@@ -208,6 +216,24 @@ impl Connection {
     /// Makes the connection visible to a server.
     pub(crate) fn set_watch(&mut self, watch: Arc<Watch>) {
         self.watch = Some(watch);
+    }
+
+    /// Cuts the connection: unsent output is dropped and the peer is reset.
+    ///
+    /// For a peer that does not read: closing in order would leave the kernel
+    /// holding the output for as long as it likes.
+    pub(crate) fn reset(&mut self) {
+        self.stream.set_reset_on_close();
+    }
+
+    /// Unbinds the connection from this runtime, to be opened in another one.
+    pub(crate) fn detach(self) -> io::Result<Detached> {
+        let stream = self.stream.detach()?;
+        Ok(Detached {
+            stream,
+            local: self.local,
+            peer: self.peer,
+        })
     }
 
     pub(crate) fn ended_by_drain(&self) -> bool {
@@ -328,6 +354,24 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             other => other,
         })
+    }
+}
+
+/// A connection on its way from one runtime to another.
+pub(crate) struct Detached {
+    stream: stream::DetachedStream,
+    local: Endpoint,
+    peer: Endpoint,
+}
+
+impl Detached {
+    /// The connection again, bound to the current runtime.
+    pub(crate) fn attach(self) -> io::Result<Connection> {
+        Ok(Connection::over(
+            self.stream.attach()?,
+            self.local,
+            self.peer,
+        ))
     }
 }
 

@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::{SockRef, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
@@ -39,6 +41,24 @@ impl Stream {
         matches!(self, Stream::Tls(_) | Stream::Other(_))
     }
 
+    /// Makes close(2) send a reset (SO_LINGER with zero time, socket(7)).
+    pub(crate) fn set_reset_on_close(&self) {
+        if let Stream::Tcp(stream) = self {
+            // If it fails the connection closes in the ordinary way.
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// Takes the stream out of its runtime.
+    pub(crate) fn detach(self) -> io::Result<DetachedStream> {
+        Ok(match self {
+            Stream::Tcp(stream) => DetachedStream::Tcp(stream.into_std()?),
+            Stream::Unix(stream) => DetachedStream::Unix(stream.into_std()?),
+            Stream::Packets(stream) => DetachedStream::Packets(stream.into_inner()),
+            other => DetachedStream::Unbound(other),
+        })
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Stream::Tcp(_) => "tcp",
@@ -48,6 +68,26 @@ impl Stream {
             Stream::Other(_) => "other",
             Stream::Gone => "gone",
         }
+    }
+}
+
+/// A stream between two runtimes.
+pub(crate) enum DetachedStream {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+    Packets(Socket),
+    /// It was bound to no runtime.
+    Unbound(Stream),
+}
+
+impl DetachedStream {
+    pub(crate) fn attach(self) -> io::Result<Stream> {
+        Ok(match self {
+            DetachedStream::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
+            DetachedStream::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+            DetachedStream::Packets(socket) => Stream::Packets(Seqpacket::new(socket)?),
+            DetachedStream::Unbound(stream) => stream,
+        })
     }
 }
 

@@ -114,8 +114,12 @@ pub enum PortSharing {
     /// The port belongs to this socket alone.
     #[default]
     Exclusive,
-    /// `SO_REUSEPORT`: the kernel spreads clients over all sockets that say so.
-    Shared,
+    /// The first of several sockets with `SO_REUSEPORT`, over which the kernel
+    /// spreads clients. It takes the port alone first, so that a port in use is
+    /// still an error although `SO_REUSEPORT` would let any process join in.
+    SharedFirst,
+    /// A further socket on the port of a [`PortSharing::SharedFirst`] one.
+    SharedNext,
 }
 
 /// How to listen.

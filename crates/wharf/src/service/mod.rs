@@ -10,8 +10,10 @@
 //! A service sees a [`Connection`](crate::connection::Connection) and a
 //! [`Context`], never a socket, so it runs on every [`Network`](crate::network::Network).
 
+mod blocking;
 mod context;
 mod error;
+mod reply;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,8 +21,10 @@ use std::sync::Arc;
 
 use crate::connection::Connection;
 
+pub use blocking::{Blocking, BlockingConnection, Timeouts};
 pub use context::{Context, Drain};
 pub use error::ServiceError;
+pub use reply::{Framed, Replies, Reply};
 
 /// A conversation with one peer over a byte stream.
 ///

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, MaybeUninitSlice, Socket, Type};
@@ -15,11 +16,32 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::unix::{SocketFile, bind, connect_when_free, listen_on};
 use super::{unix_address, unix_endpoint};
-use crate::connection::{Accept, Connection, Listener, Stream};
+use crate::connection::{Accept, Connection, Listener, OpenShared, Stream};
 use crate::network::{Endpoint, ListenOptions, UnixName};
 
 /// A connected SEQPACKET socket.
 pub(crate) struct Seqpacket(AsyncFd<Socket>);
+
+impl Seqpacket {
+    /// A connected, non-blocking socket in the current runtime.
+    pub(crate) fn new(socket: Socket) -> io::Result<Self> {
+        register(socket).map(Seqpacket)
+    }
+
+    /// The socket, out of its runtime.
+    pub(crate) fn into_inner(self) -> Socket {
+        self.0.into_inner()
+    }
+}
+
+/// Puts a socket under the current runtime's reactor.
+fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+    // SAFETY: the socket owns its descriptor, gives the same number every time,
+    // and keeps it open until the AsyncFd is dropped or taken apart.
+    #[allow(unsafe_code)]
+    let registered = unsafe { AsyncFd::register(socket) };
+    registered.map_err(io::Error::from)
+}
 
 /// Listens at `name`.
 pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Listener> {
@@ -27,9 +49,9 @@ pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Lis
     listen_on(&socket, options.backlog)?;
     let local = Endpoint::Unix(name.clone());
     let source = OsListener {
-        socket: AsyncFd::new(socket)?,
+        socket: register(socket)?,
         local: local.clone(),
-        _file: file,
+        file: file.map(Arc::new),
     };
     Ok(Listener::new(local, source))
 }
@@ -40,7 +62,7 @@ pub(super) async fn connect(name: &UnixName) -> io::Result<Connection> {
     socket.set_nonblocking(true)?;
     connect_when_free(&socket, &unix_address(name)?).await?;
     Ok(Connection::over(
-        Stream::Packets(Seqpacket(AsyncFd::new(socket)?)),
+        Stream::Packets(Seqpacket::new(socket)?),
         Endpoint::Unix(UnixName::Unnamed),
         Endpoint::Unix(name.clone()),
     ))
@@ -49,7 +71,7 @@ pub(super) async fn connect(name: &UnixName) -> io::Result<Connection> {
 struct OsListener {
     socket: AsyncFd<Socket>,
     local: Endpoint,
-    _file: Option<SocketFile>,
+    file: Option<Arc<SocketFile>>,
 }
 
 impl Accept for OsListener {
@@ -62,11 +84,24 @@ impl Accept for OsListener {
             let (socket, peer) = accepted?;
             socket.set_nonblocking(true)?;
             return Poll::Ready(Ok(Connection::over(
-                Stream::Packets(Seqpacket(AsyncFd::new(socket)?)),
+                Stream::Packets(Seqpacket::new(socket)?),
                 self.local.clone(),
                 unix_endpoint(&peer),
             )));
         }
+    }
+
+    fn share(&mut self) -> io::Result<Option<OpenShared>> {
+        let socket = self.socket.get_ref().try_clone()?;
+        let (local, file) = (self.local.clone(), self.file.clone());
+        Ok(Some(Box::new(move || {
+            let source = OsListener {
+                socket: register(socket)?,
+                local: local.clone(),
+                file,
+            };
+            Ok(Listener::new(local, source))
+        })))
     }
 }
 

@@ -13,18 +13,16 @@ use crate::network::{ConnectOptions, Endpoint, ListenOptions, PortSharing, Strea
 
 /// Listens at `address`.
 pub(super) fn listen(address: SocketAddr, options: &ListenOptions) -> io::Result<Listener> {
-    if options.sharing == PortSharing::Shared && address.port() != 0 {
+    if options.sharing == PortSharing::SharedFirst && address.port() != 0 {
         // SO_REUSEPORT lets any process of the same user join in. So the port is
         // first taken alone: if another server has it, this fails like any port in use.
-        drop(bound(address, PortSharing::Exclusive, options)?);
+        let alone = ListenOptions {
+            sharing: PortSharing::Exclusive,
+            ..options.clone()
+        };
+        drop(bound(address, &alone)?);
     }
-    listen_shared(address, options)
-}
-
-/// Listens without the exclusive probe: for the second core and the ones after it.
-pub(super) fn listen_shared(address: SocketAddr, options: &ListenOptions) -> io::Result<Listener> {
-    let socket = bound(address, options.sharing, options)?;
-    let socket = TcpListener::from_std(socket.into())?;
+    let socket = TcpListener::from_std(bound(address, options)?.into())?;
     let local = socket.local_addr()?;
     let options = options.stream.clone();
     Ok(Listener::new(
@@ -37,7 +35,7 @@ pub(super) fn listen_shared(address: SocketAddr, options: &ListenOptions) -> io:
     ))
 }
 
-fn bound(address: SocketAddr, sharing: PortSharing, options: &ListenOptions) -> io::Result<Socket> {
+fn bound(address: SocketAddr, options: &ListenOptions) -> io::Result<Socket> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -46,7 +44,7 @@ fn bound(address: SocketAddr, sharing: PortSharing, options: &ListenOptions) -> 
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    if sharing == PortSharing::Shared {
+    if options.sharing != PortSharing::Exclusive {
         socket.set_reuse_port(true)?;
     }
     // Linux hands these on to every accepted socket, which saves up to six

@@ -4,13 +4,14 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{unix_address, unix_endpoint};
-use crate::connection::{Accept, Connection, Listener, Stream};
+use crate::connection::{Accept, Connection, Listener, OpenShared, Stream};
 use crate::limits;
 use crate::network::{ConnectOptions, Endpoint, ListenOptions, UnixName};
 
@@ -22,7 +23,7 @@ pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Lis
     let source = OsListener {
         socket: UnixListener::from_std(socket.into())?,
         local: local.clone(),
-        _file: file,
+        file: file.map(Arc::new),
     };
     Ok(Listener::new(local, source))
 }
@@ -158,7 +159,7 @@ impl Drop for SocketFile {
 struct OsListener {
     socket: UnixListener,
     local: Endpoint,
-    _file: Option<SocketFile>,
+    file: Option<Arc<SocketFile>>,
 }
 
 impl Accept for OsListener {
@@ -170,6 +171,19 @@ impl Accept for OsListener {
             self.local.clone(),
             unix_endpoint(&peer),
         )))
+    }
+
+    fn share(&mut self) -> io::Result<Option<OpenShared>> {
+        let socket = socket2::SockRef::from(&self.socket).try_clone()?;
+        let (local, file) = (self.local.clone(), self.file.clone());
+        Ok(Some(Box::new(move || {
+            let source = OsListener {
+                socket: UnixListener::from_std(socket.into())?,
+                local: local.clone(),
+                file,
+            };
+            Ok(Listener::new(local, source))
+        })))
     }
 }
 

@@ -1,0 +1,234 @@
+#!/usr/bin/env bash
+# ci.sh - every check of Wharf, one verb each.
+#
+#   ./ci.sh              all of: fmt lint docs deny examples bench-smoke test
+#   ./ci.sh VERB...      only these, in this order
+#
+#   fmt          the code is formatted as rustfmt wants it
+#   lint         clippy over all targets, a warning is an error
+#   docs         the API documentation builds, a warning is an error
+#   deny         licences, banned crates, sources and advisories (deny.toml)
+#   examples     all examples build
+#   bench-smoke  the C peers and the release binary build; a short comparison runs
+#   test         doctests, then all other tests (nextest if there, else cargo test)
+#   fuzz         every fuzz target for FUZZ_SECONDS (60); needs nightly, not in "all"
+#
+# What a verb needs and does not find it installs: Debian packages (as root or
+# with sudo; otherwise it says which) and the two cargo tools below. A verb that
+# fails does not stop the others; the exit status is 1 if any failed. The tests
+# come last, so that their summary ends the output.
+set -euo pipefail
+cd "$(dirname "$0")"
+export PATH="$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin"
+
+DEFAULT_VERBS="fmt lint docs deny examples bench-smoke test"
+
+# Built without optimisation: they compile in two minutes instead of five, and
+# neither is what takes the time when it runs.
+NEXTEST_VERSION=0.9.151
+DENY_VERSION=0.20.2
+FUZZ_VERSION=0.13.2
+
+# What the tests start: peers to interoperate with, and tools to look at them.
+TEST_PROGRAMS="nc ncat socat curl openssl python3 telnet ss gcc make strace"
+
+# -- verbs --------------------------------------------------------------------
+
+# clippy, examples and test share the dev/test profile, so that each dependency
+# is compiled once; only bench-smoke needs a release build.
+
+verb_fmt() {
+    need_component rustfmt cargo-fmt
+    cargo fmt --all --check
+}
+
+verb_lint() {
+    need_component clippy cargo-clippy
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+}
+
+verb_docs() {
+    # --lib: the library and the command are both called wharf, and two crates of
+    # one name would overwrite each other's pages.
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --lib
+}
+
+verb_deny() {
+    need_cargo_tool cargo-deny "$DENY_VERSION"
+    if GIT_TERMINAL_PROMPT=0 within 60 cargo deny --locked fetch db >/dev/null 2>&1; then
+        cargo deny --locked check
+    else
+        say "advisories skipped: the RustSec database cannot be fetched from here"
+        cargo deny --locked check bans licenses sources
+    fi
+}
+
+verb_examples() {
+    # The test profile, so that these are the very files that tests start.
+    cargo build --locked --workspace --examples --profile test
+}
+
+verb_bench_smoke() {
+    need_programs gcc make
+    make -C bench/peers
+    cargo build --locked --release
+    if [ -f bench/smoke.sh ]; then
+        bash bench/smoke.sh
+    else
+        say "no bench/smoke.sh: built only"
+    fi
+}
+
+verb_test() {
+    # shellcheck disable=SC2086 # a list of words
+    need_programs $TEST_PROGRAMS
+    local doctests=0 started=$SECONDS
+    cargo test --locked --workspace --doc || doctests=$?
+    say "doctests took $((SECONDS - started)) s"
+    if need_cargo_tool cargo-nextest "$NEXTEST_VERSION"; then
+        cargo nextest run --locked --workspace --no-fail-fast
+    else
+        say "cargo-nextest cannot be installed: cargo test instead"
+        cargo test --locked --workspace --no-fail-fast --lib --bins --tests --examples
+    fi
+    return "$doctests"
+}
+
+verb_fuzz() {
+    [ -d fuzz ] || fail "there is no fuzz/ folder"
+    need_cargo_tool cargo-fuzz "$FUZZ_VERSION"
+    cargo +nightly --version >/dev/null 2>&1 ||
+        rustup toolchain install nightly --profile minimal
+    local target
+    for target in $(cargo +nightly fuzz list); do
+        say "fuzz $target for ${FUZZ_SECONDS:-60} s"
+        cargo +nightly fuzz run "$target" -- -max_total_time="${FUZZ_SECONDS:-60}"
+    done
+}
+
+# -- what verbs need ------------------------------------------------------------
+
+need_component() { # COMPONENT PROGRAM
+    have "$2" || rustup component add "$1"
+}
+
+need_cargo_tool() { # CRATE VERSION
+    have "$1" && return
+    say "installing $1 $2, once (some two minutes)"
+    cargo install --locked --quiet --debug "$1@$2"
+}
+
+need_programs() { # PROGRAM...
+    local program packages=""
+    for program in "$@"; do
+        usable "$program" || packages="$packages $(package_of "$program")"
+    done
+    [ -z "$packages" ] && return
+    say "installing$packages"
+    # shellcheck disable=SC2086 # a list of words
+    if have apt-get && as_root apt-get -q update &&
+        as_root apt-get -q install -y --no-install-recommends $packages; then
+        return
+    fi
+    fail "please install:$packages   (Debian names, e.g. sudo apt-get install$packages)"
+}
+
+package_of() { # PROGRAM
+    case $1 in
+    nc) echo netcat-openbsd ;;
+    ss) echo iproute2 ;;
+    *) echo "$1" ;;
+    esac
+}
+
+# `nc` has three authors; only OpenBSD's has the -N and -U that tests use.
+usable() { # PROGRAM
+    have "$1" || return
+    [ "$1" != nc ] || [[ "$(nc -h 2>&1)" == *OpenBSD* ]]
+}
+
+as_root() { # COMMAND...
+    if [ "$(id -u)" = 0 ]; then
+        env DEBIAN_FRONTEND=noninteractive "$@"
+    elif have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        sudo env DEBIAN_FRONTEND=noninteractive "$@"
+    else
+        return 1
+    fi
+}
+
+# -- running them ---------------------------------------------------------------
+
+have() { command -v "$1" >/dev/null 2>&1; }
+say() { echo "ci: $*"; }
+fail() {
+    say "$*" >&2
+    exit 1
+}
+
+within() { # SECONDS COMMAND...
+    if have timeout; then
+        timeout "$@"
+    else
+        "${@:2}"
+    fi
+}
+
+is_verb() {
+    case $1 in
+    fmt | lint | docs | deny | examples | bench-smoke | test | fuzz) ;;
+    *) return 1 ;;
+    esac
+}
+
+# The line of the header that belongs to this verb.
+purpose() { sed -n "s/^#   $1  *//p" ci.sh | head -n 1; }
+
+FAILED=""
+REPORT=""
+
+run_verb() { # VERB
+    local started=$SECONDS status=0 line
+    say "== $1: $(purpose "$1")"
+    # Not `if (…)` or `(…) ||`: both would switch off -e inside.
+    set +e
+    (
+        set -e
+        "verb_${1//-/_}"
+    )
+    status=$?
+    set -e
+    line="$1 took $((SECONDS - started)) s"
+    if [ "$status" != 0 ]; then
+        FAILED="$FAILED $1"
+        line="$line and FAILED"
+    fi
+    REPORT="$REPORT$line"$'\n'
+    # After the tests nothing is printed, unless they are not the last word.
+    [ "$1" = test ] || say "$line"
+}
+
+main() {
+    local verb
+    for verb in "$@"; do
+        case $verb in
+        -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' ci.sh; exit 0 ;;
+        esac
+        is_verb "$verb" || { say "'$verb' is not one of: $DEFAULT_VERBS fuzz" >&2; exit 2; }
+    done
+    have cargo || fail "cargo is missing: install Rust from https://rustup.rs"
+    # shellcheck disable=SC2086 # a list of words
+    [ $# -gt 0 ] || set -- $DEFAULT_VERBS
+    for verb in "$@"; do
+        if [ "$verb" = test ] && [ -n "$REPORT" ]; then
+            say "so far:"
+            printf '%s' "$REPORT" | sed 's/^/    /'
+        fi
+        run_verb "$verb"
+    done
+    if [ -n "$FAILED" ]; then
+        fail "failed:$FAILED"
+    fi
+}
+
+main "$@"

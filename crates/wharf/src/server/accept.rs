@@ -1,0 +1,271 @@
+//! The loop of one listener: a place first, then a client.
+//!
+//! ```text
+//!   wait for a place ──▶ accept ──▶ admit ──▶ session (its own task)
+//!        ▲                 │ no descriptors, no memory
+//!        └── 10 ms … 1 s ◀─┘
+//! ```
+//! accept(2) can fail in two ways. Either the one connection is at fault (it was
+//! aborted while it waited): the next one is taken. Or the process lacks
+//! something (descriptors, memory): trying again at once would spin, and giving
+//! up would make the server deaf; so the loop waits, longer each time, and also
+//! looks again as soon as a connection of its own gave its descriptor back.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::SemaphorePermit;
+
+use super::Mode;
+use super::admission::Place;
+use super::events::{ConnectionInfo, Event};
+use super::registry::Registry;
+use super::session::Session;
+use super::shared::{OpenLoop, Served, Shared};
+use crate::connection::{CloseReason, Connection, Listener, Watch};
+use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, WhenFull};
+
+/// How long a refused client has to read the refusal.
+const REFUSAL_LINGER: Duration = Duration::from_millis(500);
+
+/// One listener on one core.
+pub(super) struct AcceptLoop {
+    pub(super) shared: Arc<Shared>,
+    pub(super) served: Arc<Served>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) listener: Listener,
+    pub(super) open: OpenLoop,
+}
+
+/// What the loop holds before it accepts.
+struct Ticket<'a> {
+    place: Option<Place>,
+    turn: Option<tokio::sync::OwnedSemaphorePermit>,
+    remaining: Option<SemaphorePermit<'a>>,
+}
+
+impl AcceptLoop {
+    /// Accepts until the server drains or the service has had its last client.
+    pub(super) async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let served = Arc::clone(&self.served);
+        tokio::select! {
+            biased;
+            () = shared.drain.begun() => self.take_the_queue(&served).await,
+            () = self.accept_all(&served) => {}
+        }
+        // The listener closes first: when the loop counts as ended, nobody can connect.
+        drop(self.listener);
+        drop(self.open);
+    }
+
+    async fn accept_all(&mut self, served: &Served) {
+        let mut trouble = Trouble::default();
+        let shared = Arc::clone(&self.shared);
+        while let Some(ticket) = Self::ticket(&shared, served).await {
+            match self.listener.accept().await {
+                Ok(connection) => {
+                    trouble.over(self);
+                    self.take(connection, ticket);
+                }
+                Err(error) => trouble.happened(self, &error).await,
+            }
+        }
+    }
+
+    /// What is needed to serve one more; `None` when the service had its last client.
+    async fn ticket<'a>(shared: &Shared, served: &'a Served) -> Option<Ticket<'a>> {
+        let remaining = match &served.remaining {
+            None => None,
+            Some(remaining) => Some(remaining.try_acquire().ok()?),
+        };
+        let turn = match &served.turn {
+            None => None,
+            Some(turn) => Some(Arc::clone(turn).acquire_owned().await.ok()?),
+        };
+        let admission = &shared.admission;
+        let place = match admission.try_place() {
+            Some(place) => {
+                shared.set_full(false);
+                Some(place)
+            }
+            None => {
+                shared.set_full(true);
+                match shared.limits.when_full {
+                    WhenFull::Wait => Some(admission.place().await?),
+                    WhenFull::Refuse => None,
+                }
+            }
+        };
+        Some(Ticket {
+            place,
+            turn,
+            remaining,
+        })
+    }
+
+    /// A drain serves who came before it: clients that the kernel has queued.
+    async fn take_the_queue(&mut self, served: &Served) {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            // An accept of the reactor's knowledge alone could miss a client that the
+            // kernel has, so the loop gives the reactor a moment.
+            let next = async {
+                let ticket = Self::ticket(&shared, served).await?;
+                Some((self.listener.accept().await, ticket))
+            };
+            let next = tokio::time::timeout(crate::limits::DRAIN_PAUSE, next).await;
+            match next {
+                Ok(Some((Ok(connection), ticket))) => self.take(connection, ticket),
+                Ok(Some((Err(_), _))) | Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Admits a connection, or refuses it.
+    fn take(&self, connection: Connection, ticket: Ticket<'_>) {
+        let Some(place) = ticket.place else {
+            // A place may have become free since.
+            match self.shared.admission.try_place() {
+                Some(place) => return self.admit(connection, place, ticket.turn, ticket.remaining),
+                None => return self.refuse(connection, CloseReason::RefusedFull),
+            }
+        };
+        self.admit(connection, place, ticket.turn, ticket.remaining);
+    }
+
+    fn admit(
+        &self,
+        connection: Connection,
+        place: Place,
+        turn: Option<tokio::sync::OwnedSemaphorePermit>,
+        remaining: Option<SemaphorePermit<'_>>,
+    ) {
+        let Some(share) = self.shared.admission.admit(connection.peer()) else {
+            return self.refuse(connection, CloseReason::RefusedPerPeer);
+        };
+        if let Some(remaining) = remaining {
+            remaining.forget();
+        }
+        self.shared.totals.accepted();
+        let info = Arc::new(ConnectionInfo {
+            id: self.shared.next_id(),
+            service: Arc::clone(&self.served.name),
+            peer: connection.peer().clone(),
+            local: connection.local().clone(),
+            opened: tokio::time::Instant::now(),
+        });
+        let watch = Arc::new(Watch::new(self.shared.drain.flag()));
+        let entry = self.registry.enter(Arc::clone(&info), Arc::clone(&watch));
+        let session = Session {
+            shared: Arc::clone(&self.shared),
+            served: Arc::clone(&self.served),
+            info,
+            watch,
+            _held: (place, turn, share, entry),
+        };
+        match self.served.mode {
+            Mode::Concurrent | Mode::OneAtATime => {
+                tokio::spawn(session.run(connection));
+            }
+            Mode::Threads => session.run_on_thread(connection),
+        }
+    }
+
+    /// Tells a client that it is not served, without holding up the next one.
+    fn refuse(&self, mut connection: Connection, reason: CloseReason) {
+        self.shared.totals.ended(reason);
+        self.shared.tell(&Event::Refused {
+            service: &self.served.name,
+            peer: connection.peer(),
+            reason,
+        });
+        let Some(right) = self.shared.admission.try_refusal() else {
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let refusal = &shared.limits.refusal;
+            // Whether the client hears it is its own affair.
+            let _ = tokio::time::timeout(REFUSAL_LINGER, connection.write_all(refusal)).await;
+            let _ = connection.wind_down(REFUSAL_LINGER).await;
+            drop(right);
+        });
+    }
+}
+
+/// Failures of accept(2) in a row.
+#[derive(Default)]
+struct Trouble {
+    failures: u64,
+    pause: Option<Duration>,
+}
+
+impl Trouble {
+    /// Counts a failure, and waits if the process is at fault.
+    async fn happened(&mut self, of: &mut AcceptLoop, error: &io::Error) {
+        of.shared.totals.accept_failed();
+        if is_about_one_connection(error) {
+            // It is gone. A listener that fails so without end must not spin either.
+            tokio::task::yield_now().await;
+            return;
+        }
+        self.failures += 1;
+        if self.failures == 1 {
+            let (service, local) = (&*of.served.name, of.listener.local());
+            tracing::warn!(service, %local, %error, "accept fails; trying again until it works");
+            of.shared.tell(&Event::AcceptFailing {
+                service,
+                local,
+                error,
+            });
+        }
+        let pause = self.pause.unwrap_or(ACCEPT_BACKOFF_MIN);
+        self.pause = Some((pause * 2).min(ACCEPT_BACKOFF_MAX));
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(pause) => {}
+            () = of.shared.freed.notified() => {}
+        }
+    }
+
+    /// Notes that accept works again.
+    fn over(&mut self, of: &AcceptLoop) {
+        if self.failures == 0 {
+            return;
+        }
+        let (service, local) = (&*of.served.name, of.listener.local());
+        tracing::info!(service, %local, failures = self.failures, "accept works again");
+        of.shared.tell(&Event::AcceptRecovered {
+            service,
+            local,
+            failures: self.failures,
+        });
+        *self = Trouble::default();
+    }
+}
+
+/// Whether the error belongs to one connection, not to the process: accept(2)
+/// lists these network errors as already pending on the new socket.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::ECONNRESET
+                | libc::ECONNREFUSED
+                | libc::EPERM
+                | libc::EPROTO
+                | libc::ENETDOWN
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+                | libc::EOPNOTSUPP
+                | libc::ENETUNREACH
+                | libc::ENONET
+                | libc::ENOTCONN
+                | libc::EINTR
+        )
+    )
+}

@@ -1,0 +1,202 @@
+//! One connection's life: handshake, service, close.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::admission::{PeerShare, Place};
+use super::events::{ConnectionInfo, Event};
+use super::registry::Entry;
+use super::shared::{Served, Shared};
+use crate::connection::{CloseReason, Connection, Watch};
+use crate::limits;
+
+/// An admitted connection and all that it holds in the server.
+pub(super) struct Session {
+    pub(super) shared: Arc<Shared>,
+    pub(super) served: Arc<Served>,
+    pub(super) info: Arc<ConnectionInfo>,
+    pub(super) watch: Arc<Watch>,
+    /// The place, the turn, the peer's share and the registry's entry: all are
+    /// given back together, when the connection is closed.
+    pub(super) _held: (
+        Place,
+        Option<tokio::sync::OwnedSemaphorePermit>,
+        PeerShare,
+        Entry,
+    ),
+}
+
+/// How a conversation ended.
+struct Ending {
+    reason: CloseReason,
+    detail: Option<String>,
+}
+
+impl From<CloseReason> for Ending {
+    fn from(reason: CloseReason) -> Self {
+        Ending {
+            reason,
+            detail: None,
+        }
+    }
+}
+
+impl Session {
+    /// Serves `connection` on a thread of its own.
+    pub(super) fn run_on_thread(self, connection: Connection) {
+        let name = format!("{}-{}", self.served.name, self.info.id);
+        let job = connection
+            .detach()
+            .map(|detached| (detached, std::thread::Builder::new().name(name)));
+        let outcome = job.and_then(|(detached, thread)| {
+            thread.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                match runtime {
+                    Ok(runtime) => runtime.block_on(async {
+                        match detached.attach() {
+                            Ok(connection) => self.run(connection).await,
+                            Err(error) => self.failed(&error),
+                        }
+                    }),
+                    Err(error) => self.failed(&error),
+                }
+            })
+        });
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "no thread for a connection; it was closed");
+        }
+    }
+
+    fn failed(&self, error: &std::io::Error) {
+        self.closed(Ending {
+            reason: CloseReason::ServiceFailed,
+            detail: Some(error.to_string()),
+        });
+    }
+
+    /// Serves `connection` to its end.
+    pub(super) async fn run(self, mut connection: Connection) {
+        self.shared.tell(&Event::Opened {
+            connection: &self.info,
+        });
+        connection.set_watch(Arc::clone(&self.watch));
+        let ending = self.converse(&mut connection).await;
+        self.close(connection, &ending).await;
+        self.closed(ending);
+    }
+
+    async fn converse(&self, connection: &mut Connection) -> Ending {
+        let serving = self.served.service.begin(connection, &self.shared.context);
+        let outcome = self.supervise(serving).await;
+        match outcome {
+            Outcome::Condemned(reason) => reason.into(),
+            Outcome::Panicked(panic) => Ending {
+                reason: CloseReason::ServicePanicked,
+                detail: Some(words_of(&*panic)),
+            },
+            Outcome::Done(Err(error)) => Ending {
+                reason: error.reason(),
+                detail: Some(error.to_string()),
+            },
+            Outcome::Done(Ok(())) if connection.ended_by_drain() => CloseReason::Drained.into(),
+            Outcome::Done(Ok(())) if connection.saw_end() => CloseReason::PeerClosed.into(),
+            Outcome::Done(Ok(())) => CloseReason::Finished.into(),
+        }
+    }
+
+    /// Closes in the way that fits the reason.
+    async fn close(&self, mut connection: Connection, ending: &Ending) {
+        match ending.reason {
+            // These peers take nothing any more: closing in order would wait for them.
+            CloseReason::SlowReader | CloseReason::CutOff => connection.reset(),
+            CloseReason::PeerReset => {}
+            _ => {
+                let winding = pin!(connection.wind_down(limits::LINGER));
+                // A peer that is gone meanwhile, or a drain that is over, ends the wait.
+                let _ = self.supervise(winding).await;
+            }
+        }
+        drop(connection);
+    }
+
+    /// Counts and reports the end.
+    fn closed(&self, ending: Ending) {
+        let (received, sent) = (self.watch.received(), self.watch.sent());
+        let messages = self.watch.messages();
+        self.shared.totals.ended(ending.reason);
+        self.shared.totals.add_traffic(received, sent, messages);
+        self.shared.freed.notify_waiters();
+        self.shared.tell(&Event::Closed {
+            connection: &self.info,
+            reason: ending.reason,
+            detail: ending.detail,
+            received,
+            sent,
+            messages,
+            lasted: self.info.opened.elapsed(),
+        });
+    }
+
+    fn supervise<F: Future + Unpin>(&self, future: F) -> Supervised<'_, F> {
+        Supervised {
+            future,
+            watch: &self.watch,
+        }
+    }
+}
+
+/// A future that ends early when its connection is condemned, and that turns a
+/// panic into a value, so that the connection is closed in order and counted.
+struct Supervised<'a, F> {
+    future: F,
+    watch: &'a Watch,
+}
+
+enum Outcome<T> {
+    Done(T),
+    Condemned(CloseReason),
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl<F: Future + Unpin> Future for Supervised<'_, F> {
+    type Output = Outcome<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Some(reason) = this.watch.verdict() {
+            return Poll::Ready(Outcome::Condemned(reason));
+        }
+        // The future is dropped after a panic, so nothing broken is seen again.
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.future).poll(cx)));
+        match polled {
+            Ok(Poll::Ready(value)) => Poll::Ready(Outcome::Done(value)),
+            Ok(Poll::Pending) => {
+                // Remember the task *after* the poll, then look once more: a verdict
+                // that came in between found no task to wake.
+                this.watch.set_waker(cx.waker());
+                match this.watch.verdict() {
+                    Some(reason) => Poll::Ready(Outcome::Condemned(reason)),
+                    None => Poll::Pending,
+                }
+            }
+            Err(panic) => Poll::Ready(Outcome::Panicked(panic)),
+        }
+    }
+}
+
+/// What a panic said.
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "the service panicked".to_owned()
+    }
+}
