@@ -45,7 +45,7 @@ use crate::network::Endpoint;
 
 pub use batch::{Amplification, Batch, Datagram, Outgoing, Queued};
 pub use counters::DatagramCounters;
-pub use reply::{Datagrammed, Reply};
+pub use reply::Datagrammed;
 pub use service::DatagramService;
 
 pub(crate) use batch::Window;

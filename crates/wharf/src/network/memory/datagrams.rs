@@ -84,7 +84,7 @@ impl MemoryNetwork {
         };
         let found = world.datagrams.get(&at.to_string()).cloned();
         let inbox = match found.filter(|inbox| !locked(inbox).closed) {
-            Some(inbox) if options.sharing == PortSharing::Shared => inbox,
+            Some(inbox) if options.sharing == PortSharing::SharedNext => inbox,
             Some(_) => return Err(io::ErrorKind::AddrInUse.into()),
             None => Arc::default(),
         };

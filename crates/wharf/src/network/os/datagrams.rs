@@ -24,6 +24,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
 use super::mmsg::{self, Destination, Headers, PacketInfo};
+use super::seqpacket::register;
 use super::unix::{self, SocketFile};
 use super::{unix_address, unix_endpoint};
 use crate::datagram::{Batch, BufferSize, DatagramIo, Datagrams};
@@ -31,29 +32,30 @@ use crate::network::{BindOptions, Endpoint, Membership, PortSharing, UnixName};
 
 /// Binds a UDP socket.
 pub(super) fn bind_udp(address: SocketAddr, options: &BindOptions) -> io::Result<Datagrams> {
-    if options.sharing == PortSharing::Shared && address.port() != 0 {
+    if options.sharing == PortSharing::SharedFirst && address.port() != 0 {
         // SO_REUSEPORT lets any process of the same user join in. So the port is
         // first taken alone: if another server has it, this fails like any port in use.
-        drop(udp_socket(address, PortSharing::Exclusive)?);
+        udp_socket(address)?.bind(&address.into())?;
     }
-    bind_udp_shared(address, options)
-}
-
-/// Binds without the exclusive probe: for the second core and the ones after it.
-pub(super) fn bind_udp_shared(address: SocketAddr, options: &BindOptions) -> io::Result<Datagrams> {
-    let socket = udp_socket(address, options.sharing)?;
+    let socket = udp_socket(address)?;
+    // Not SO_REUSEADDR: for UDP it would let a second server take the port.
+    if options.sharing != PortSharing::Exclusive {
+        socket.set_reuse_port(true)?;
+    }
     socket.set_broadcast(options.broadcast.is_on())?;
     if let Some(hops) = options.hops {
         set_hops(&socket, address, hops)?;
     }
-    for membership in &options.join {
-        join(&socket, membership)?;
-    }
+    // Before bind(2), so that they hold for the first datagram that arrives.
     let info = match address.ip().is_unspecified() {
         true => ask_for_local_address(&socket, address)?,
         false => PacketInfo::Off,
     };
     let receive_buffer = grow_buffers(&socket, options)?;
+    socket.bind(&address.into())?;
+    for membership in &options.join {
+        join(&socket, membership)?;
+    }
     let local = inet(&socket.local_addr()?)?;
     let io = OsDatagrams::new(socket, Kind::Udp, info, None)?;
     Ok(Datagrams::new(local.into(), io).with_receive_buffer(receive_buffer))
@@ -77,21 +79,13 @@ pub(super) fn bind_unix(name: &UnixName, options: &BindOptions) -> io::Result<Da
     Ok(Datagrams::new(local, io).with_receive_buffer(receive_buffer))
 }
 
-fn udp_socket(address: SocketAddr, sharing: PortSharing) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::DGRAM,
-        Some(Protocol::UDP),
-    )?;
+fn udp_socket(address: SocketAddr) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // Not SO_REUSEADDR: for UDP it would let a second server take the port.
-    if sharing == PortSharing::Shared {
-        socket.set_reuse_port(true)?;
-    }
-    socket.bind(&address.into())?;
     Ok(socket)
 }
 
@@ -187,7 +181,7 @@ impl OsDatagrams {
         file: Option<SocketFile>,
     ) -> io::Result<Self> {
         Ok(OsDatagrams {
-            socket: AsyncFd::new(socket)?,
+            socket: register(socket)?,
             kind,
             info,
             destination: Destination::Named,
