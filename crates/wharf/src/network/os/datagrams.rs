@@ -21,10 +21,10 @@ use std::os::fd::AsFd;
 use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::mmsg::{self, Destination, Headers, PacketInfo};
-use super::seqpacket::register;
+use super::mmsg::{self, Destination, Headers, PacketInfo, register};
 use super::unix::{self, SocketFile};
 use super::{unix_address, unix_endpoint};
 use crate::datagram::{Batch, BufferSize, DatagramIo, Datagrams};
@@ -165,7 +165,11 @@ enum Kind {
 }
 
 struct OsDatagrams {
+    /// Watched for datagrams only. Watched for room as well, it would make the
+    /// kernel report every single datagram that has left.
     socket: AsyncFd<Socket>,
+    /// The same socket watched for room, while there is none.
+    writable: Option<AsyncFd<Socket>>,
     kind: Kind,
     info: PacketInfo,
     destination: Destination,
@@ -181,7 +185,8 @@ impl OsDatagrams {
         file: Option<SocketFile>,
     ) -> io::Result<Self> {
         Ok(OsDatagrams {
-            socket: register(socket)?,
+            socket: register(socket, Interest::READABLE)?,
+            writable: None,
             kind,
             info,
             destination: Destination::Named,
@@ -209,10 +214,27 @@ impl OsDatagrams {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.waits_for_room() => {}
             outcome => return Poll::Ready(outcome),
         }
+        let outcome = ready!(self.poll_send_when_writable(cx, batch));
+        self.writable = None;
+        Poll::Ready(outcome)
+    }
+
+    fn poll_send_when_writable(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &Batch,
+    ) -> Poll<io::Result<usize>> {
+        let writable = match &self.writable {
+            Some(writable) => writable,
+            None => {
+                let socket = self.socket.get_ref().try_clone()?;
+                self.writable.insert(register(socket, Interest::WRITABLE)?)
+            }
+        };
         loop {
             // Tried again after the guard was made: what it clears is then older
             // than the look, and no wakeup is lost.
-            let mut guard = ready!(self.socket.poll_write_ready(cx))?;
+            let mut guard = ready!(writable.poll_write_ready(cx))?;
             let socket = guard.get_inner().as_fd();
             match self.headers.send(socket, batch, self.destination) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
@@ -237,7 +259,7 @@ impl DatagramIo for OsDatagrams {
             let socket = guard.get_inner().as_fd();
             match self.headers.receive(socket, batch, self.info) {
                 Ok(received) => {
-                    if received.taken < received.asked && short_means_empty {
+                    if received.taken < spec() && short_means_empty {
                         guard.clear_ready();
                     }
                     if !batch.is_empty() {
@@ -303,4 +325,14 @@ fn is_fatal(error: &io::Error) -> bool {
         error.raw_os_error(),
         Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::ENOTCONN)
     )
+}
+
+fn spec() -> usize {
+    static S: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *S.get_or_init(|| {
+        std::env::var("SPEC")
+            .ok()
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(64)
+    })
 }

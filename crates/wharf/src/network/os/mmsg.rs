@@ -16,6 +16,10 @@ use std::ptr;
 
 use libc::{c_int, c_void, cmsghdr, iovec, mmsghdr, msghdr, sockaddr_storage, socklen_t};
 
+use socket2::Socket;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
 use super::{unix_address, unix_endpoint};
 use crate::datagram::{Batch, Outgoing};
 use crate::limits::DATAGRAM_BATCH;
@@ -356,6 +360,14 @@ fn write_control<T: Copy>(control: &mut Control, level: c_int, kind: c_int, valu
         libc::CMSG_DATA(start).cast::<T>().write_unaligned(value);
         libc::CMSG_SPACE(size_of::<T>() as u32) as usize
     }
+}
+
+/// Puts a socket under the current runtime's reactor.
+pub(super) fn register(socket: Socket, interest: Interest) -> io::Result<AsyncFd<Socket>> {
+    // SAFETY: the socket owns its descriptor, gives the same number every time,
+    // and keeps it open until the AsyncFd is dropped.
+    let registered = unsafe { AsyncFd::register_with_interest(socket, interest) };
+    registered.map_err(io::Error::from)
 }
 
 /// Sets a socket option to `value`, whose type must be the C type of the option.

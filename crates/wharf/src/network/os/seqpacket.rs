@@ -35,7 +35,7 @@ impl Seqpacket {
 }
 
 /// Puts a socket under the current runtime's reactor.
-pub(super) fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     // SAFETY: the socket owns its descriptor, gives the same number every time,
     // and keeps it open until the AsyncFd is dropped or taken apart.
     #[allow(unsafe_code)]
