@@ -1,2 +1,92 @@
 //! The command `wharf`.
-fn main() {}
+//!
+//! Layout: `args` is what can be typed; each command has a module; `failure` is
+//! how errors look, `exit` what they return, `style` how text looks, `quantity`
+//! how numbers are typed, `holder` who has a port.
+
+mod args;
+mod connect;
+mod documents;
+mod exit;
+mod failure;
+mod holder;
+mod names;
+mod quantity;
+mod serve;
+mod style;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use args::{Arguments, Command, Common};
+use exit::Exit;
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = match parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let common = arguments.common.clone();
+    start_log(&common);
+    let outcome = match arguments.command {
+        Command::Serve(serve) => serve::run(&common, serve),
+        Command::Connect(connect) => connect::run(&common, connect),
+        Command::Names(names) => names::run(&common, names),
+        Command::Completions { shell } => documents::completions(shell),
+        Command::Man { command } => documents::manual(command.as_deref()),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => report(&common, &failure),
+    }
+}
+
+fn parse() -> Result<Arguments, clap::Error> {
+    let matches = Arguments::command().try_get_matches()?;
+    Arguments::from_arg_matches(&matches)
+}
+
+/// Help and usage errors, as clap writes them.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe (`wharf --help | head -1`) is no failure.
+    let _ = error.print();
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        Exit::Done.into()
+    }
+}
+
+fn report(common: &Common, failure: &Failure) -> ExitCode {
+    if common.json {
+        // On a closed stdout the exit code still tells.
+        let _ = writeln!(io::stdout(), "{}", failure.to_json());
+    }
+    let style = common.color.style_for(&io::stderr());
+    let _ = io::stderr().write_all(failure.render(style).as_bytes());
+    failure.exit.into()
+}
+
+/// What the library traces goes to stderr, when it is asked for.
+fn start_log(common: &Common) {
+    let level = match common.verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("WHARF_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    // What the command reports itself need not be said twice.
+    if common.verbose == 0 && std::env::var_os("WHARF_LOG").is_none() {
+        return;
+    }
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(common.color.style_for(&io::stderr()) == style::Style::Coloured)
+        .init();
+}

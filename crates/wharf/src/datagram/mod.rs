@@ -34,6 +34,7 @@ mod batch;
 mod counters;
 mod reply;
 mod service;
+mod sessions;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -48,8 +49,7 @@ pub use counters::DatagramCounters;
 pub(crate) use counters::SharedCounters;
 pub use reply::Datagrammed;
 pub use service::DatagramService;
-
-pub(crate) use batch::Window;
+pub use sessions::{Conversation, OUTBOX, Outbox, SessionCounters, SessionLimits, Sessions};
 
 /// A bound datagram socket, of the operating system or of any other network.
 pub struct Datagrams {

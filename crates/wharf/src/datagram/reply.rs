@@ -8,18 +8,12 @@ use crate::service::{Context, Reply};
 ///
 /// ```
 /// use wharf::datagram::Datagrammed;
-/// use wharf::service::Reply;
 ///
-/// struct Reversed;
-///
-/// impl Reply for Reversed {
-///     fn reply(&self, message: &[u8], out: &mut Vec<u8>) {
-///         out.extend(message.iter().rev());
-///     }
-/// }
-///
-/// let service = Datagrammed(Reversed);
-/// # let _ = service;
+/// let reversed = Datagrammed(|message: &[u8], reply: &mut Vec<u8>| {
+///     reply.extend(message.iter().rev());
+/// });
+/// # fn is_service(_: impl wharf::datagram::DatagramService) {}
+/// # is_service(reversed);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Datagrammed<R>(pub R);
@@ -27,7 +21,7 @@ pub struct Datagrammed<R>(pub R);
 impl<R: Reply> DatagramService for Datagrammed<R> {
     fn receive(&self, batch: &mut Batch, _: &Context) {
         for i in 0..batch.len() {
-            batch.reply_with(i, |message, out| self.0.reply(message, out));
+            batch.reply_with(i, |message, reply| self.0.reply(message, reply));
         }
     }
 }

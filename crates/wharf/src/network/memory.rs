@@ -2,7 +2,8 @@
 //!
 //! Streams are pairs of bounded pipes; endpoints are ordinary addresses that mean
 //! something only here. Faults can be asked for: accept fails with any error
-//! number, a connection is reset, input arrives one byte at a time. A client that
+//! number, a connection is reset, input arrives one byte at a time, datagrams are
+//! lost, doubled or overtaken ([`DatagramFault`]). A client that
 //! never reads needs no help: the pipe's bound ([`PIPE`]) makes the server wait.
 //!
 //! ```
@@ -18,6 +19,8 @@
 //! assert_eq!(&*server.read_chunk().await.unwrap().unwrap(), b"hello");
 //! # });
 //! ```
+
+mod datagrams;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -36,6 +39,8 @@ use crate::address::{Address, Host, Port, Target};
 use crate::connection::{Accept, Connection, Listener};
 use crate::datagram::Datagrams;
 use crate::limits;
+
+pub use datagrams::{DATAGRAM_QUEUE, DatagramFault};
 
 /// How many bytes one direction of a stream holds before the writer waits.
 pub const PIPE: usize = 16 * 1024;
@@ -61,6 +66,7 @@ pub enum Delivery {
 struct World {
     /// Ordered, so that a run does not depend on a hash.
     listeners: BTreeMap<String, Arc<Mutex<Queue>>>,
+    datagrams: datagrams::Inboxes,
     next_port: u16,
     delivery: Delivery,
     resets: Vec<Arc<Mutex<Fate>>>,
@@ -232,8 +238,8 @@ impl Network for MemoryNetwork {
         Ok(client)
     }
 
-    async fn bind(&self, _: &Endpoint, _: &BindOptions) -> io::Result<Datagrams> {
-        Err(io::ErrorKind::Unsupported.into())
+    async fn bind(&self, at: &Endpoint, options: &BindOptions) -> io::Result<Datagrams> {
+        self.bind_datagrams(at, options)
     }
 
     fn platform(&self) -> Platform {

@@ -4,6 +4,8 @@
 //! one stream that tokio lacks, `resolve` turns addresses into endpoints,
 //! `datagrams` and `mmsg` move many datagrams per system call.
 
+mod datagrams;
+mod mmsg;
 mod resolve;
 mod seqpacket;
 mod tcp;
@@ -51,8 +53,10 @@ impl Network for Os {
     }
 
     async fn bind(&self, at: &Endpoint, options: &BindOptions) -> io::Result<Datagrams> {
-        let _ = (at, options);
-        Err(io::ErrorKind::Unsupported.into())
+        match at {
+            Endpoint::Inet(address) => datagrams::bind_udp(*address, options),
+            Endpoint::Unix(name) => datagrams::bind_unix(name, options),
+        }
     }
 
     fn platform(&self) -> Platform {

@@ -1,0 +1,80 @@
+//! What can be typed. One definition gives the help, the manual page and the completions.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::connect::ConnectArgs;
+use crate::exit::Exit;
+use crate::names::NamesArgs;
+use crate::serve::ServeArgs;
+use crate::style::Color;
+
+/// Serve network services, talk to them, and see what happens in between.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "wharf",
+    version,
+    arg_required_else_help = true,
+    before_help = "\
+Examples:
+  wharf serve                        the standard services, on this machine only
+  wharf serve echo 7000              one service, TCP port 7000
+  wharf serve upper udp::7000        the same idea over UDP
+  wharf connect :7000                talk to it; Ctrl-D ends your side
+  wharf connect tls:example.org:443  over TLS, verified
+  wharf names example.org            what a name means",
+    after_long_help = exit_codes(),
+    disable_help_subcommand = true
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// Write results as JSON, one object per line
+    #[arg(long, global = true, display_order = 900)]
+    pub(crate) json: bool,
+
+    /// Colour the output
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        display_order = 901
+    )]
+    pub(crate) color: Color,
+
+    /// Log what the library does to stderr; -vv and -vvv say more (or set WHARF_LOG)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 902)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve network services
+    Serve(ServeArgs),
+    /// Talk to a service
+    Connect(ConnectArgs),
+    /// Ask what names, addresses, ports and byte orders mean
+    Names(NamesArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a manual page
+    Man {
+        /// The command that the page is about; without it, wharf itself
+        command: Option<String>,
+    },
+}
+
+fn exit_codes() -> String {
+    format!("Exit codes:\n{}", Exit::table())
+}

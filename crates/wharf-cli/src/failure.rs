@@ -1,0 +1,253 @@
+//! A failure as people see it: cause, evidence, cure.
+//!
+//! ```text
+//! error: cannot listen on 127.0.0.1:7000: address already in use
+//!   held by  python3 (pid 405), listening since 12:03
+//!   try      wharf serve echo 7001    or    wharf serve echo 0   (any free port)
+//! ```
+
+use std::fmt::Write as _;
+use std::io;
+
+use wharf::address::AddressError;
+use wharf::client::{ConnectError, ConnectErrorKind};
+use wharf::server::{StartError, StartErrorKind};
+
+use crate::exit::Exit;
+use crate::holder;
+use crate::style::Style;
+
+/// A failure with everything that is known about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    cause: String,
+    evidence: Vec<(&'static str, String)>,
+}
+
+impl Failure {
+    /// A failure with its cause in one line.
+    pub(crate) fn new(exit: Exit, cause: impl Into<String>) -> Self {
+        Failure {
+            exit,
+            cause: cause.into(),
+            evidence: Vec::new(),
+        }
+    }
+
+    /// Wrong use of the command line.
+    pub(crate) fn usage(cause: impl Into<String>) -> Self {
+        Failure::new(Exit::Usage, cause)
+    }
+
+    /// Adds a line of evidence under a short label.
+    #[must_use]
+    pub(crate) fn with(mut self, label: &'static str, text: impl Into<String>) -> Self {
+        self.evidence.push((label, text.into()));
+        self
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub(crate) fn cure(self, text: impl Into<String>) -> Self {
+        self.with("try", text)
+    }
+
+    /// The failure as text, ending in a newline.
+    pub(crate) fn render(&self, style: Style) -> String {
+        let mut text = format!("{} {}\n", style.error("error:"), visible(&self.cause));
+        for (label, line) in &self.evidence {
+            // A String takes every write.
+            let _ = writeln!(text, "  {label:<8} {}", visible(line));
+        }
+        text
+    }
+
+    /// The failure as one JSON object.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let evidence: serde_json::Map<_, _> = self
+            .evidence
+            .iter()
+            .map(|(label, text)| (label.replace(' ', "_"), text.clone().into()))
+            .collect();
+        serde_json::json!({
+            "event": "error",
+            "cause": self.cause,
+            "evidence": evidence,
+            "exit": self.exit as u8,
+        })
+    }
+}
+
+/// Text that may hold a peer's bytes, with control characters shown and not obeyed.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars()
+        .flat_map(|character| {
+            let shown: Box<dyn Iterator<Item = char>> = if character.is_control() {
+                Box::new(character.escape_default())
+            } else {
+                Box::new(std::iter::once(character))
+            };
+            shown
+        })
+        .collect()
+}
+
+impl From<AddressError> for Failure {
+    fn from(error: AddressError) -> Self {
+        let failure = Failure::usage(error.to_string());
+        match error.cure() {
+            Some(cure) => failure.cure(cure),
+            None => failure,
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::new(Exit::Failed, words(&error))
+    }
+}
+
+/// An error's own words, without Rust's "(os error 98)".
+pub(crate) fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
+/// What is known when a server's address cannot be opened.
+pub(crate) fn start_failure(error: &StartError) -> Failure {
+    let cause = error.to_string();
+    match &error.kind {
+        StartErrorKind::Resolve(resolve) => {
+            let failure = Failure::new(Exit::Resolve, cause);
+            match &resolve.cure {
+                Some(cure) => failure.cure(cure),
+                None => failure,
+            }
+        }
+        StartErrorKind::Io(io) => listen_failure(error, io, cause),
+        StartErrorKind::Tls(tls) => {
+            let failure = Failure::new(Exit::Tls, cause);
+            match tls.cure() {
+                Some(cure) => failure.cure(cure),
+                None => failure,
+            }
+        }
+        StartErrorKind::NoCertificate(_) => Failure::new(Exit::Tls, cause).cure(format!(
+            "{},self-signed    or    {0},cert=FILE,key=FILE",
+            bare(&error.address)
+        )),
+        _ => Failure::usage(cause),
+    }
+}
+
+/// The address without its options.
+fn bare(address: &wharf::address::Address) -> String {
+    wharf::address::Address::new(address.scheme, address.target.clone()).to_string()
+}
+
+fn listen_failure(error: &StartError, io: &io::Error, cause: String) -> Failure {
+    let mut failure = Failure::new(Exit::CannotListen, cause);
+    let service = &error.service;
+    let number = match error.address.port() {
+        Some(wharf::address::Port::Number(number)) => Some(*number),
+        _ => None,
+    };
+    match io.kind() {
+        io::ErrorKind::AddrInUse => {
+            if let Some(holder) = holder::of(error.address.scheme, &error.at) {
+                failure = failure.with("held by", holder);
+            }
+            if let Some(port) = number {
+                let next = port.checked_add(1).unwrap_or(0);
+                let scheme = scheme_prefix(error.address.scheme);
+                failure = failure.cure(format!(
+                    "wharf serve {service} {scheme}{next}    or    wharf serve {service} {scheme}0   (any free port)"
+                ));
+            }
+        }
+        io::ErrorKind::PermissionDenied => {
+            if let Some(port) = number {
+                for cure in wharf::names::may_bind(port).cures() {
+                    failure = failure.cure(cure);
+                }
+            }
+        }
+        _ => {}
+    }
+    failure
+}
+
+/// How an address begins that is not TCP.
+fn scheme_prefix(scheme: wharf::address::Scheme) -> String {
+    match scheme {
+        wharf::address::Scheme::Tcp => String::new(),
+        other => format!("{}::", other.as_str()),
+    }
+}
+
+/// What is known when nobody could be reached.
+pub(crate) fn connect_failure(error: &ConnectError) -> Failure {
+    let cause = error.to_string();
+    match &error.kind {
+        ConnectErrorKind::Resolve(resolve) => {
+            let failure = Failure::new(Exit::Resolve, cause);
+            match &resolve.cure {
+                Some(cure) => failure.cure(cure),
+                None => failure,
+            }
+        }
+        ConnectErrorKind::TimedOut(_) => {
+            let mut failure = Failure::new(Exit::TimedOut, cause);
+            for attempt in &error.attempts {
+                let tried = format!("{}: {}", attempt.endpoint, words(&attempt.error));
+                failure = failure.with("tried", tried);
+            }
+            failure.cure("--timeout with a longer time, for example --timeout 30s")
+        }
+        ConnectErrorKind::TlsConfig(tls) => {
+            let failure = Failure::new(Exit::Tls, cause);
+            match tls.cure() {
+                Some(cure) => failure.cure(cure),
+                None => failure,
+            }
+        }
+        ConnectErrorKind::Handshake(tls) => {
+            let failure = Failure::new(Exit::Tls, cause);
+            match tls.cure() {
+                Some(cure) => failure.cure(cure),
+                None => failure,
+            }
+        }
+        ConnectErrorKind::Failed => unreachable_failure(error, cause),
+        ConnectErrorKind::WrongScheme(_) => Failure::usage(cause),
+        _ => Failure::new(Exit::Failed, cause),
+    }
+}
+
+fn unreachable_failure(error: &ConnectError, cause: String) -> Failure {
+    let failure = Failure::new(Exit::Unreachable, cause);
+    let refused = error
+        .attempts
+        .iter()
+        .all(|attempt| attempt.error.kind() == io::ErrorKind::ConnectionRefused);
+    if !refused {
+        return failure;
+    }
+    let local = error
+        .attempts
+        .iter()
+        .all(|attempt| attempt.endpoint.is_local());
+    match (local, error.address.port()) {
+        (true, Some(port)) => failure
+            .with("means", "nothing listens there")
+            .cure(format!("wharf serve echo {port}    in another terminal")),
+        _ => failure.with("means", "the host answers, but nothing listens there"),
+    }
+}
