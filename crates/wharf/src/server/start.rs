@@ -167,7 +167,7 @@ impl<N: Network> Starting<N> {
             PortSharing::Exclusive
         };
         let how = match &entry.what {
-            What::Stream(_, options) if scheme.is_stream() => How::Listen(ListenOptions {
+            What::Stream(_, options) if !scheme.is_datagram() => How::Listen(ListenOptions {
                 kind: match scheme {
                     Scheme::Seqpacket => StreamKind::Packets,
                     _ => StreamKind::Bytes,
