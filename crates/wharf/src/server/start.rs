@@ -168,10 +168,12 @@ impl<N: Network> Starting<N> {
         };
         let how = match &entry.what {
             What::Stream(_, options) if scheme.is_stream() => How::Listen(ListenOptions {
-                kind: match scheme {
-                    Scheme::Seqpacket => StreamKind::Packets,
-                    _ => StreamKind::Bytes,
-                },
+                kind: StreamKind::Bytes,
+                ..options.listen.clone()
+            }),
+            // Connections too, which keep the boundaries of what is written.
+            What::Stream(_, options) if scheme == Scheme::Seqpacket => How::Listen(ListenOptions {
+                kind: StreamKind::Packets,
                 ..options.listen.clone()
             }),
             What::Datagrams(_, options) if scheme.is_datagram() => How::Bind(options.bind.clone()),
