@@ -49,7 +49,11 @@ fn socat_hears_every_answer_over_tcp_unix_and_seqpacket() {
         format!("UNIX-CONNECT:{packets},type=5"),
     ] {
         let client = run(&mut tool("socat", &["-t10", "-", &target]), PARAGRAPH);
-        assert_eq!(client.stdout, PARAGRAPH.to_uppercase() + "\n", "{target}: {client:?}");
+        assert_eq!(
+            client.stdout,
+            PARAGRAPH.to_uppercase() + "\n",
+            "{target}: {client:?}"
+        );
     }
 }
 
@@ -61,7 +65,10 @@ fn socat_and_nc_hear_udp_and_unix_datagrams() {
     let mut server = Server::start(["upper", "udp:127.0.0.1:0", &unix]);
     let port = server.port();
     server.local();
-    let client = run(&mut tool("nc", &["-u", "-w1", "127.0.0.1", &port]), "datagram");
+    let client = run(
+        &mut tool("nc", &["-u", "-w1", "127.0.0.1", &port]),
+        "datagram",
+    );
     assert_eq!(client.stdout, "DATAGRAM\n", "{client:?}");
     let own = directory.path().join("own").display().to_string();
     let target = format!("UNIX-SENDTO:{path},bind={own}");
@@ -74,7 +81,10 @@ fn curl_speaks_telnet_to_it() {
     let mut server = Server::start(["echo", "tcp:127.0.0.1:0", "--reply-once"]);
     let port = server.port();
     let url = format!("telnet://127.0.0.1:{port}");
-    let client = run(&mut tool("curl", &["-sS", "--max-time", "20", &url]), "over curl\n");
+    let client = run(
+        &mut tool("curl", &["-sS", "--max-time", "20", &url]),
+        "over curl\n",
+    );
     assert_eq!(client.stdout, "over curl\n", "{client:?}");
 }
 
@@ -84,12 +94,21 @@ fn openssl_verifies_a_self_signed_server_by_its_certificate_only_when_told() {
     let port = server.port();
     let target = format!("127.0.0.1:{port}");
     let client = run(
-        &mut tool("openssl", &["s_client", "-quiet", "-no_ign_eof", "-connect", &target]),
+        &mut tool(
+            "openssl",
+            &["s_client", "-quiet", "-no_ign_eof", "-connect", &target],
+        ),
         "over tls\n",
     );
-    assert!(client.stderr.contains("self-signed certificate"), "{client:?}");
+    assert!(
+        client.stderr.contains("self-signed certificate"),
+        "{client:?}"
+    );
     // s_client ends at its end of input; the answer is read by one that stays.
-    let mut client = Process::start(&mut tool("openssl", &["s_client", "-quiet", "-connect", &target]));
+    let mut client = Process::start(&mut tool(
+        "openssl",
+        &["s_client", "-quiet", "-connect", &target],
+    ));
     client.type_in("over tls\n");
     client.wait_for(|stream, line| (stream == Stream::Out && line == "OVER TLS").then_some(()));
 }
@@ -113,12 +132,17 @@ fn connect_talks_to_nc() {
     let mut server = Process::start(&mut tool("nc", &["-l", "-v", "-N", "127.0.0.1", "0"]));
     let port = server.wait_for(|_, line| {
         let words: Vec<&str> = line.split(' ').collect();
-        line.starts_with("Listening on").then(|| words[words.len() - 1].to_owned())
+        line.starts_with("Listening on")
+            .then(|| words[words.len() - 1].to_owned())
     });
     let address = format!("127.0.0.1:{port}");
     server.type_in("from nc\n").end_input();
     let client = run(&mut wharf(["connect", &address]), "from wharf\n");
-    assert_eq!((client.code(), &*client.stdout), (0, "from nc\n"), "{client:?}");
+    assert_eq!(
+        (client.code(), &*client.stdout),
+        (0, "from nc\n"),
+        "{client:?}"
+    );
     assert!(server.end().stdout.contains("from wharf"));
 }
 
@@ -128,14 +152,27 @@ fn connect_talks_to_socat_over_tcp_and_unix_and_hears_late_answers() {
     let path = directory.path().join("s").display().to_string();
     // sort answers when its input has ended: only after our end of stream.
     let listen = format!("UNIX-LISTEN:{path}");
-    let mut server = Process::start(&mut tool("socat", &["-d", "-d", "-t10", &listen, "EXEC:sort"]));
+    let mut server = Process::start(&mut tool(
+        "socat",
+        &["-d", "-d", "-t10", &listen, "EXEC:sort"],
+    ));
     server.wait_for(|_, line| line.contains("listening on").then_some(()));
     let client = run(&mut wharf(["connect", &path]), "pear\napple\n");
-    assert_eq!((client.code(), &*client.stdout), (0, "apple\npear\n"), "{client:?}");
+    assert_eq!(
+        (client.code(), &*client.stdout),
+        (0, "apple\npear\n"),
+        "{client:?}"
+    );
 
     let mut server = Process::start(&mut tool(
         "socat",
-        &["-d", "-d", "-t10", "TCP-LISTEN:0,bind=127.0.0.1", "EXEC:sort"],
+        &[
+            "-d",
+            "-d",
+            "-t10",
+            "TCP-LISTEN:0,bind=127.0.0.1",
+            "EXEC:sort",
+        ],
     ));
     let port = server.wait_for(|_, line| {
         let (_, port) = line.split_once("listening on")?.1.rsplit_once(':')?;
@@ -143,7 +180,11 @@ fn connect_talks_to_socat_over_tcp_and_unix_and_hears_late_answers() {
     });
     let address = format!("127.0.0.1:{port}");
     let client = run(&mut wharf(["connect", &address]), "pear\napple\n");
-    assert_eq!((client.code(), &*client.stdout), (0, "apple\npear\n"), "{client:?}");
+    assert_eq!(
+        (client.code(), &*client.stdout),
+        (0, "apple\npear\n"),
+        "{client:?}"
+    );
 }
 
 #[test]
@@ -174,7 +215,9 @@ fn udp_port_of(pid: u32) -> Option<u16> {
         let fields: Vec<&str> = row.split_whitespace().collect();
         let socket = format!("socket:[{}]", fields.get(9)?);
         let (_, port) = fields.get(1)?.split_once(':')?;
-        inodes.contains(&socket).then(|| u16::from_str_radix(port, 16).ok())?
+        inodes
+            .contains(&socket)
+            .then(|| u16::from_str_radix(port, 16).ok())?
     })
 }
 
@@ -187,8 +230,19 @@ fn connect_verifies_openssl_by_its_fingerprint() {
         &mut tool(
             "openssl",
             &[
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
-                "/CN=localhost", "-keyout", &key, "-out", &cert,
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "1",
+                "-subj",
+                "/CN=localhost",
+                "-keyout",
+                &key,
+                "-out",
+                &cert,
             ],
         ),
         "",
@@ -196,14 +250,26 @@ fn connect_verifies_openssl_by_its_fingerprint() {
     assert_eq!(made.code(), 0, "{made:?}");
     let mut server = Process::start(&mut tool(
         "openssl",
-        &["s_server", "-accept", "127.0.0.1:0", "-key", &key, "-cert", &cert, "-rev"],
+        &[
+            "s_server",
+            "-accept",
+            "127.0.0.1:0",
+            "-key",
+            &key,
+            "-cert",
+            &cert,
+            "-rev",
+        ],
     ));
     let port = server.wait_for(|_, line| {
         let (_, port) = line.strip_prefix("ACCEPT ")?.rsplit_once(':')?;
         Some(port.to_owned())
     });
     let hash = run(
-        &mut tool("openssl", &["x509", "-in", &cert, "-noout", "-fingerprint", "-sha256"]),
+        &mut tool(
+            "openssl",
+            &["x509", "-in", &cert, "-noout", "-fingerprint", "-sha256"],
+        ),
         "",
     );
     let hash = hash.stdout.trim().split('=').nth(1).unwrap().to_owned();
@@ -227,7 +293,9 @@ fn two_messages_are_one_stream_two_frames_or_two_datagrams() {
         let mut server = Server::start(["echo", &address].iter().chain(arguments));
         let to = format!("{transport}:{}", server.local());
         let client = run(
-            wharf(["connect", &to, "--json", "--timeout", "5s"]).args(said).args(arguments),
+            wharf(["connect", &to, "--json", "--timeout", "5s"])
+                .args(said)
+                .args(arguments),
             "",
         );
         client

@@ -41,7 +41,14 @@ fn lecture_001_the_udp_server_answers_connect() {
     let port = port_of(&mut server);
     let address = format!("udp:127.0.0.1:{port}");
     let client = run(
-        &mut wharf(["connect", &address, "--send", "MixedCase", "--expect", "MIXEDCASE"]),
+        &mut wharf([
+            "connect",
+            &address,
+            "--send",
+            "MixedCase",
+            "--expect",
+            "MIXEDCASE",
+        ]),
         "",
     );
     assert_eq!(client.code(), 0, "{client:?}");
@@ -63,13 +70,25 @@ fn lecture_001_the_tcp_server_echoes_to_connect() {
     let mut server = Process::start(&mut python("001_tcp_server.py", ["127.0.0.1", "0"]));
     let port = port_of(&mut server);
     let address = format!("127.0.0.1:{port}");
-    let client = run(&mut wharf(["connect", &address, "--send", "Hello, world"]), "");
-    assert_eq!((client.code(), &*client.stdout), (0, "Hello, world\n"), "{client:?}");
+    let client = run(
+        &mut wharf(["connect", &address, "--send", "Hello, world"]),
+        "",
+    );
+    assert_eq!(
+        (client.code(), &*client.stdout),
+        (0, "Hello, world\n"),
+        "{client:?}"
+    );
 }
 
 #[test]
 fn lecture_002_the_client_is_shown_as_the_lectures_server_shows_it() {
-    let mut server = Process::start(&mut wharf(["serve", "message", "tcp:127.0.0.1:0", "--once"]));
+    let mut server = Process::start(&mut wharf([
+        "serve",
+        "message",
+        "tcp:127.0.0.1:0",
+        "--once",
+    ]));
     let port = server.wait_for(|stream, line| {
         let after = line.split_once("127.0.0.1:")?.1;
         let port = after.split(' ').next()?;
@@ -85,11 +104,11 @@ fn lecture_002_the_client_is_shown_as_the_lectures_server_shows_it() {
     assert_eq!(lines.len(), 4, "{said:?}");
     assert_eq!(lines[0], "server waits for connection");
     assert!(
-        lines[1].starts_with("server accepted connection request from ('127.0.0.1', "),
+        lines[1].starts_with("server accepted connection request from  ('127.0.0.1', "),
         "{said:?}"
     );
     assert_eq!(lines[2], "server waits for data");
-    assert_eq!(lines[3], "server received hello there!");
+    assert_eq!(lines[3], "server received  hello there!");
     assert_eq!(said.code(), 0);
 }
 
@@ -112,7 +131,10 @@ fn lecture_003_the_tcp_client_gets_its_sentence_in_upper_case() {
         &mut python("003_tcp_client.py", ["127.0.0.1", &port]),
         "a lower case sentence\n",
     );
-    assert!(client.stdout.contains("A LOWER CASE SENTENCE"), "{client:?}");
+    assert!(
+        client.stdout.contains("A LOWER CASE SENTENCE"),
+        "{client:?}"
+    );
 }
 
 #[test]
@@ -136,7 +158,10 @@ fn lecture_003_the_udp_client_gets_its_sentence_in_upper_case() {
         &mut python("003_udp_client.py", ["127.0.0.1", &port]),
         "a lower case sentence\n",
     );
-    assert!(client.stdout.contains("A LOWER CASE SENTENCE"), "{client:?}");
+    assert!(
+        client.stdout.contains("A LOWER CASE SENTENCE"),
+        "{client:?}"
+    );
 }
 
 #[test]
@@ -145,7 +170,9 @@ fn lecture_003_the_udp_server_answers_connect() {
     let port = port_of(&mut server);
     let address = format!("udp:127.0.0.1:{port}");
     let client = run(
-        &mut wharf(["connect", &address, "--send", "sentence", "--expect", "SENTENCE"]),
+        &mut wharf([
+            "connect", &address, "--send", "sentence", "--expect", "SENTENCE",
+        ]),
         "",
     );
     assert_eq!(client.code(), 0, "{client:?}");

@@ -84,7 +84,10 @@ fn bash(command: &str) -> Command {
     bash.arg("-c")
         .arg(command)
         .current_dir(root())
-        .env("PATH", format!("{}:{path}", binary.parent().unwrap().display()))
+        .env(
+            "PATH",
+            format!("{}:{path}", binary.parent().unwrap().display()),
+        )
         .env("NO_COLOR", "1");
     bash
 }
@@ -93,7 +96,11 @@ fn bash(command: &str) -> Command {
 fn run_all() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let steps = steps(&readme);
-    assert!(steps.len() >= 10, "only {} commands in the README", steps.len());
+    assert!(
+        steps.len() >= 10,
+        "only {} commands in the README",
+        steps.len()
+    );
     let mut servers: Vec<Process> = Vec::new();
     let mut section = 0;
     for step in steps {
@@ -105,13 +112,20 @@ fn run_all() {
         if let Some(command) = step.command.strip_suffix(" &") {
             let mut server = Process::start(&mut bash(&format!("exec {command}")));
             let mut printed = Vec::new();
-            while !printed.iter().any(|line: &String| line.contains("Ctrl-C stops")) {
+            while !printed
+                .iter()
+                .any(|line: &String| line.contains("Ctrl-C stops"))
+            {
                 printed.push(server.wait_for(|_, line| Some(line.to_owned())));
             }
             let printed: Vec<&str> = printed.iter().map(String::as_str).collect();
             let mut expected = step.expected;
             expected.push("...".to_owned());
-            assert!(all_match(&expected, &printed), "{place} printed\n{}", printed.join("\n"));
+            assert!(
+                all_match(&expected, &printed),
+                "{place} printed\n{}",
+                printed.join("\n")
+            );
             servers.push(server);
             continue;
         }

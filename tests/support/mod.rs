@@ -64,10 +64,7 @@ pub fn wharf<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command
 }
 
 /// python3 with one of the lectures' programs.
-pub fn python<S: AsRef<OsStr>>(
-    program: &str,
-    arguments: impl IntoIterator<Item = S>,
-) -> Command {
+pub fn python<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new("python3");
     command.arg(lecture(program)).args(arguments);
     command

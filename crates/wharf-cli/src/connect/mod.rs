@@ -23,3 +23,13 @@ pub(crate) enum Language {
     /// C, POSIX sockets
     C,
 }
+
+/// A program that serves as `wharf serve SERVICE ADDRESS` does.
+pub(crate) fn show_server(
+    service: &str,
+    address: &wharf::address::Address,
+    language: Language,
+) -> Result<String, Failure> {
+    let _ = (address, language);
+    Err(Failure::usage(format!("no program for {service}")))
+}

@@ -67,7 +67,7 @@ pub(crate) enum Told {
     Note {
         text: String,
     },
-    /// What a service itself shows: a line of its own output.
+    /// What a service itself shows, made fit to be shown by it.
     Shown {
         service: Arc<str>,
         text: String,
@@ -188,15 +188,21 @@ impl Line {
         let text = match &self.told {
             // The table at the start says it better.
             Told::Listening { .. } => return None,
-            Told::Shown { text, .. } => return Some(visible(text)),
-            Told::Opened(who) => format!("{} opened  {} > {}", who.label(style), who.peer, who.local),
+            Told::Shown { service, text } => format!("{} {text}", style.name(service)),
+            Told::Opened(who) => {
+                format!("{} opened  {} > {}", who.label(style), who.peer, who.local)
+            }
             Told::Secured { who, tls } => format!("{} secured {tls}", who.label(style)),
             Told::Closed { .. } => self.closed_text(style)?,
             Told::Refused {
                 service,
                 peer,
                 reason,
-            } => format!("{} {} {peer}", style.name(service), style.warning(reason.as_str())),
+            } => format!(
+                "{} {} {peer}",
+                style.name(service),
+                style.warning(reason.as_str())
+            ),
             Told::AcceptFailing {
                 service,
                 local,
@@ -285,7 +291,9 @@ impl Line {
                 scheme,
                 local,
                 fingerprint,
-            } => json!({"event": "listening", "service": **service, "transport": scheme, "local": local, "fingerprint": fingerprint}),
+            } => {
+                json!({"event": "listening", "service": **service, "transport": scheme, "local": local, "fingerprint": fingerprint})
+            }
             Told::Opened(who) => who.to_json("opened"),
             Told::Secured { who, tls } => with(who.to_json("secured"), "tls", json!(tls)),
             Told::Closed {
@@ -314,17 +322,23 @@ impl Line {
                 service,
                 peer,
                 reason,
-            } => json!({"event": "refused", "service": service, "peer": peer, "reason": reason.as_str()}),
+            } => {
+                json!({"event": "refused", "service": service, "peer": peer, "reason": reason.as_str()})
+            }
             Told::AcceptFailing {
                 service,
                 local,
                 error,
-            } => json!({"event": "accept-failing", "service": service, "local": local, "error": error}),
+            } => {
+                json!({"event": "accept-failing", "service": service, "local": local, "error": error})
+            }
             Told::AcceptRecovered {
                 service,
                 local,
                 failures,
-            } => json!({"event": "accept-recovered", "service": service, "local": local, "failures": failures}),
+            } => {
+                json!({"event": "accept-recovered", "service": service, "local": local, "failures": failures})
+            }
             Told::Broken {
                 service,
                 local,

@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wharf::limits::{Limits, WhenFull};
 use wharf::server::{DrainReport, Event, Partial, Running, Server};
+use wharf_services::Message;
 
 use crate::args::Common;
 use crate::connect;
@@ -22,8 +23,8 @@ use crate::exit::Exit;
 use crate::failure::{Failure, start_failure};
 use crate::style::{Style, bytes, count};
 
-pub(crate) use args::ServeArgs;
 use args::FullPolicy;
+pub(crate) use args::ServeArgs;
 use line::{Line, Told};
 use plan::Plan;
 use printer::Printer;
@@ -147,12 +148,16 @@ impl Serving {
                 .cores(cores)
                 .partial(Partial::Accept)
                 .observer(observer);
-            let server = plan.add_to(server, &printer);
+            let message = plan.message(&printer);
+            let server = plan.add_to(server, &message);
             let signals = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,
             );
-            let running = server.start().await.map_err(|error| start_failure(&error))?;
+            let running = server
+                .start()
+                .await
+                .map_err(|error| start_failure(&error))?;
             let serving = Serving {
                 running,
                 printer,
@@ -160,16 +165,33 @@ impl Serving {
                 interrupt: signals.0,
                 terminate: signals.1,
             };
-            let exit = serving.run(&common, note, own_lines && !json).await;
+            let exit = serving
+                .run(&common, note, own_lines && !json, &message)
+                .await;
             drop(printing);
             Ok(exit)
         })
     }
 
+    /// Whether a service of this name is open anywhere.
+    fn serves(&self, name: &str) -> bool {
+        let bounds = self.running.endpoints();
+        bounds.iter().any(|bound| &*bound.service == name)
+    }
+
     /// Serves until it is asked to stop, or has nothing more to do.
-    async fn run(mut self, common: &Common, note: Option<String>, bare: bool) -> Exit {
-        if !common.json && !bare {
-            self.introduce();
+    async fn run(
+        mut self,
+        common: &Common,
+        note: Option<String>,
+        bare: bool,
+        message: &Message,
+    ) -> Exit {
+        if !common.json {
+            self.introduce(bare);
+        }
+        if self.serves("message") {
+            message.ready();
         }
         if let Some(text) = note {
             self.printer.print(Line::now(Told::Note { text }));
@@ -196,15 +218,21 @@ impl Serving {
         exit
     }
 
-    /// Prints the table of what listens where.
-    fn introduce(&self) {
+    /// Prints the table of what listens where: on stdout, or on stderr where stdout
+    /// belongs to the service's own lines.
+    fn introduce(&self, bare: bool) {
         let bounds = self.running.endpoints();
-        let stdout = io::stdout();
         let table = table::render(bounds, self.style);
-        let reach = table::reach(bounds);
+        let text = format!("{table}\n{}; Ctrl-C stops\n\n", table::reach(bounds));
         // When nobody reads stdout, the printer notices and ends the server.
-        let _ = write!(stdout.lock(), "{table}\n{reach}; Ctrl-C stops\n\n");
-        let _ = stdout.lock().flush();
+        let _ = if bare {
+            io::stderr().write_all(text.as_bytes())
+        } else {
+            let mut stdout = io::stdout().lock();
+            stdout
+                .write_all(text.as_bytes())
+                .and_then(|()| stdout.flush())
+        };
     }
 
     fn complain(&self, common: &Common, failure: &Failure) {
@@ -253,7 +281,10 @@ impl Serving {
             "{} in",
             bytes(snapshot.received + datagrams.bytes_received)
         ));
-        parts.push(format!("{} out", bytes(snapshot.sent + datagrams.bytes_sent)));
+        parts.push(format!(
+            "{} out",
+            bytes(snapshot.sent + datagrams.bytes_sent)
+        ));
         let cut_off = snapshot.ended(wharf::connection::CloseReason::CutOff);
         if cut_off > 0 {
             parts.push(format!("{cut_off} cut off"));
@@ -293,10 +324,9 @@ fn render(
     if json {
         return Some(line.to_json().to_string());
     }
-    let routine = matches!(line.told, Told::Opened(_) | Told::Closed { .. });
-    if own_lines && routine {
-        return None;
+    match &line.told {
+        Told::Shown { text, .. } if own_lines => Some(text.clone()),
+        Told::Opened(_) | Told::Closed { .. } | Told::Draining { .. } if own_lines => None,
+        _ => line.to_text(began, style),
     }
-    line.to_text(began, style)
 }
-

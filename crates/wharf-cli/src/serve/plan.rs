@@ -53,9 +53,12 @@ impl Plan {
             letters: if args.ascii {
                 Letters::Ascii
             } else {
-                Letters::All
+                Letters::Unicode
             },
-            framing: args.frame.clone().map(|framing| (framing, frame_limits(args))),
+            framing: args
+                .frame
+                .clone()
+                .map(|framing| (framing, frame_limits(args))),
             program: args.program.clone(),
             standard_set: args.service.is_none(),
         })
@@ -73,25 +76,29 @@ impl Plan {
     /// Whether the service prints lines of its own instead of events: the message
     /// service alone, which looks like the program of the lecture.
     pub(super) fn shows_its_own_lines(&self) -> bool {
-        !self.standard_set && self.places.iter().all(|place| place.entry.name == "message")
+        !self.standard_set
+            && self
+                .places
+                .iter()
+                .all(|place| place.entry.name == "message")
     }
 
     /// Puts every service into `server`.
-    pub(super) fn add_to(&self, mut server: Server, printer: &Printer) -> Server {
+    pub(super) fn add_to(&self, mut server: Server, message: &Message) -> Server {
         for place in &self.places {
             let name = place.entry.name;
             let address = place.address.clone();
             server = if address.scheme.is_datagram() {
-                self.add_datagrams(server, name, address, printer)
+                self.add_datagrams(server, name, address, message)
             } else {
-                let service = self.stream_service(name, printer);
+                let service = self.stream_service(name, message);
                 server.serve_with(name, address, service, self.options.clone())
             };
         }
         server
     }
 
-    fn stream_service(&self, name: &str, printer: &Printer) -> AnyService {
+    fn stream_service(&self, name: &str, message: &Message) -> AnyService {
         let framed = |reply: fn(&[u8], &mut Vec<u8>)| {
             let (framing, limits) = self.framing.clone()?;
             let service = Framed::new(framing, reply).limits(limits);
@@ -102,7 +109,7 @@ impl Plan {
             "echo" => framed(wharf_services::echo_reply)
                 .unwrap_or_else(|| AnyService::new(Echo { replies })),
             "upper" => framed(self.upper_reply()).unwrap_or_else(|| AnyService::new(self.upper())),
-            "message" => AnyService::new(self.message(printer)),
+            "message" => AnyService::new(message.clone()),
             "discard" => AnyService::new(self.discard()),
             "chargen" => AnyService::new(Chargen),
             "daytime" => AnyService::new(Daytime),
@@ -116,23 +123,18 @@ impl Plan {
         server: Server,
         name: &str,
         address: Address,
-        printer: &Printer,
+        message: &Message,
     ) -> Server {
         let options = DatagramOptions::default();
         let framed = self.framing.is_some();
         match name {
             // A datagram is a message already: a framing adds nothing to its bounds.
             "echo" => server.serve_datagrams_with(name, address, Echo::default(), options),
-            "upper" if framed => server.serve_datagrams_with(
-                name,
-                address,
-                Datagrammed(self.upper_reply()),
-                options,
-            ),
-            "upper" => server.serve_datagrams_with(name, address, self.upper(), options),
-            "message" => {
-                server.serve_datagrams_with(name, address, self.message(printer), options)
+            "upper" if framed => {
+                server.serve_datagrams_with(name, address, Datagrammed(self.upper_reply()), options)
             }
+            "upper" => server.serve_datagrams_with(name, address, self.upper(), options),
+            "message" => server.serve_datagrams_with(name, address, message.clone(), options),
             "discard" => server.serve_datagrams_with(name, address, self.discard(), options),
             "chargen" => server.serve_datagrams_with(name, address, Chargen, options),
             "daytime" => server.serve_datagrams_with(name, address, Daytime, options),
@@ -150,29 +152,28 @@ impl Plan {
     fn upper_reply(&self) -> fn(&[u8], &mut Vec<u8>) {
         match self.letters {
             Letters::Ascii => wharf_services::upper_ascii_reply,
-            Letters::All => wharf_services::upper_reply,
+            Letters::Unicode => wharf_services::upper_reply,
         }
     }
 
     fn discard(&self) -> Discard {
-        match &self.framing {
-            Some((framing, limits)) => Discard::framed(framing.clone(), *limits),
-            None => Discard::default(),
+        Discard {
+            framing: self.framing.as_ref().map(|(framing, _)| framing.clone()),
         }
     }
 
     /// The message service; what it shows goes to stdout in the lecture's words.
-    fn message(&self, printer: &Printer) -> Message {
+    pub(super) fn message(&self, printer: &Printer) -> Message {
         let printer = printer.clone();
         let service: Arc<str> = "message".into();
         let message = Message::new(move |shown: &Shown<'_>| {
             printer.print(Line::now(Told::Shown {
                 service: Arc::clone(&service),
-                text: in_the_lectures_words(shown),
+                text: shown.to_string(),
             }));
         });
         let message = match &self.framing {
-            Some((framing, limits)) => message.framed(framing.clone(), *limits),
+            Some((framing, limits)) => message.framing(framing.clone()).limits(*limits),
             None => message,
         };
         match self.replies {
@@ -188,28 +189,6 @@ impl Plan {
             |(program, arguments)| (program.as_str(), arguments),
         );
         Exec::new(program, arguments)
-    }
-}
-
-/// A line as the lecture's server prints it.
-fn in_the_lectures_words(shown: &Shown<'_>) -> String {
-    match shown {
-        Shown::Waiting => "server waits for connection".to_owned(),
-        Shown::Accepted(peer) => {
-            format!("server accepted connection request from {}", as_python(peer))
-        }
-        Shown::WaitingForData => "server waits for data".to_owned(),
-        Shown::Received(message) => {
-            format!("server received {}", String::from_utf8_lossy(message))
-        }
-    }
-}
-
-/// A peer as Python prints an address: `('127.0.0.1', 49216)`.
-fn as_python(peer: &wharf::network::Endpoint) -> String {
-    match peer.inet() {
-        Some(at) => format!("('{}', {})", at.ip(), at.port()),
-        None => format!("'{peer}'"),
     }
 }
 
@@ -280,10 +259,10 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
             .filter(|entry| entry.framing != FramingMeans::Not)
             .map(|entry| entry.name)
             .collect();
-        return Err(
-            Failure::usage(format!("{name} deals in no messages, so --frame means nothing to it"))
-                .with("framed", framed.join(", ")),
-        );
+        return Err(Failure::usage(format!(
+            "{name} deals in no messages, so --frame means nothing to it"
+        ))
+        .with("framed", framed.join(", ")));
     }
     match (name, args.program.is_empty()) {
         ("exec", true) => Err(Failure::usage("exec needs a program to run, after --")

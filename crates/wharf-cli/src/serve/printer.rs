@@ -86,11 +86,7 @@ impl Printer {
     }
 }
 
-fn print_all(
-    orders: &Receiver<Order>,
-    state: &State,
-    render: impl Fn(&Line) -> Option<String>,
-) {
+fn print_all(orders: &Receiver<Order>, state: &State, render: impl Fn(&Line) -> Option<String>) {
     let mut output = BufWriter::with_capacity(BUFFER, io::stdout());
     loop {
         // Write what is there when no event waits; else keep collecting.

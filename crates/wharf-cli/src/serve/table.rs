@@ -38,7 +38,10 @@ pub(super) fn render(bounds: &[Bound], style: Style) -> String {
 
 /// One line on who can reach the services.
 pub(super) fn reach(bounds: &[Bound]) -> String {
-    let open = bounds.iter().filter(|bound| !bound.local.is_local()).count();
+    let open = bounds
+        .iter()
+        .filter(|bound| !bound.local.is_local())
+        .count();
     match open {
         0 => "only this machine can connect; all:PORT as address opens a service to the network"
             .to_owned(),

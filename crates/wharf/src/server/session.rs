@@ -152,6 +152,12 @@ impl Session {
             // These peers take nothing any more: closing in order would wait for them.
             CloseReason::SlowReader | CloseReason::CutOff => connection.reset(),
             CloseReason::PeerReset => {}
+            // It was silent: no unread input can turn its last answer into a reset, and
+            // waiting for its end of stream would hold up the drain.
+            CloseReason::Drained => {
+                let finishing = pin!(connection.finish());
+                let _ = self.supervise(finishing).await;
+            }
             _ => {
                 let winding = pin!(connection.wind_down(limits::LINGER));
                 // A peer that is gone meanwhile, or a drain that is over, ends the wait.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::connection::Connection;
 use crate::limits::READ_BUFFER;
 use crate::network::Endpoint;
-use crate::service::{Context, Service, ServiceError};
+use crate::service::{Context, Pump, Service, ServiceError};
 
 /// A handler that blocks, served with a thread per connection.
 ///
@@ -150,60 +150,11 @@ where
                 let _ = done.send(handler(peer));
             })
             .map_err(ServiceError::failed)?;
-        join(connection, ours).await?;
+        let (from, to) = tokio::io::split(ours);
+        Pump::new(from, to).run(connection).await?;
         match outcome.await {
             Ok(outcome) => outcome.map_err(ServiceError::Io),
             Err(_) => Err(ServiceError::failed("the handler panicked")),
         }
     }
-}
-
-/// Joins a connection to a pipe, both ways, until the pipe's owner has closed it;
-/// each side's end of stream reaches the other.
-///
-/// # Errors
-/// The connection's. A pipe whose owner stopped reading is not an error.
-async fn join(connection: &mut Connection, pipe: DuplexStream) -> io::Result<()> {
-    let (mut from, mut to) = tokio::io::split(pipe);
-    let mut buffer = vec![0; READ_BUFFER];
-    // The peer's bytes on their way to the owner of the pipe.
-    let mut inbound: Option<crate::connection::Chunk> = None;
-    let mut open = true;
-    loop {
-        tokio::select! {
-            biased;
-            read = from.read(&mut buffer) => match read? {
-                0 => return Ok(()),
-                count => connection.write_all(&buffer[..count]).await?,
-            },
-            written = write_some(&mut to, inbound.as_deref()), if inbound.is_some() => {
-                let left = inbound.as_mut();
-                match (written, left) {
-                    (Ok(count), Some(chunk)) => {
-                        chunk.advance(count);
-                        if chunk.is_empty() {
-                            inbound = None;
-                        }
-                    }
-                    // Nobody reads the pipe any more; what the owner still writes counts.
-                    _ => { inbound = None; open = false; }
-                }
-            }
-            chunk = connection.read_chunk(), if open && inbound.is_none() => match chunk? {
-                Some(chunk) => inbound = Some(chunk),
-                None => {
-                    open = false;
-                    // It fails only when nobody reads any more.
-                    let _ = to.shutdown().await;
-                }
-            },
-        }
-    }
-}
-
-async fn write_some(
-    to: &mut tokio::io::WriteHalf<DuplexStream>,
-    bytes: Option<&[u8]>,
-) -> io::Result<usize> {
-    to.write(bytes.unwrap_or_default()).await
 }

@@ -13,6 +13,7 @@
 mod blocking;
 mod context;
 mod error;
+mod pump;
 mod reply;
 
 use std::future::Future;
@@ -24,6 +25,7 @@ use crate::connection::Connection;
 pub use blocking::{Blocking, BlockingConnection, Timeouts};
 pub use context::{Context, Drain};
 pub use error::ServiceError;
+pub use pump::Pump;
 pub use reply::{Framed, Replies, Reply};
 
 /// A conversation with one peer over a byte stream.
