@@ -6,7 +6,7 @@ use std::io;
 use mio::{Events, Poll, Token};
 
 use super::conversation::{Common, Conversation, Course, Failure};
-use super::link::Link;
+use super::link::{Link, Sources};
 use super::meter::{Meter, Phase, nanoseconds};
 use super::options::{LoadError, Options};
 use super::report::Report;
@@ -36,6 +36,7 @@ pub(super) fn run(options: &Options, meter: Meter<'_>) -> Result<Report, LoadErr
             .map(|index| Place { begin: script.start(index), conversation: None })
             .collect(),
         waiting: (0..options.connections).map(|index| (0, index)).collect(),
+        sources: Sources::default(),
         connecting: 0,
         settled: 0,
         open: 0,
@@ -64,6 +65,7 @@ struct Engine<'o, 'm> {
     places: Vec<Place>,
     /// Places without a connection, and when they get one; earliest first.
     waiting: VecDeque<(u64, usize)>,
+    sources: Sources,
     connecting: usize,
     /// During the opening phase: how many connections are open or have failed.
     settled: usize,
@@ -149,7 +151,12 @@ impl Engine<'_, '_> {
     }
 
     fn open(&mut self, index: usize, now: u64) {
-        match Link::open(&self.options.target, self.poll.registry(), Token(index)) {
+        let target = &self.options.target;
+        let source = match self.options.messages_per_connection {
+            Some(_) => self.sources.next(target),
+            None => None,
+        };
+        match Link::open(target, source, self.poll.registry(), Token(index)) {
             Ok(link) => {
                 if self.common.share > 1 {
                     link.send_at_once();

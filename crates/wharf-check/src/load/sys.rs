@@ -1,10 +1,12 @@
 //! The system calls that std lacks, and the only unsafe code of this crate:
-//! datagrams in batches, large receive buffers, the limit of descriptors.
+//! datagrams in batches, large receive buffers, connecting from an address, the
+//! limit of descriptors.
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice};
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// How many datagrams go through one system call.
 pub(super) const BATCH: usize = 64;
@@ -100,9 +102,9 @@ pub(super) fn grow_buffers(socket: BorrowedFd<'_>, bytes: libc::c_int) -> usize 
         (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
         (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
     ] {
-        if set_option(socket, force, bytes).is_err() {
+        if set_option(socket, libc::SOL_SOCKET, force, bytes).is_err() {
             // A smaller buffer is no error: the result tells what there is.
-            let _ = set_option(socket, plain, bytes);
+            let _ = set_option(socket, libc::SOL_SOCKET, plain, bytes);
         }
     }
     let mut granted: libc::c_int = 0;
@@ -122,12 +124,17 @@ pub(super) fn grow_buffers(socket: BorrowedFd<'_>, bytes: libc::c_int) -> usize 
     if status == 0 { granted as usize / 2 } else { 0 }
 }
 
-fn set_option(socket: BorrowedFd<'_>, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+fn set_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     // SAFETY: the value is read only, during the call, and its size is right.
     let status = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_SOCKET,
+            level,
             name,
             (&raw const value).cast(),
             mem::size_of_val(&value) as libc::socklen_t,
@@ -137,6 +144,50 @@ fn set_option(socket: BorrowedFd<'_>, name: libc::c_int, value: libc::c_int) -> 
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+/// Starts to connect from `source`, any port of it, without waiting.
+///
+/// The port is chosen by connect(2), not by bind(2) (IP_BIND_ADDRESS_NO_PORT):
+/// one that is taken for another peer is still free for this one.
+///
+/// # Errors
+/// Those of socket(2), bind(2) and connect(2), but not that it goes on.
+pub(super) fn connect_from(source: Ipv4Addr, peer: SocketAddrV4) -> io::Result<TcpStream> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no pointers; a descriptor that is not negative is new, and ours alone.
+    let socket = unsafe {
+        match libc::socket(libc::AF_INET, kind, 0) {
+            ..0 => return Err(io::Error::last_os_error()),
+            descriptor => OwnedFd::from_raw_fd(descriptor),
+        }
+    };
+    set_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
+    let (here, there) = (inet(SocketAddrV4::new(source, 0)), inet(peer));
+    let length = mem::size_of_val(&here) as libc::socklen_t;
+    // SAFETY: the address is read only, during the call, and `length` is its size.
+    if unsafe { libc::bind(socket.as_raw_fd(), (&raw const here).cast(), length) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: as for bind.
+    if unsafe { libc::connect(socket.as_raw_fd(), (&raw const there).cast(), length) } != 0 {
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINPROGRESS) {
+            return Err(error);
+        }
+    }
+    Ok(socket.into())
+}
+
+fn inet(address: SocketAddrV4) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: address.port().to_be(),
+        sin_addr: libc::in_addr {
+            s_addr: u32::from(*address.ip()).to_be(),
+        },
+        sin_zero: [0; 8],
     }
 }
 
