@@ -12,10 +12,17 @@ use tokio::net::{TcpListener, TcpStream};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let port: u16 = arguments.next().ok_or("usage: tokio_echo PORT [BUFFER]")?.parse()?;
-    let size = arguments.next().map_or(Ok(64 * 1024), |text| text.parse())?;
+    let port: u16 = arguments
+        .next()
+        .ok_or("usage: tokio_echo PORT [BUFFER]")?
+        .parse()?;
+    let size = arguments
+        .next()
+        .map_or(Ok(64 * 1024), |text| text.parse())?;
     wharf_check::load::raise_descriptor_limit()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         println!("listening {}", listener.local_addr()?);

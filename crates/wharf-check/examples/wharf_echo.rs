@@ -12,7 +12,9 @@ use wharf_services::Echo;
 fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::args().nth(1).ok_or("usage: wharf_echo PORT")?;
     wharf_check::load::raise_descriptor_limit()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let server = Server::new().serve("echo", format!("tcp:127.0.0.1:{port}").parse()?, Echo);
         let running = server.start().await?;

@@ -81,7 +81,9 @@ fn rows(value: &str) -> Result<Vec<Row>, String> {
 }
 
 fn seconds(value: &str) -> Result<Duration, String> {
-    let seconds = value.parse().map_err(|_| format!("{value} is not a number of seconds"))?;
+    let seconds = value
+        .parse()
+        .map_err(|_| format!("{value} is not a number of seconds"))?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 

@@ -2,9 +2,9 @@
 //!
 //!     compare [OPTIONS] --tcp NAME=COMMAND... --udp NAME=COMMAND...
 //!
-//! Every command is a server that prints `listening IP:PORT` (anywhere in a line)
-//! when it is ready; `NAME@IP:PORT=COMMAND` is one that does not say where. The
-//! first of each transport is what the others are compared with.
+//! Every command is a server that prints `listening IP:PORT` when it is ready; in
+//! one that does not say where it listens, `{port}` stands for a free port of
+//! 127.0.0.1. The first of each transport is what the others are compared with.
 //!
 //!     --rows A,B,…     only these rows; `--rows help` lists them
 //!     --rounds N       rounds per row (9)
@@ -64,14 +64,18 @@ fn compare() -> Result<(), Box<dyn Error>> {
         }
         let servers = specs
             .iter()
-            .map(|spec| Server::start(spec, arguments.pinned))
+            .map(|spec| Server::start(spec, transport, arguments.pinned))
             .collect::<Result<Vec<_>, _>>()?;
         let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
         table::print_head(transport, &names);
         for row in rows {
             let results = measure(row, &servers, &arguments)?;
             table::print_row(row.name, &results);
-            all.push((row.name, names.iter().map(|name| name.to_string()).collect(), results));
+            all.push((
+                row.name,
+                names.iter().map(|name| name.to_string()).collect(),
+                results,
+            ));
         }
         println!();
     }
@@ -82,7 +86,11 @@ fn compare() -> Result<(), Box<dyn Error>> {
 }
 
 /// One row on all servers, in turns.
-fn measure(row: &Row, servers: &[Server], arguments: &Arguments) -> Result<Results, Box<dyn Error>> {
+fn measure(
+    row: &Row,
+    servers: &[Server],
+    arguments: &Arguments,
+) -> Result<Results, Box<dyn Error>> {
     let mut results = vec![Vec::new(); servers.len()];
     for round in 0..arguments.rounds {
         for turn in 0..servers.len() {

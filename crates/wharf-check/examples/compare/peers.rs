@@ -1,38 +1,57 @@
 //! The servers that are compared: started, found, and stopped.
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::rows::Transport;
+
 /// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// `NAME=COMMAND`, or `NAME@IP:PORT=COMMAND`.
+/// `NAME=COMMAND`.
 pub(crate) struct Spec {
     name: String,
-    at: Option<SocketAddr>,
     command: Vec<String>,
 }
 
 impl Spec {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let shape = || format!("'{text}' is not NAME=COMMAND or NAME@IP:PORT=COMMAND");
+        let shape = || format!("'{text}' is not NAME=COMMAND");
         let (name, command) = text.split_once('=').ok_or_else(shape)?;
         let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
         if command.is_empty() {
             return Err(shape());
         }
-        let (name, at) = match name.split_once('@') {
-            Some((name, at)) => (name, Some(at.parse().map_err(|_| shape())?)),
-            None => (name, None),
-        };
         Ok(Spec {
             name: name.to_owned(),
-            at,
             command,
         })
+    }
+
+    /// The command with a free port for `{port}`, and the address, if it asks for one.
+    fn with_port(&self, transport: Transport) -> io::Result<(Vec<String>, Option<SocketAddr>)> {
+        let mut words = self.command.clone();
+        if !words.iter().any(|word| word.contains(PORT)) {
+            return Ok((words, None));
+        }
+        let at = free_port(transport)?;
+        for word in &mut words {
+            *word = word.replace(PORT, &at.port().to_string());
+        }
+        Ok((words, Some(at)))
+    }
+}
+
+const PORT: &str = "{port}";
+
+/// A port that nobody has at this moment.
+fn free_port(transport: Transport) -> io::Result<SocketAddr> {
+    match transport {
+        Transport::Tcp => TcpListener::bind("127.0.0.1:0")?.local_addr(),
+        Transport::Udp => UdpSocket::bind("127.0.0.1:0")?.local_addr(),
     }
 }
 
@@ -44,8 +63,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(spec: &Spec, pinned: bool) -> Result<Self, String> {
-        let mut words = spec.command.clone();
+    pub(crate) fn start(spec: &Spec, transport: Transport, pinned: bool) -> Result<Self, String> {
+        let (mut words, at) = spec
+            .with_port(transport)
+            .map_err(|error| format!("no free port: {error}"))?;
         if pinned {
             words.splice(0..0, ["taskset", "-c", "0"].map(str::to_owned));
         }
@@ -63,8 +84,8 @@ impl Server {
             process,
         };
         let said = output.map(listening);
-        server.at = match (spec.at, said) {
-            (Some(at), _) => server.wait_for(at)?,
+        server.at = match (at, said) {
+            (Some(at), _) => server.wait_for(at, transport)?,
             (None, Some(said)) => said
                 .recv_timeout(START_TIMEOUT)
                 .map_err(|_| format!("{}: did not say where it listens", spec.name))?,
@@ -73,12 +94,15 @@ impl Server {
         Ok(server)
     }
 
-    /// Waits until a TCP server takes connections. A UDP server cannot be asked;
-    /// the engine then notices that nobody is there.
-    fn wait_for(&mut self, at: SocketAddr) -> Result<SocketAddr, String> {
+    /// Waits until somebody answers at `at`.
+    fn wait_for(&mut self, at: SocketAddr, transport: Transport) -> Result<SocketAddr, String> {
         let began = Instant::now();
         while began.elapsed() < START_TIMEOUT {
-            if TcpStream::connect_timeout(&at, Duration::from_secs(1)).is_ok() {
+            let answer = match transport {
+                Transport::Tcp => TcpStream::connect_timeout(&at, Duration::from_secs(1)).map(drop),
+                Transport::Udp => ask(at),
+            };
+            if answer.is_ok() {
                 return Ok(at);
             }
             if let Ok(Some(status)) = self.process.try_wait() {
@@ -96,6 +120,15 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Sends a datagram and waits a little for the reply: an echo tells that it is there.
+fn ask(at: SocketAddr) -> io::Result<()> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.connect(at)?;
+    socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+    socket.send(b"THERE?")?;
+    socket.recv(&mut [0; 16]).map(drop)
 }
 
 /// The address in the first line that has `listening` and one. The rest of the
@@ -117,7 +150,10 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     line.contains("listening").then_some(())?;
     line.split_whitespace().find_map(|word| {
         let word = word.trim_end_matches([',', '.']);
-        let word = word.strip_prefix("tcp:").or(word.strip_prefix("udp:")).unwrap_or(word);
+        let word = word
+            .strip_prefix("tcp:")
+            .or(word.strip_prefix("udp:"))
+            .unwrap_or(word);
         word.parse().ok()
     })
 }

@@ -61,11 +61,18 @@ fn rates(reports: &[Report]) -> Vec<f64> {
 }
 
 fn p99s(reports: &[Report]) -> Vec<f64> {
-    reports.iter().map(|one| one.latency.quantile(0.99).as_secs_f64()).collect()
+    reports
+        .iter()
+        .map(|one| one.latency.quantile(0.99).as_secs_f64())
+        .collect()
 }
 
 fn paired(values: Vec<f64>, bases: Vec<f64>) -> Vec<f64> {
-    values.iter().zip(bases).map(|(value, base)| value / base).collect()
+    values
+        .iter()
+        .zip(bases)
+        .map(|(value, base)| value / base)
+        .collect()
 }
 
 fn spread(values: &[f64]) -> (f64, f64) {

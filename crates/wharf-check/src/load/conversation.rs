@@ -152,7 +152,11 @@ impl Conversation {
         }
         if self.in_flight == 0 {
             // Where each message has its own connection, opening it is part of the latency.
-            let since = if common.share == 1 { self.opened_at } else { common.meter.now() };
+            let since = if common.share == 1 {
+                self.opened_at
+            } else {
+                common.meter.now()
+            };
             self.issue(common.depth, since, common);
         }
         self.flush(&common.script, &mut common.meter)
@@ -285,7 +289,9 @@ impl Conversation {
     /// Why `bytes` do not match: a reply was left out, or bytes of it are wrong.
     fn explain(&self, bytes: &[u8], script: &Script) -> Failure {
         let due = script.replies.at(self.replies.at, bytes.len());
-        let at = (0..bytes.len()).find(|&at| bytes[at] != due[at]).unwrap_or(0);
+        let at = (0..bytes.len())
+            .find(|&at| bytes[at] != due[at])
+            .unwrap_or(0);
         let (mut cursor, mut begin) = (self.replies, 0);
         let mut number = self.reply_number + 1;
         let mut end = match self.reply_left {
@@ -300,9 +306,16 @@ impl Conversation {
         }
         let later = script.replies.advance(self.replies.at, end);
         if whole && self.is_later_reply(&bytes[begin..], later, cursor, number, script) {
-            return Failure::new(Cause::Lost, format!("reply {number} did not come, a later one did"));
+            return Failure::new(
+                Cause::Lost,
+                format!("reply {number} did not come, a later one did"),
+            );
         }
-        let within = if whole { at - begin } else { self.reply_read(script) + at };
+        let within = if whole {
+            at - begin
+        } else {
+            self.reply_read(script) + at
+        };
         let evidence = format!(
             "reply {number}, byte {within} is {:#04x} and not {:#04x}",
             bytes[at], due[at]
@@ -337,7 +350,12 @@ impl Conversation {
     }
 
     /// Whether the peer takes too long, to open the connection or to reply.
-    pub(super) fn overdue(&self, now: u64, connect_timeout: u64, reply_timeout: u64) -> Option<Failure> {
+    pub(super) fn overdue(
+        &self,
+        now: u64,
+        connect_timeout: u64,
+        reply_timeout: u64,
+    ) -> Option<Failure> {
         if self.is_connecting() && now.saturating_sub(self.opened_at) > connect_timeout {
             let evidence = "the peer did not answer".to_owned();
             return Some(Failure::new(Cause::ConnectTimeout, evidence));

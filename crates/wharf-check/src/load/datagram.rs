@@ -44,7 +44,11 @@ const SOCKET_BUFFER: libc::c_int = 4 << 20;
 const EVENTS: usize = 1_024;
 
 /// Runs a load over UDP.
-pub(super) fn run(options: &Options, peer: SocketAddr, meter: Meter<'_>) -> Result<Report, LoadError> {
+pub(super) fn run(
+    options: &Options,
+    peer: SocketAddr,
+    meter: Meter<'_>,
+) -> Result<Report, LoadError> {
     let Messages::Size(size) = options.messages else {
         return Err(LoadError::Option("datagrams have a size, not a script"));
     };
@@ -133,14 +137,20 @@ struct Slot {
 }
 
 impl Flow {
-    fn open(index: usize, peer: SocketAddr, poll: &Poll, common: &mut Common<'_>) -> io::Result<Self> {
+    fn open(
+        index: usize,
+        peer: SocketAddr,
+        poll: &Poll,
+        common: &mut Common<'_>,
+    ) -> io::Result<Self> {
         let socket = std::net::UdpSocket::bind(any_address(peer))?;
         socket.set_nonblocking(true)?;
         common.counts.receive_buffer = grow_buffers(socket.as_fd(), SOCKET_BUFFER);
         socket.connect(peer)?;
         let mut socket = UdpSocket::from_std(socket);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        poll.registry().register(&mut socket, Token(index), interest)?;
+        poll.registry()
+            .register(&mut socket, Token(index), interest)?;
         Ok(Flow {
             socket,
             index,
@@ -162,7 +172,11 @@ impl Flow {
         loop {
             let span = (common.window * SPAN).saturating_sub(self.slots.len());
             let wanted = (common.window - self.in_flight).min(span).min(BATCH);
-            let granted = if wanted == 0 { 0 } else { common.meter.allow(wanted) };
+            let granted = if wanted == 0 {
+                0
+            } else {
+                common.meter.allow(wanted)
+            };
             if granted == 0 {
                 return;
             }
@@ -197,7 +211,10 @@ impl Flow {
         }
         let now = common.meter.now();
         let sent = retry(|| super::sys::send_batch(self.socket.as_fd(), &datagrams[..count]))?;
-        let slot = Slot { sent: now, answered: false };
+        let slot = Slot {
+            sent: now,
+            answered: false,
+        };
         self.slots.extend(std::iter::repeat_n(slot, sent));
         self.in_flight += sent;
         if first >= self.measured_from {
@@ -236,7 +253,9 @@ impl Flow {
             io::ErrorKind::ConnectionRefused => Cause::Refused,
             _ => Cause::Other,
         };
-        common.meter.fail(cause, || format!("flow {}: {error}", self.index));
+        common
+            .meter
+            .fail(cause, || format!("flow {}: {error}", self.index));
     }
 
     /// Judges the reply in `place` of the received batch.
@@ -246,7 +265,9 @@ impl Flow {
             Ok(number) => number,
             Err(evidence) => {
                 let index = self.index;
-                common.meter.fail(Cause::Wrong, || format!("flow {index}: {evidence}"));
+                common
+                    .meter
+                    .fail(Cause::Wrong, || format!("flow {index}: {evidence}"));
                 return;
             }
         };
@@ -284,8 +305,16 @@ impl Flow {
     /// The number of a reply that is right in every byte.
     fn verify(&self, reply: &[u8], common: &Common<'_>) -> Result<u64, String> {
         if reply.len() != common.size {
-            let longer = if reply.len() > common.size { " or more" } else { "" };
-            return Err(format!("{}{longer} bytes instead of {}", reply.len(), common.size));
+            let longer = if reply.len() > common.size {
+                " or more"
+            } else {
+                ""
+            };
+            return Err(format!(
+                "{}{longer} bytes instead of {}",
+                reply.len(),
+                common.size
+            ));
         }
         let (number, body) = reply.split_at(NUMBER);
         let number = decode(number)

@@ -83,7 +83,9 @@ pub fn hold(options: &IdleOptions) -> Result<IdleReport, LoadError> {
         return Err(LoadError::Option("connections are 1 to 1,048,576"));
     }
     let memory = || {
-        let read = |pid| memory_of(pid).map_err(|error| LoadError::System("read the server's memory", error));
+        let read = |pid| {
+            memory_of(pid).map_err(|error| LoadError::System("read the server's memory", error))
+        };
         options.server.map(read).transpose()
     };
     let before = memory()?;
@@ -93,7 +95,10 @@ pub fn hold(options: &IdleOptions) -> Result<IdleReport, LoadError> {
     std::thread::sleep(options.hold);
     let with = memory()?;
     let open = held.len();
-    let closed = held.iter_mut().filter_map(|one| one.is_closed().then_some(())).count();
+    let closed = held
+        .iter_mut()
+        .filter_map(|one| one.is_closed().then_some(()))
+        .count();
     Ok(IdleReport {
         open,
         closed,
@@ -149,8 +154,12 @@ impl Held {
     fn is_closed(&mut self) -> bool {
         let mut byte = [0];
         let read = match self {
-            Held::Tcp(stream) => stream.set_nonblocking(true).and_then(|()| stream.read(&mut byte)),
-            Held::Unix(stream) => stream.set_nonblocking(true).and_then(|()| stream.read(&mut byte)),
+            Held::Tcp(stream) => stream
+                .set_nonblocking(true)
+                .and_then(|()| stream.read(&mut byte)),
+            Held::Unix(stream) => stream
+                .set_nonblocking(true)
+                .and_then(|()| stream.read(&mut byte)),
         };
         match read {
             Ok(count) => count == 0,

@@ -299,7 +299,8 @@ impl<'a> Meter<'a> {
             return;
         }
         self.next_snapshot = now.saturating_add(self.every);
-        let (shown_at, shown) = std::mem::replace(&mut self.last_snapshot, (now, self.counts.messages));
+        let (shown_at, shown) =
+            std::mem::replace(&mut self.last_snapshot, (now, self.counts.messages));
         let snapshot = Snapshot {
             phase: self.phase,
             elapsed: Duration::from_nanos(now),

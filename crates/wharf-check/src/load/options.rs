@@ -187,7 +187,10 @@ fn check_script(script: &[Exchange]) -> Result<(), LoadError> {
         return Err(LoadError::Option("a script has at least one exchange"));
     }
     let fits = |bytes: &[u8]| (1..=SIZE_MAX).contains(&bytes.len());
-    if script.iter().all(|one| fits(&one.request) && fits(&one.reply)) {
+    if script
+        .iter()
+        .all(|one| fits(&one.request) && fits(&one.reply))
+    {
         Ok(())
     } else {
         Err(LoadError::Option(

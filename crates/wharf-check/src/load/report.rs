@@ -237,6 +237,9 @@ mod tests {
         let mut errors = Errors::default();
         errors.add(Cause::Reset, || "connection 3".into());
         errors.add(Cause::Reset, || "connection 4".into());
-        assert_eq!(errors.to_string(), "2 × connection reset (first: connection 3)");
+        assert_eq!(
+            errors.to_string(),
+            "2 × connection reset (first: connection 3)"
+        );
     }
 }

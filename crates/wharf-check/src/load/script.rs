@@ -144,8 +144,14 @@ impl Script {
                 let skipped = &lengths[..message];
                 let at = |part: fn(&(usize, usize)) -> usize| skipped.iter().map(part).sum();
                 (
-                    Cursor { at: at(|one| one.0), message },
-                    Cursor { at: at(|one| one.1), message },
+                    Cursor {
+                        at: at(|one| one.0),
+                        message,
+                    },
+                    Cursor {
+                        at: at(|one| one.1),
+                        message,
+                    },
                 )
             }
         }
@@ -168,7 +174,9 @@ impl Script {
     pub(super) fn reply_before(&self, cursor: Cursor) -> usize {
         match &self.lengths {
             Lengths::Equal(size) => *size,
-            Lengths::Each(lengths) => lengths[(cursor.message + lengths.len() - 1) % lengths.len()].1,
+            Lengths::Each(lengths) => {
+                lengths[(cursor.message + lengths.len() - 1) % lengths.len()].1
+            }
         }
     }
 }

@@ -33,7 +33,10 @@ pub(super) fn run(options: &Options, meter: Meter<'_>) -> Result<Report, LoadErr
         options,
         poll,
         places: (0..options.connections)
-            .map(|index| Place { begin: script.start(index), conversation: None })
+            .map(|index| Place {
+                begin: script.start(index),
+                conversation: None,
+            })
             .collect(),
         waiting: (0..options.connections).map(|index| (0, index)).collect(),
         sources: Sources::default(),
@@ -211,9 +214,9 @@ impl Engine<'_, '_> {
         if self.common.meter.phase() == Phase::Opening {
             self.settled += 1;
         }
-        self.common
-            .meter
-            .fail(failure.cause, || format!("connection {index}: {}", failure.evidence));
+        self.common.meter.fail(failure.cause, || {
+            format!("connection {index}: {}", failure.evidence)
+        });
         self.close(index);
         let now = self.common.meter.now();
         self.waiting.push_back((now + REOPEN_PAUSE, index));
@@ -253,9 +256,9 @@ impl Engine<'_, '_> {
             match &place.conversation {
                 Some(owed) if owed.in_flight() > 0 && !self.common.meter.was_cut_short() => {
                     let failure = owed.no_reply();
-                    self.common
-                        .meter
-                        .fail(failure.cause, || format!("connection {index}: {}", failure.evidence));
+                    self.common.meter.fail(failure.cause, || {
+                        format!("connection {index}: {}", failure.evidence)
+                    });
                 }
                 _ => {}
             }

@@ -16,7 +16,10 @@ pub(super) const BATCH: usize = 64;
 ///
 /// # Errors
 /// Those of sendmmsg(2), if not even the first one could be sent.
-pub(super) fn send_batch(socket: BorrowedFd<'_>, datagrams: &[[IoSlice<'_>; 2]]) -> io::Result<usize> {
+pub(super) fn send_batch(
+    socket: BorrowedFd<'_>,
+    datagrams: &[[IoSlice<'_>; 2]],
+) -> io::Result<usize> {
     let count = datagrams.len().min(BATCH);
     // SAFETY: mmsghdr is plain C data for which all zeros are valid: no address,
     // no parts, no control data.
@@ -29,7 +32,12 @@ pub(super) fn send_batch(socket: BorrowedFd<'_>, datagrams: &[[IoSlice<'_>; 2]])
     // SAFETY: the first `count` headers point to parts that are borrowed for the
     // whole call, and the descriptor is open as long as it is borrowed.
     let sent = unsafe {
-        libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count as libc::c_uint, 0)
+        libc::sendmmsg(
+            socket.as_raw_fd(),
+            headers.as_mut_ptr(),
+            count as libc::c_uint,
+            0,
+        )
     };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
@@ -163,7 +171,12 @@ pub(super) fn connect_from(source: Ipv4Addr, peer: SocketAddrV4) -> io::Result<T
             descriptor => OwnedFd::from_raw_fd(descriptor),
         }
     };
-    set_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
+    set_option(
+        socket.as_fd(),
+        libc::IPPROTO_IP,
+        libc::IP_BIND_ADDRESS_NO_PORT,
+        1,
+    )?;
     let (here, there) = (inet(SocketAddrV4::new(source, 0)), inet(peer));
     let length = mem::size_of_val(&here) as libc::socklen_t;
     // SAFETY: the address is read only, during the call, and `length` is its size.
@@ -197,13 +210,23 @@ fn inet(address: SocketAddrV4) -> libc::sockaddr_in {
 /// # Errors
 /// Those of getrlimit(2).
 pub fn raise_descriptor_limit() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: `limit` is valid for writing during the call.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+    let raised = libc::rlimit {
+        rlim_cur: limit.rlim_max,
+        ..limit
+    };
     // SAFETY: `raised` is read only, during the call.
     let status = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) };
-    Ok(if status == 0 { raised.rlim_cur } else { limit.rlim_cur })
+    Ok(if status == 0 {
+        raised.rlim_cur
+    } else {
+        limit.rlim_cur
+    })
 }
