@@ -2,7 +2,7 @@
 
 use super::*;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
@@ -162,14 +162,10 @@ fn upper_case_and_computed_replies_are_expected_as_asked() {
 #[test]
 fn a_script_has_requests_and_replies_of_any_length() {
     let target = tcp(|mut stream| {
-        let mut line = Vec::new();
-        while let Some(Ok(byte)) = Read::by_ref(&mut stream).bytes().next() {
-            line.push(byte);
-            if byte == b'\n' {
-                let reply = format!("{}\n", line.len());
-                let _ = stream.write_all(reply.as_bytes());
-                line.clear();
-            }
+        for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+            // The engine may hang up at any time.
+            let Ok(line) = line else { return };
+            let _ = stream.write_all(format!("{}\n", line.len() + 1).as_bytes());
         }
     });
     let exchange = |request: &str, reply: &str| Exchange {
