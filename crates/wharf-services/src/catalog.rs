@@ -67,6 +67,16 @@ pub fn catalog() -> &'static [Entry] {
     CATALOG
 }
 
+/// The service of this name.
+///
+/// ```
+/// assert!(wharf_services::catalog::find("upper").unwrap().takes_framing());
+/// assert!(wharf_services::catalog::find("lower").is_none());
+/// ```
+pub fn find(name: &str) -> Option<&'static Entry> {
+    catalog().iter().find(|entry| entry.name == name)
+}
+
 const CATALOG: &[Entry] = &[
     Entry {
         name: "echo",

@@ -132,7 +132,7 @@ fn random_length(context: &Context) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{LOCAL, STRANGER, answers, client_of, context};
+    use crate::testing::{LOCAL, STRANGER, STREAMS, answers, client_of, context};
     use wharf::network::MemoryNetwork;
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn lines_come_until_the_client_ends_its_stream() {
-        for address in ["tcp:127.0.0.1:0", "unix:@chargen", "seqpacket:@chargen"] {
+        for address in STREAMS {
             let (mut client, running) = client_of(address, Chargen).await;
             let mut heard = Vec::new();
             while heard.len() < 2 * PATTERN.len() {

@@ -56,7 +56,9 @@ impl DatagramService for Daytime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{EVERYWHERE, LOCAL, STRANGER, answers, client_of, everything, heard};
+    use crate::testing::{
+        EVERYWHERE, LOCAL, STRANGER, STREAMS, answers, client_of, everything, heard,
+    };
 
     fn is_a_line(text: &[u8]) -> bool {
         let text = std::str::from_utf8(text).unwrap();
@@ -68,7 +70,7 @@ mod tests {
         for delivery in EVERYWHERE {
             assert!(is_a_line(&heard(Daytime, delivery, &["ignored"]).await));
         }
-        for address in ["tcp:127.0.0.1:0", "unix:@daytime", "seqpacket:@daytime"] {
+        for address in STREAMS {
             // The client says nothing and does not end its stream.
             let (mut client, _running) = client_of(address, Daytime).await;
             assert!(is_a_line(&everything(&mut client).await), "{address}");

@@ -67,7 +67,7 @@ pub fn echo_reply(message: &[u8], reply: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{EVERYWHERE, LOCAL, STRANGER, answers, heard, heard_at};
+    use crate::testing::{EVERYWHERE, LOCAL, STRANGER, STREAMS, answers, heard, heard_at};
 
     #[tokio::test]
     async fn two_words_come_back_and_their_boundary_is_lost() {
@@ -80,7 +80,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_speaks_over_every_stream_of_the_system() {
-        for address in ["tcp:127.0.0.1:0", "unix:@echo", "seqpacket:@echo"] {
+        for address in STREAMS {
             let heard = heard_at(address, Echo::default(), b"hello").await;
             assert_eq!(heard, b"hello", "{address}");
         }

@@ -42,6 +42,8 @@ pub mod upper;
 mod date;
 mod loops;
 #[cfg(test)]
+mod noise;
+#[cfg(test)]
 mod testing;
 
 pub use catalog::catalog;

@@ -5,6 +5,8 @@
 //! stop (CERT CA-1996-01). inetd therefore ignores datagrams that come from the
 //! port of such a service, and so do we.
 
+use std::sync::LazyLock;
+
 use wharf::network::Endpoint;
 
 use crate::catalog;
@@ -12,24 +14,21 @@ use crate::catalog;
 /// The ports of RFC 862 to 868: echo, discard, daytime, qotd, chargen, time.
 const WELL_KNOWN: [u16; 6] = [7, 9, 13, 17, 19, 37];
 
+/// Those, and the ports where our own services stand.
+static ANSWERING: LazyLock<Vec<u16>> = LazyLock::new(|| {
+    let standard = catalog().iter().flat_map(|entry| entry.standard);
+    let ports = standard.filter_map(|address| address.strip_prefix("udp::")?.parse().ok());
+    WELL_KNOWN.into_iter().chain(ports).collect()
+});
+
 /// Whether `peer` looks like a service that would answer our answer.
 ///
 /// Peers on this machine are not suspected: nobody outside can forge them.
 pub(crate) fn may_loop(peer: &Endpoint) -> bool {
     match peer.port() {
-        Some(port) if !peer.is_local() => WELL_KNOWN.contains(&port) || is_standard(port),
+        Some(port) if !peer.is_local() => ANSWERING.contains(&port),
         _ => false,
     }
-}
-
-/// Whether a service of the catalog answers datagrams at this port.
-fn is_standard(port: u16) -> bool {
-    // A handful of short texts; no table has to be kept in step with the catalog.
-    catalog()
-        .iter()
-        .flat_map(|entry| entry.standard)
-        .filter_map(|address| address.strip_prefix("udp::")?.parse().ok())
-        .any(|standard: u16| standard == port)
 }
 
 #[cfg(test)]

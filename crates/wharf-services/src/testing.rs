@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use wharf::address::Scheme;
+use wharf::client::Client;
 use wharf::connection::Connection;
 use wharf::datagram::{Batch, DatagramService};
 use wharf::network::{
@@ -16,6 +17,14 @@ pub(crate) const LOCAL: &str = "127.0.0.1:50000";
 
 /// A peer whose address may be forged.
 pub(crate) const STRANGER: &str = "192.0.2.1:50000";
+
+/// Every kind of stream that the operating system carries.
+pub(crate) const STREAMS: [&str; 4] = [
+    "tcp:127.0.0.1:0",
+    "tls:127.0.0.1:0,self-signed",
+    "unix:@wharf",
+    "seqpacket:@wharf",
+];
 
 /// Both ways in which bytes arrive in memory.
 pub(crate) const EVERYWHERE: [Delivery; 2] = [Delivery::AsSent, Delivery::ByteByByte];
@@ -89,6 +98,11 @@ pub(crate) async fn client_of(
     let server = Server::new().serve("tested", address.parse().unwrap(), service);
     let running = server.start().await.unwrap();
     let bound = &running.endpoints()[0];
+    if bound.scheme == Scheme::Tls {
+        let address = format!("tls:{},insecure", bound.local);
+        let client = Client::new().connect(&address.parse().unwrap()).await;
+        return (client.unwrap(), running);
+    }
     let options = ConnectOptions {
         kind: match bound.scheme {
             Scheme::Seqpacket => StreamKind::Packets,

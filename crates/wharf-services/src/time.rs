@@ -75,7 +75,9 @@ impl DatagramService for Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{EVERYWHERE, LOCAL, STRANGER, answers, client_of, everything, heard};
+    use crate::testing::{
+        EVERYWHERE, LOCAL, STRANGER, STREAMS, answers, client_of, everything, heard,
+    };
 
     /// Whether these are four bytes of a moment ago.
     fn is_now(bytes: &[u8]) -> bool {
@@ -88,7 +90,7 @@ mod tests {
         for delivery in EVERYWHERE {
             assert!(is_now(&heard(Time, delivery, &["ignored"]).await));
         }
-        for address in ["tcp:127.0.0.1:0", "unix:@time", "seqpacket:@time"] {
+        for address in STREAMS {
             // The client says nothing and does not end its stream.
             let (mut client, _running) = client_of(address, Time).await;
             assert!(is_now(&everything(&mut client).await), "{address}");

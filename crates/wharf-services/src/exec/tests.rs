@@ -6,10 +6,10 @@ use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
 use super::*;
-use crate::testing::{EVERYWHERE, client_of, conversation, everything, heard, heard_at};
+use crate::testing::{EVERYWHERE, STREAMS, client_of, conversation, everything, heard, heard_at};
 use wharf::connection::CloseReason;
-use wharf::network::MemoryNetwork;
-use wharf::server::Server;
+use wharf::network::{ConnectOptions, MemoryNetwork, Network, Os};
+use wharf::server::{Mode, ServeOptions, Server};
 
 /// How long a process may take to appear or to go, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -52,7 +52,7 @@ async fn cat_and_tr_answer_after_the_half_close() {
         let cat = Exec::new("cat", NONE);
         assert_eq!(heard(cat, delivery, &["one\n", "two"]).await, b"one\ntwo");
     }
-    for address in ["tcp:127.0.0.1:0", "unix:@exec", "seqpacket:@exec"] {
+    for address in STREAMS {
         // tr writes nothing before its input ends: the half-close has to reach it.
         let tr = Exec::new("tr", ["a-z", "A-Z"]);
         assert_eq!(heard_at(address, tr, b"hello").await, b"HELLO", "{address}");
@@ -161,11 +161,22 @@ async fn a_client_that_resets_takes_its_program_with_it() {
 
 #[tokio::test]
 async fn a_connection_that_is_cut_off_takes_its_program_with_it() {
-    let exec = Exec::shell("echo $$; exec sleep 1000");
-    let (mut client, running) = client_of("tcp:127.0.0.1:0", exec).await;
-    let id = line(&mut client).await;
-    assert_eq!(running.cut_off().await, 1);
-    until("the program is still there", || !exists(&id)).await;
+    for mode in [Mode::Concurrent, Mode::Threads] {
+        let exec = Exec::shell("echo $$; exec sleep 1000");
+        let options = ServeOptions {
+            mode,
+            ..ServeOptions::default()
+        };
+        let at = "tcp:127.0.0.1:0".parse().unwrap();
+        let server = Server::new().serve_with("exec", at, exec, options);
+        let running = server.start().await.unwrap();
+        let at = running.endpoints()[0].local.clone();
+        let mut client = Os.connect(&at, &ConnectOptions::default()).await.unwrap();
+        let id = line(&mut client).await;
+        assert_eq!(running.cut_off().await, 1);
+        let what = format!("the program is still there ({mode:?})");
+        until(&what, || !exists(&id)).await;
+    }
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ fn append(message: &[u8], reply: &mut Vec<u8>, growth: Growth) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{EVERYWHERE, LOCAL, STRANGER, answers, heard, heard_at};
+    use crate::testing::{EVERYWHERE, LOCAL, STRANGER, STREAMS, answers, heard, heard_at};
 
     #[tokio::test]
     async fn text_is_changed_however_it_is_split() {
@@ -189,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_speaks_over_every_stream_of_the_system() {
-        for address in ["tcp:127.0.0.1:0", "unix:@upper", "seqpacket:@upper"] {
+        for address in STREAMS {
             let heard = heard_at(address, Upper::default(), "grün".as_bytes()).await;
             assert_eq!(heard, "GRÜN".as_bytes(), "{address}");
         }
