@@ -1,6 +1,6 @@
 //! What to say to datagrams, and the loop that asks.
 
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -125,11 +125,9 @@ impl Datagrams {
 }
 
 /// Waits until `due`, forever if there is none.
-fn until(due: Option<Instant>) -> impl Future<Output = ()> {
-    async move {
-        match due {
-            Some(due) => tokio::time::sleep_until(due).await,
-            None => pending().await,
-        }
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => pending().await,
     }
 }

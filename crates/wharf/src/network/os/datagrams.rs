@@ -18,13 +18,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::mmsg::{self, Destination, Headers, PacketInfo, register};
+use super::mmsg::{self, Destination, Headers, PacketInfo, Received, register};
 use super::unix::{self, SocketFile};
 use super::{unix_address, unix_endpoint};
 use crate::datagram::{Batch, BufferSize, DatagramIo, Datagrams};
@@ -164,10 +166,14 @@ enum Kind {
     Unix,
 }
 
+type Waiting = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
 struct OsDatagrams {
     /// Watched for datagrams only. Watched for room as well, it would make the
     /// kernel report every single datagram that has left.
-    socket: AsyncFd<Socket>,
+    socket: Arc<AsyncFd<Socket>>,
+    /// Waits for an error to come back, once the socket is connected.
+    error: Option<Waiting>,
     /// The same socket watched for room, while there is none.
     writable: Option<AsyncFd<Socket>>,
     kind: Kind,
@@ -185,7 +191,8 @@ impl OsDatagrams {
         file: Option<SocketFile>,
     ) -> io::Result<Self> {
         Ok(OsDatagrams {
-            socket: register(socket, Interest::READABLE)?,
+            socket: Arc::new(register(socket, Interest::READABLE)?),
+            error: None,
             writable: None,
             kind,
             info,
@@ -195,11 +202,48 @@ impl OsDatagrams {
         })
     }
 
-    /// Whether recvmmsg returns fewer datagrams than asked only at the end of
-    /// the queue. A connected socket also stops at an error that came back, and
-    /// keeps it for the next call.
-    fn short_means_empty(&self) -> bool {
-        self.destination == Destination::Named
+    /// Waits until there may be something to receive, and looks once.
+    fn poll_look(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<Received>> {
+        let connected = self.destination == Destination::Connected;
+        let looked = match self.socket.poll_read_ready(cx)? {
+            Poll::Ready(mut guard) => {
+                let socket = guard.get_inner().as_fd();
+                let looked = self.headers.receive(socket, batch, self.info);
+                let empty = match &looked {
+                    // A connected socket also stops at an error that came back,
+                    // and keeps it for the next call.
+                    Ok(received) => received.taken < received.asked && !connected,
+                    Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+                };
+                if empty {
+                    guard.clear_ready();
+                }
+                looked
+            }
+            Poll::Pending if connected => {
+                ready!(self.poll_error(cx))?;
+                let socket = self.socket.get_ref().as_fd();
+                self.headers.receive(socket, batch, self.info)
+            }
+            Poll::Pending => return Poll::Pending,
+        };
+        Poll::Ready(looked)
+    }
+
+    /// Waits for an error to come back. It makes a socket ready for errors
+    /// (`EPOLLERR`) and not for reading.
+    fn poll_error(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let waiting = self.error.get_or_insert_with(|| {
+            let socket = Arc::clone(&self.socket);
+            Box::pin(async move {
+                // Cleared before the look that follows, so nothing is lost.
+                socket.ready(Interest::ERROR).await?.clear_ready();
+                Ok(())
+            })
+        });
+        let outcome = ready!(waiting.as_mut().poll(cx));
+        self.error = None;
+        Poll::Ready(outcome)
     }
 
     fn send_now(&mut self, batch: &Batch) -> io::Result<usize> {
@@ -253,22 +297,12 @@ impl OsDatagrams {
 
 impl DatagramIo for OsDatagrams {
     fn poll_receive(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
-        let short_means_empty = self.short_means_empty();
         loop {
-            let mut guard = ready!(self.socket.poll_read_ready(cx))?;
-            let socket = guard.get_inner().as_fd();
-            match self.headers.receive(socket, batch, self.info) {
-                Ok(received) => {
-                    if received.taken < spec() && short_means_empty {
-                        guard.clear_ready();
-                    }
-                    if !batch.is_empty() {
-                        return Poll::Ready(Ok(()));
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+            match ready!(self.poll_look(cx, batch)) {
+                Ok(_) if !batch.is_empty() => return Poll::Ready(Ok(())),
+                Ok(_) => {}
+                Err(error) if is_passing(&error) => {}
                 Err(error) if is_fatal(&error) => return Poll::Ready(Err(error)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     batch.tally_mut().icmp_errors += 1;
                     if self.destination == Destination::Connected {
@@ -318,6 +352,14 @@ impl DatagramIo for OsDatagrams {
     }
 }
 
+/// Not an error: there was nothing, or a signal came in between.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
 /// Errors of the socket, or of the program, not of a datagram: trying again
 /// would give the same.
 fn is_fatal(error: &io::Error) -> bool {
@@ -327,12 +369,317 @@ fn is_fatal(error: &io::Error) -> bool {
     )
 }
 
-fn spec() -> usize {
-    static S: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *S.get_or_init(|| {
-        std::env::var("SPEC")
-            .ok()
-            .and_then(|s| s.parse().ok())
-            .unwrap_or(64)
-    })
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::unix::net::UnixDatagram;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::network::{Network, Os};
+    use crate::service::{Context, Drain};
+
+    fn inet_endpoint(text: &str) -> Endpoint {
+        Endpoint::Inet(text.parse().unwrap())
+    }
+
+    async fn bound(at: &str) -> Datagrams {
+        let options = BindOptions::default();
+        Os.bind(&inet_endpoint(at), &options).await.unwrap()
+    }
+
+    fn port(socket: &Datagrams) -> u16 {
+        socket.local().port().unwrap()
+    }
+
+    /// A client of the standard library; the kernel takes its datagrams at once.
+    fn client(at: &str) -> UdpSocket {
+        let socket = UdpSocket::bind(at).unwrap();
+        let patience = Some(Duration::from_secs(5));
+        socket.set_read_timeout(patience).unwrap();
+        socket
+    }
+
+    /// Receives one batch and sends all of it back.
+    async fn echo(server: &mut Datagrams, batch: &mut Batch) -> usize {
+        let count = server.receive(batch).await.unwrap();
+        for i in 0..count {
+            batch.reply_in_place(i);
+        }
+        server.send(batch).await.unwrap();
+        count
+    }
+
+    /// What the client hears, as `(bytes, from)`.
+    fn hear(client: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+        let mut space = vec![0; 70_000];
+        let (length, from) = client.recv_from(&mut space).unwrap();
+        space.truncate(length);
+        (space, from)
+    }
+
+    #[tokio::test]
+    async fn datagrams_of_every_length_are_echoed_over_both_families() {
+        for host in ["127.0.0.1", "[::1]"] {
+            let mut server = bound(&format!("{host}:0")).await;
+            let to = server.local().inet().unwrap();
+            let client = client(&format!("{host}:0"));
+            let mut batch = Batch::new();
+            for length in [0, 1, 1_200, 65_507] {
+                let sent = vec![b'x'; length];
+                client.send_to(&sent, to).unwrap();
+                echo(&mut server, &mut batch).await;
+                let (heard, from) = hear(&client);
+                assert!(heard == sent && from == to, "{length} bytes over {host}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn many_datagrams_of_many_peers_go_back_to_the_right_ones() {
+        let mut server = bound("127.0.0.1:0").await;
+        let to = server.local().inet().unwrap();
+        let clients: Vec<_> = (0..50).map(|_| client("127.0.0.1:0")).collect();
+        for round in 0..3_u8 {
+            for (i, client) in clients.iter().enumerate() {
+                client.send_to(&[i as u8, round], to).unwrap();
+            }
+        }
+        let mut batch = Batch::new();
+        let mut echoed = 0;
+        while echoed < 150 {
+            echoed += echo(&mut server, &mut batch).await;
+        }
+        for (i, client) in clients.iter().enumerate() {
+            let heard: Vec<_> = (0..3).map(|_| hear(client).0).collect();
+            let i = i as u8;
+            assert_eq!(heard, [vec![i, 0], vec![i, 1], vec![i, 2]]);
+        }
+        let counters = server.counters();
+        assert_eq!((counters.received, counters.sent), (150, 150));
+        assert_eq!((counters.bytes_received, counters.bytes_sent), (300, 300));
+    }
+
+    #[tokio::test]
+    async fn a_reply_leaves_from_the_address_that_the_datagram_came_to() {
+        let mut batch = Batch::new();
+        let mut server = bound("0.0.0.0:0").await;
+        let client4 = client("127.0.0.1:0");
+        for host in [[127, 0, 0, 2], [127, 0, 0, 3]] {
+            let to = SocketAddr::from((host, port(&server)));
+            client4.send_to(b"who?", to).unwrap();
+            echo(&mut server, &mut batch).await;
+            assert_eq!(hear(&client4), (b"who?".to_vec(), to));
+        }
+        let mut server = bound("[::]:0").await;
+        let client6 = client("[::1]:0");
+        let to: SocketAddr = format!("[::1]:{}", port(&server)).parse().unwrap();
+        client6.send_to(b"who?", to).unwrap();
+        echo(&mut server, &mut batch).await;
+        assert_eq!(hear(&client6), (b"who?".to_vec(), to));
+    }
+
+    #[tokio::test]
+    async fn replies_to_ports_that_are_gone_do_not_end_the_loop() {
+        let mut server = bound("127.0.0.1:0").await;
+        let to = server.local().inet().unwrap();
+        let mut batch = Batch::new();
+        for _ in 0..3 {
+            let gone = client("127.0.0.1:0");
+            gone.send_to(b"bye", to).unwrap();
+            drop(gone);
+            echo(&mut server, &mut batch).await;
+        }
+        let client = client("127.0.0.1:0");
+        client.send_to(b"hello", to).unwrap();
+        echo(&mut server, &mut batch).await;
+        assert_eq!(hear(&client).0, b"hello");
+    }
+
+    #[tokio::test]
+    async fn a_datagram_that_cannot_be_sent_does_not_stop_the_others() {
+        let mut server = bound("127.0.0.1:0").await;
+        let client = client("127.0.0.1:0");
+        let good = client.local_addr().unwrap().into();
+        let mut batch = Batch::new();
+        batch.send(&good, b"first");
+        batch.send(&good, &vec![0; 65_508]); // EMSGSIZE
+        batch.send(&inet_endpoint("[::1]:9"), b"wrong family");
+        batch.send(&inet_endpoint("255.255.255.255:9"), b"not a broadcaster");
+        batch.send(&good, b"last");
+        let sent = server.send(&mut batch).await.unwrap();
+        assert_eq!((sent.sent, sent.failed), (2, 3));
+        assert_eq!(hear(&client).0, b"first");
+        assert_eq!(hear(&client).0, b"last");
+    }
+
+    #[tokio::test]
+    async fn a_connected_client_hears_that_nobody_listens_and_goes_on() {
+        let mut client = bound("127.0.0.1:0").await;
+        let gone = bound("127.0.0.1:0").await.local().clone();
+        client.connect(&gone).unwrap();
+        client.send_to(b"anybody?", &gone).await.unwrap();
+        let mut heard = Vec::new();
+        let error = client.receive_from(&mut heard).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(client.counters().icmp_errors, 1);
+
+        let mut server = Os.bind(&gone, &BindOptions::default()).await.unwrap();
+        client.send_to(b"and now?", &gone).await.unwrap();
+        echo(&mut server, &mut Batch::new()).await;
+        assert_eq!(client.receive_from(&mut heard).await.unwrap(), gone);
+        assert_eq!(heard, b"and now?");
+    }
+
+    #[tokio::test]
+    async fn a_truncated_datagram_is_counted_and_the_others_are_received() {
+        let mut server = bound("127.0.0.1:0").await;
+        let to = server.local().inet().unwrap();
+        let client = client("127.0.0.1:0");
+        for sent in ["one", "far too long", "two"] {
+            client.send_to(sent.as_bytes(), to).unwrap();
+        }
+        let mut batch = Batch::with_slots(8, 4);
+        let mut heard = Vec::new();
+        while heard.len() < 2 {
+            server.receive(&mut batch).await.unwrap();
+            heard.extend(batch.iter().map(|datagram| datagram.payload.to_vec()));
+        }
+        assert_eq!(heard, [b"one", b"two"]);
+        assert_eq!(server.counters().truncated, 1);
+    }
+
+    #[tokio::test]
+    async fn what_the_receive_buffer_could_not_hold_is_counted() {
+        let options = BindOptions {
+            receive_buffer: 4_096,
+            ..BindOptions::default()
+        };
+        let here = inet_endpoint("127.0.0.1:0");
+        let server = Os.bind(&here, &options).await.unwrap();
+        let to = server.local().inet().unwrap();
+        let client = client("127.0.0.1:0");
+        for _ in 0..100 {
+            client.send_to(&[0; 1_000], to).unwrap();
+        }
+        assert!(server.counters().kernel_dropped > 0);
+        assert_eq!(server.receive_buffer().asked, 4_096);
+        assert!(server.receive_buffer().granted > 0);
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_an_error_unless_it_is_shared_on_purpose() {
+        let with = |sharing| BindOptions {
+            sharing,
+            ..BindOptions::default()
+        };
+        let here = inet_endpoint("127.0.0.1:0");
+        let first = Os
+            .bind(&here, &with(PortSharing::SharedFirst))
+            .await
+            .unwrap();
+        let at = first.local();
+        for sharing in [PortSharing::Exclusive, PortSharing::SharedFirst] {
+            let error = Os.bind(at, &with(sharing)).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        }
+        Os.bind(at, &with(PortSharing::SharedNext)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_group_on_the_loopback_interface_is_joined() {
+        let options = BindOptions {
+            join: vec![Membership {
+                group: "239.255.77.77".parse().unwrap(),
+                interface: Some("lo".into()),
+            }],
+            ..BindOptions::default()
+        };
+        let here = inet_endpoint("0.0.0.0:0");
+        let mut server = Os.bind(&here, &options).await.unwrap();
+        let group = SocketAddr::from(([239, 255, 77, 77], port(&server)));
+        // It hears itself: a sender on this host is a member of its own group.
+        server.send_to(b"all", &group.into()).await.unwrap();
+        let mut heard = Vec::new();
+        server.receive_from(&mut heard).await.unwrap();
+        assert_eq!(heard, b"all");
+        let nowhere = BindOptions {
+            join: vec![Membership {
+                group: group.ip(),
+                interface: Some("no-such-if".into()),
+            }],
+            ..BindOptions::default()
+        };
+        let error = Os.bind(&here, &nowhere).await.unwrap_err();
+        assert!(error.to_string().contains("no-such-if"));
+    }
+
+    #[tokio::test]
+    async fn unix_datagrams_go_to_paths_and_to_names_that_the_kernel_chose() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = Endpoint::Unix(UnixName::Path(directory.path().join("server")));
+        let options = BindOptions::default();
+        let mut server = Os.bind(&at, &options).await.unwrap();
+        let mut batch = Batch::new();
+
+        let unnamed = Endpoint::Unix(UnixName::Unnamed);
+        let mut client = Os.bind(&unnamed, &options).await.unwrap();
+        assert!(matches!(
+            client.local(),
+            Endpoint::Unix(UnixName::Abstract(_))
+        ));
+        client.send_to(b"", &at).await.unwrap();
+        client.send_to(b"hi", &at).await.unwrap();
+        let mut heard = vec![0];
+        echo(&mut server, &mut batch).await;
+        assert_eq!(client.receive_from(&mut heard).await.unwrap(), at);
+        assert_eq!(heard, b"");
+        client.receive_from(&mut heard).await.unwrap();
+        assert_eq!(heard, b"hi");
+
+        // A peer without a name cannot be answered; the next one is.
+        let nameless = UnixDatagram::unbound().unwrap();
+        nameless
+            .send_to(b"?", directory.path().join("server"))
+            .unwrap();
+        echo(&mut server, &mut batch).await;
+        assert_eq!(server.counters().not_queued, 1);
+    }
+
+    #[tokio::test]
+    async fn a_unix_peer_that_reads_nothing_does_not_stop_the_server() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = Endpoint::Unix(UnixName::Path(directory.path().join("server")));
+        let mut server = Os.bind(&at, &BindOptions::default()).await.unwrap();
+        let deaf = directory.path().join("deaf");
+        let _deaf = UnixDatagram::bind(&deaf).unwrap();
+        let to = Endpoint::Unix(UnixName::Path(deaf));
+        let mut batch = Batch::new();
+        for _ in 0..1_000 {
+            batch.send(&to, b"hello?");
+        }
+        let sent = server.send(&mut batch).await.unwrap();
+        assert!(sent.sent > 0 && sent.failed > 0, "{sent:?}");
+    }
+
+    #[tokio::test]
+    async fn the_loop_answers_what_is_queued_and_ends_with_the_drain() {
+        let mut server = bound("127.0.0.1:0").await;
+        let to = server.local().inet().unwrap();
+        let client = client("127.0.0.1:0");
+        for _ in 0..100 {
+            client.send_to(b"last words", to).unwrap();
+        }
+        let drain = Drain::new();
+        let context = Context::new(Os.platform(), drain.clone());
+        let service = crate::datagram::Datagrammed(|message: &[u8], reply: &mut Vec<u8>| {
+            reply.extend_from_slice(message);
+        });
+        let mut batch = Batch::new();
+        let serving = server.serve(&service, &mut batch, &context);
+        let stopping = async { drain.begin() };
+        let (outcome, ()) = tokio::join!(serving, stopping);
+        outcome.unwrap();
+        assert_eq!(server.counters().sent, 100);
+    }
 }
