@@ -12,9 +12,16 @@ use wharf::server::{Partial, Server, StartErrorKind};
 #[tokio::test]
 async fn a_bare_port_is_both_loopback_addresses_under_one_number() {
     let (running, _) = started(Server::new().serve("echo", address("0"), Echo)).await;
-    let all: Vec<_> = running.endpoints().iter().map(|bound| bound.local.inet().unwrap()).collect();
+    let all: Vec<_> = running
+        .endpoints()
+        .iter()
+        .map(|bound| bound.local.inet().unwrap())
+        .collect();
     assert!(all[0].is_ipv4() && all[0].ip().is_loopback());
-    assert!(all.iter().all(|at| at.port() == all[0].port() && at.port() != 0));
+    assert!(
+        all.iter()
+            .all(|at| at.port() == all[0].port() && at.port() != 0)
+    );
     match running.notes() {
         [] => assert!(all[1].is_ipv6() && all[1].ip().is_loopback()),
         [note] => assert!(note.contains("IPv6"), "{note}"),
@@ -62,7 +69,10 @@ async fn a_scheme_must_carry_what_the_service_speaks() {
             .start()
             .await
             .unwrap_err();
-        assert!(matches!(error.kind, StartErrorKind::WrongScheme(_)), "{error:?}");
+        assert!(
+            matches!(error.kind, StartErrorKind::WrongScheme(_)),
+            "{error:?}"
+        );
         assert!(error.to_string().contains("byte streams"), "{error}");
     }
     let error = Client::new().connect(&address("udp::9")).await.unwrap_err();
@@ -81,8 +91,13 @@ async fn a_scheme_must_carry_what_the_service_speaks() {
 async fn tls_needs_a_certificate() {
     let start = |at: &str| Server::new().serve("echo", address(at), Echo).start();
     let error = start("tls:127.0.0.1:0").await.unwrap_err();
-    assert!(matches!(error.kind, StartErrorKind::NoCertificate(_)), "{error:?}");
-    let error = start("tls:127.0.0.1:0,cert=/nowhere/cert.pem").await.unwrap_err();
+    assert!(
+        matches!(error.kind, StartErrorKind::NoCertificate(_)),
+        "{error:?}"
+    );
+    let error = start("tls:127.0.0.1:0,cert=/nowhere/cert.pem")
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("/nowhere/cert.pem"), "{error}");
     let running = start("tls:127.0.0.1:0,self-signed").await.unwrap();
     assert!(running.endpoints()[0].fingerprint.is_some());
@@ -126,10 +141,17 @@ async fn the_file_of_a_unix_socket_is_handled_with_care() {
 #[tokio::test]
 async fn an_abstract_name_leaves_no_file() {
     let name = format!("unix:@wharf-test-{}", std::process::id());
-    let running = Server::new().serve("echo", address(&name), Echo).start().await.unwrap();
+    let running = Server::new()
+        .serve("echo", address(&name), Echo)
+        .start()
+        .await
+        .unwrap();
     let mut client = soon(Client::new().connect(&address(&name))).await.unwrap();
     asked(&mut client, b"hello").await;
-    let second = Server::new().serve("echo", address(&name), Echo).start().await;
+    let second = Server::new()
+        .serve("echo", address(&name), Echo)
+        .start()
+        .await;
     assert!(second.unwrap_err().to_string().contains("already in use"));
     drop(running);
 }
@@ -145,7 +167,11 @@ async fn a_bound_unix_client_is_seen_by_name() {
             directory.path().join(format!("{scheme}-client")),
         );
         let at = format!("{scheme}:{}", server.display());
-        let running = Server::new().serve("echo", address(&at), Echo).start().await.unwrap();
+        let running = Server::new()
+            .serve("echo", address(&at), Echo)
+            .start()
+            .await
+            .unwrap();
         let from = address(&format!("{at},bind={}", client.display()));
         let mut connection = soon(Client::new().connect(&from)).await.unwrap();
         asked(&mut connection, b"hello").await;

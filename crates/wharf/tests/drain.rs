@@ -33,8 +33,18 @@ async fn idle_connections_are_closed_at_once_although_they_do_not_close() {
     }
     let start = Instant::now();
     let report = soon(running.drain_within(Duration::from_millis(1_500))).await;
-    assert_eq!(report, DrainReport { open: 20, cut_off: 0 });
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(
+        report,
+        DrainReport {
+            open: 20,
+            cut_off: 0
+        }
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
     for mut client in clients {
         assert_eq!(read_to_end(&mut client).await.unwrap(), b"");
     }
@@ -63,7 +73,13 @@ async fn a_message_that_has_begun_may_be_finished() {
     };
     let (report, heard) = tokio::join!(running.drain(), talking);
     assert_eq!(heard, b"TWO\n");
-    assert_eq!(report, DrainReport { open: 1, cut_off: 0 });
+    assert_eq!(
+        report,
+        DrainReport {
+            open: 1,
+            cut_off: 0
+        }
+    );
     assert_eq!(recorder.end().await.reason, CloseReason::Drained);
 }
 
@@ -119,7 +135,13 @@ async fn who_works_may_finish_and_who_never_ends_is_cut_off() {
     soon(recorder.until(|seen| seen.contains(&Seen::Opened(2)))).await;
     let start = Instant::now();
     let report = running.drain().await;
-    assert_eq!(report, DrainReport { open: 2, cut_off: 1 });
+    assert_eq!(
+        report,
+        DrainReport {
+            open: 2,
+            cut_off: 1
+        }
+    );
     assert!(start.elapsed() >= Duration::from_secs(10));
     assert!(start.elapsed() < Duration::from_secs(11));
     let ends: Vec<(u64, CloseReason)> = soon(recorder.ends(2))
@@ -180,7 +202,11 @@ async fn the_listener_closes_although_clients_keep_coming() {
     let start = Instant::now();
     let (report, came) = tokio::join!(running.drain(), coming);
     assert_eq!(report.cut_off, 0);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
     assert!(came > 0);
 }
 
@@ -207,12 +233,24 @@ async fn a_second_call_forces() {
     };
     let (report, forced) = tokio::join!(running.drain(), forcing);
     assert_eq!(forced, 1);
-    assert_eq!(report, DrainReport { open: 1, cut_off: 1 });
+    assert_eq!(
+        report,
+        DrainReport {
+            open: 1,
+            cut_off: 1
+        }
+    );
     assert!(start.elapsed() < Duration::from_secs(2));
     assert_eq!(recorder.end().await.reason, CloseReason::CutOff);
     soon(running.ended()).await;
     let again = soon(running.drain()).await;
-    assert_eq!(again, DrainReport { open: 0, cut_off: 0 });
+    assert_eq!(
+        again,
+        DrainReport {
+            open: 0,
+            cut_off: 0
+        }
+    );
     assert_eq!(recorder.count(|seen| matches!(seen, Seen::Draining(_))), 1);
 }
 
@@ -230,7 +268,10 @@ async fn a_service_hears_of_the_drain() {
     let server = Server::new().serve("polite", address("tcp:127.0.0.1:0"), SaysGoodbye);
     let (running, recorder) = started(server).await;
     let mut client = connected(&running).await;
-    assert_eq!(&*soon(client.read_chunk()).await.unwrap().unwrap(), b"hello ");
+    assert_eq!(
+        &*soon(client.read_chunk()).await.unwrap().unwrap(),
+        b"hello "
+    );
     let (report, heard) = tokio::join!(running.drain(), read_to_end(&mut client));
     assert_eq!(heard.unwrap(), b"goodbye");
     assert_eq!(report.cut_off, 0);

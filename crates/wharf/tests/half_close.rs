@@ -151,6 +151,10 @@ async fn the_server_may_end_its_stream_first() {
         assert_eq!(read_to_end(&mut connection).await.unwrap(), b"go on");
         soon(connection.write_all(&[b'y'; 50_000])).await.unwrap();
         soon(connection.close()).await.unwrap();
-        assert_eq!(soon(recorder.end()).await.reason, CloseReason::PeerClosed, "{at}");
+        assert_eq!(
+            soon(recorder.end()).await.reason,
+            CloseReason::PeerClosed,
+            "{at}"
+        );
     }
 }

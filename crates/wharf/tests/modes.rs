@@ -32,22 +32,35 @@ async fn one_at_a_time_serves_the_next_when_the_first_left() {
     for bound in running.endpoints() {
         let mut first = soon(client.connect(&to(bound))).await.unwrap();
         asked(&mut first, b"one").await;
-        let mut others = Vec::new();
+        let mut others = tokio::task::JoinSet::new();
         for other in running.endpoints() {
             let mut connection = soon(client.connect(&to(other))).await.unwrap();
             connection.write_all(b"me too").await.unwrap();
-            others.push(connection);
+            others.spawn(async move {
+                let heard = connection.read_chunk().await.unwrap().unwrap();
+                connection.close().await.unwrap();
+                heard.to_vec()
+            });
         }
         asked(&mut first, b"still the only one").await;
         assert_eq!(running.snapshot().connections.len(), 1);
         soon(first.close()).await.unwrap();
-        for mut other in others {
-            assert_eq!(&*soon(other.read_chunk()).await.unwrap().unwrap(), b"me too");
-            assert_eq!(running.snapshot().connections.len(), 1);
-            soon(other.close()).await.unwrap();
+        while let Some(heard) = soon(others.join_next()).await {
+            assert_eq!(heard.unwrap(), b"me too");
         }
     }
-    assert_eq!(soon(recorder.ends(3 * running.endpoints().len())).await.len(), 3 * running.endpoints().len());
+    let count = running.endpoints().len() * (1 + running.endpoints().len());
+    let ends = soon(recorder.ends(count)).await;
+    // Nobody came before the one before had left.
+    let order: Vec<Seen> = recorder
+        .all()
+        .into_iter()
+        .filter(|seen| matches!(seen, Seen::Opened(_) | Seen::Closed(_)))
+        .collect();
+    assert_eq!(ends.len(), count);
+    for pair in order.chunks(2) {
+        assert!(matches!(pair, [Seen::Opened(id), Seen::Closed(ended)] if *id == ended.id));
+    }
 }
 
 /// Says the name of the thread that serves.
@@ -164,13 +177,20 @@ async fn a_blocking_handler_reads_and_writes_as_with_std() {
 }
 
 /// A server of one handler that reports what its read gave.
-async fn reading(timeouts: Timeouts, limits: Limits) -> (Outcome, wharf::server::Running, common::Recorder) {
+async fn reading(
+    timeouts: Timeouts,
+    limits: Limits,
+) -> (Outcome, wharf::server::Running, common::Recorder) {
     let (report, outcome) = mpsc::channel();
     let report = Mutex::new(report);
     let reports = Arc::new(report);
     let handler = Blocking::new(move |mut peer: BlockingConnection| {
         let read = peer.read(&mut [0; 10]);
-        reports.lock().unwrap().send(read.as_ref().map(|n| *n).map_err(io::Error::kind)).unwrap();
+        reports
+            .lock()
+            .unwrap()
+            .send(read.as_ref().map(|n| *n).map_err(io::Error::kind))
+            .unwrap();
         read.map(drop)
     })
     .timeouts(timeouts);
@@ -224,7 +244,10 @@ async fn a_blocking_handler_outlives_its_server_in_peace() {
     soon(recorder.until(|seen| seen.contains(&Seen::Opened(1)))).await;
     drop(running);
     let cut = tokio::task::spawn_blocking(move || outcome.recv_timeout(common::SOON));
-    assert_eq!(cut.await.unwrap().unwrap(), Err(io::ErrorKind::ConnectionAborted));
+    assert_eq!(
+        cut.await.unwrap().unwrap(),
+        Err(io::ErrorKind::ConnectionAborted)
+    );
 }
 
 #[tokio::test]
@@ -283,7 +306,12 @@ async fn all_cores_serve_under_one_cap() {
     for ended in soon(recorder.ends(64)).await {
         assert_eq!(ended.reason, CloseReason::Drained);
     }
-    assert!(Client::new().connect(&common::first(&running)).await.is_err());
+    assert!(
+        Client::new()
+            .connect(&common::first(&running))
+            .await
+            .is_err()
+    );
 }
 
 /// A drain must reach connections in every state on every core.
@@ -312,7 +340,11 @@ async fn the_cores_share_a_unix_listener() {
     for scheme in ["unix", "seqpacket"] {
         let path = directory.path().join(scheme);
         let server = Server::new()
-            .serve("where", address(&format!("{scheme}:{}", path.display())), Where)
+            .serve(
+                "where",
+                address(&format!("{scheme}:{}", path.display())),
+                Where,
+            )
             .cores(2);
         let (running, _) = started(server).await;
         assert_eq!(running.endpoints().len(), 1);
