@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::address::{Address, BindTo, Host, Scheme, Target};
+use crate::address::{Address, BindTo, ByteSize, Host, Scheme, Target};
 use crate::connection::Connection;
 use crate::datagram::Datagrams;
 use crate::limits::{CONNECT_STAGGER, CONNECT_TIMEOUT};
@@ -169,8 +169,9 @@ impl<N: Network> Client<N> {
         };
         let asked = &address.options;
         let stream = &mut options.stream;
-        stream.receive_buffer = asked.receive_buffer.map(|size| size.bytes());
-        stream.send_buffer = asked.send_buffer.map(|size| size.bytes());
+        let bytes = |size: Option<ByteSize>| size.map(ByteSize::bytes);
+        stream.receive_buffer = bytes(asked.receive_buffer).or(stream.receive_buffer);
+        stream.send_buffer = bytes(asked.send_buffer).or(stream.send_buffer);
         let race = Race {
             network: &self.network,
             bind: address.options.bind.as_ref(),

@@ -39,6 +39,11 @@ pub const DRAIN_PAUSE: Duration = Duration::from_millis(20);
 /// input does not turn its last reply into a reset (RFC 9293, section 3.6.1).
 pub const LINGER: Duration = Duration::from_secs(2);
 
+/// The same for a connection that was idle when the server drained. Nothing has
+/// been on its way for [`DRAIN_PAUSE`]; this is a long round trip more, and the
+/// drain is not held up by peers that keep their side open.
+pub const DRAIN_LINGER: Duration = Duration::from_millis(250);
+
 /// How much input is read and thrown away during [`LINGER`], in bytes. Past it
 /// the peer is not listening to us, and is reset.
 pub const LINGER_BYTES: usize = 1 << 20;

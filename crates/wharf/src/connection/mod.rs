@@ -160,16 +160,17 @@ impl Connection {
     /// # Errors
     /// Those of send(2), for example [`io::ErrorKind::BrokenPipe`].
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let writing = Writing(self);
         let mut rest = bytes;
         while !rest.is_empty() {
-            let written = poll_fn(|cx| self.poll_send(cx, rest)).await?;
+            let written = poll_fn(|cx| writing.0.poll_send(cx, rest)).await?;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             rest = &rest[written..];
         }
-        if self.stream.buffers_output() {
-            poll_fn(|cx| self.poll_flush_output(cx)).await?;
+        if writing.0.stream.buffers_output() {
+            poll_fn(|cx| writing.0.poll_flush_output(cx)).await?;
         }
         Ok(())
     }
@@ -328,6 +329,7 @@ impl Connection {
         match outcome {
             Poll::Ready(Ok(())) if length > 0 => {
                 self.unread = Some(Chunk::new(buffer, length));
+                self.waited_for_input();
                 if let Some(watch) = &self.watch {
                     watch.add_received(length);
                 }
@@ -345,6 +347,14 @@ impl Connection {
         match &mut self.timers {
             Some(timers) => timers.read.check(cx, outcome),
             None => outcome,
+        }
+    }
+
+    /// Input has come: the next wait is a new one.
+    fn waited_for_input(&mut self) {
+        self.drain_pause = None;
+        if let Some(timers) = &mut self.timers {
+            timers.read.running = None;
         }
     }
 
@@ -391,13 +401,34 @@ impl Connection {
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+        let outcome = Pin::new(&mut self.stream).poll_shutdown(cx);
+        if let Some(watch) = &self.watch {
+            // TLS's goodbye waits behind what the peer has not read yet.
+            watch.set_writing(outcome.is_pending());
+        }
+        let outcome = ready!(outcome);
         self.finished = true;
         Poll::Ready(match outcome {
             // The peer is gone: there is nobody left to tell.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             other => other,
         })
+    }
+}
+
+/// A write in progress; dropping it ends the wait for the peer, done or given up.
+struct Writing<'a>(&'a mut Connection);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.0.watch
+            && watch.is_writing()
+        {
+            watch.set_writing(false);
+        }
+        if let Some(timers) = &mut self.0.timers {
+            timers.write.running = None;
+        }
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll};
+use std::thread;
 
 use super::admission::{PeerShare, Place};
 use super::events::{ConnectionInfo, Event};
 use super::registry::Entry;
 use super::shared::{Served, Shared};
-use crate::connection::{CloseReason, Connection, Watch};
+use crate::connection::{CloseReason, Connection, Detached, Watch};
 use crate::limits;
 use crate::service::AnyService;
 use crate::tls::ServerTls;
@@ -49,34 +51,51 @@ impl From<CloseReason> for Ending {
 }
 
 impl Session {
-    /// Serves `connection` on a thread of its own.
+    /// Serves `connection` on a thread of its own, with a runtime of its own.
     pub(super) fn run_on_thread(self, connection: Connection) {
-        let name = format!("{}-{}", self.served.name, self.info.id);
-        let job = connection
-            .detach()
-            .map(|detached| (detached, std::thread::Builder::new().name(name)));
-        let outcome = job.and_then(|(detached, thread)| {
-            thread.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build();
-                match runtime {
-                    Ok(runtime) => runtime.block_on(async {
-                        match detached.attach() {
-                            Ok(connection) => self.run(connection).await,
-                            Err(error) => self.failed(&error),
-                        }
-                    }),
-                    Err(error) => self.failed(&error),
+        let detached = match connection.detach() {
+            Ok(detached) => detached,
+            Err(error) => return self.not_begun(&error),
+        };
+        // The session goes over by a channel: where there is no thread, it comes back
+        // and is reported.
+        let (hand_over, taken) = mpsc::sync_channel::<(Session, Detached)>(1);
+        let thread = thread::Builder::new()
+            .name(format!("{}-{}", self.served.name, self.info.id))
+            .spawn(move || {
+                if let Ok((session, detached)) = taken.recv() {
+                    session.run_in_own_runtime(detached);
                 }
-            })
-        });
-        if let Err(error) = outcome {
-            tracing::warn!(%error, "no thread for a connection; it was closed");
+            });
+        match thread {
+            Err(error) => self.not_begun(&error),
+            Ok(_) => {
+                // The thread waits for exactly this.
+                let _ = hand_over.send((self, detached));
+            }
         }
     }
 
-    fn failed(&self, error: &std::io::Error) {
+    fn run_in_own_runtime(self, detached: Detached) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        match runtime {
+            Err(error) => self.not_begun(&error),
+            Ok(runtime) => runtime.block_on(async {
+                match detached.attach() {
+                    Ok(connection) => self.run(connection).await,
+                    Err(error) => self.not_begun(&error),
+                }
+            }),
+        }
+    }
+
+    /// Reports a connection for which this machine had no means.
+    fn not_begun(&self, error: &io::Error) {
+        self.shared.tell(&Event::Opened {
+            connection: &self.info,
+        });
         self.closed(Ending {
             reason: CloseReason::ServiceFailed,
             detail: Some(error.to_string()),
@@ -96,6 +115,7 @@ impl Session {
         }
         connection.set_watch(Arc::clone(&self.watch));
         let ending = self.converse(&mut connection).await;
+        self.watch.set_over();
         self.close(connection, &ending).await;
         self.closed(ending);
     }
@@ -152,14 +172,12 @@ impl Session {
             // These peers take nothing any more: closing in order would wait for them.
             CloseReason::SlowReader | CloseReason::CutOff => connection.reset(),
             CloseReason::PeerReset => {}
-            // It was silent: no unread input can turn its last answer into a reset, and
-            // waiting for its end of stream would hold up the drain.
-            CloseReason::Drained => {
-                let finishing = pin!(connection.finish());
-                let _ = self.supervise(finishing).await;
-            }
-            _ => {
-                let winding = pin!(connection.wind_down(limits::LINGER));
+            reason => {
+                let linger = match reason {
+                    CloseReason::Drained => limits::DRAIN_LINGER,
+                    _ => limits::LINGER,
+                };
+                let winding = pin!(connection.wind_down(linger));
                 // A peer that is gone meanwhile, or a drain that is over, ends the wait.
                 let _ = self.supervise(winding).await;
             }
@@ -214,6 +232,7 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
         if let Some(reason) = this.watch.verdict() {
             return Poll::Ready(Outcome::Condemned(reason));
         }
+        let was_draining = this.watch.is_draining();
         // The future is dropped after a panic, so nothing broken is seen again.
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.future).poll(cx)));
         match polled {
@@ -222,6 +241,10 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
                 // Remember the task *after* the poll, then look once more: a verdict
                 // that came in between found no task to wake.
                 this.watch.set_waker(cx.waker());
+                if this.watch.is_draining() != was_draining {
+                    // The same for a drain that began on another core.
+                    cx.waker().wake_by_ref();
+                }
                 match this.watch.verdict() {
                     Some(reason) => Poll::Ready(Outcome::Condemned(reason)),
                     None => Poll::Pending,

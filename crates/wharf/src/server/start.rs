@@ -76,6 +76,15 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    fn bound(&self) -> Bound {
+        Bound {
+            service: Arc::clone(&self.served.name),
+            local: self.socket.local().clone(),
+            scheme: self.address.scheme,
+            fingerprint: self.served.tls.as_ref().map(ServerTls::fingerprint),
+        }
+    }
+
     fn error(&self, error: io::Error) -> StartError {
         StartError {
             service: self.served.name.to_string(),
@@ -167,6 +176,7 @@ impl<N: Network> Starting<N> {
             PortSharing::Exclusive
         };
         let how = match &entry.what {
+            // `rdm:` and `raw:` are neither; resolving them says what there is instead.
             What::Stream(_, options) if !scheme.is_datagram() => How::Listen(ListenOptions {
                 kind: match scheme {
                     Scheme::Seqpacket => StreamKind::Packets,
@@ -174,7 +184,9 @@ impl<N: Network> Starting<N> {
                 },
                 ..options.listen.clone()
             }),
-            What::Datagrams(_, options) if scheme.is_datagram() => How::Bind(options.bind.clone()),
+            What::Datagrams(_, options) if !carries_connections(scheme) => {
+                How::Bind(options.bind.clone())
+            }
             What::Stream(..) => return Err(wrong_scheme(entry, "byte streams")),
             What::Datagrams(..) => return Err(wrong_scheme(entry, "datagrams")),
         };
@@ -214,25 +226,27 @@ impl<N: Network> Starting<N> {
         for text in &running.notes {
             shared.tell(&Event::Note { text });
         }
+        // Before any core accepts, so that nobody is heard of before the listener.
+        for opened in &self.opened {
+            let bound = opened.bound();
+            shared.tell(&Event::Listening { bound: &bound });
+            running.endpoints.push(bound);
+        }
         for index in 1..self.cores {
             let core = further_core(&self.network, &mut self.opened, &shared, index).await?;
             running.cores.push(core);
         }
         for opened in self.opened {
-            let bound = Bound {
-                service: Arc::clone(&opened.served.name),
-                local: opened.socket.local().clone(),
-                scheme: opened.address.scheme,
-                fingerprint: opened.served.tls.as_ref().map(ServerTls::fingerprint),
-            };
-            shared.tell(&Event::Listening { bound: &bound });
-            running.endpoints.push(bound);
             let task = spawn_socket(&shared, 0, opened.served, opened.socket);
             running.tasks.push(task);
         }
         running.tasks.push(spawn_sweep(&shared, 0));
         Ok(running)
     }
+}
+
+fn carries_connections(scheme: Scheme) -> bool {
+    scheme.is_stream() || scheme == Scheme::Seqpacket
 }
 
 fn wrong_scheme(entry: &Entry, speaks: &str) -> StartErrorKind {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use crate::connection::Connection;
 
 pub use blocking::{Blocking, BlockingConnection, Timeouts};
-pub use context::{Context, Drain};
+pub use context::{Context, Drain, Given};
 pub use error::ServiceError;
 pub use pump::Pump;
 pub use reply::{Framed, Replies, Reply};

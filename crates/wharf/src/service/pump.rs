@@ -14,6 +14,8 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -57,6 +59,8 @@ pub struct Pump<R, W> {
     output: Direction,
     /// Output was written that a connection with a buffer (TLS) may still hold.
     unflushed: bool,
+    /// Set once the peer has said everything.
+    all_said: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +84,16 @@ where
             input: Direction::Open,
             output: Direction::Open,
             unflushed: false,
+            all_said: None,
         }
+    }
+
+    /// Sets `flag` once the peer has ended its stream, so that the owner of the
+    /// pipe can tell that end from a connection that was cut.
+    #[must_use]
+    pub fn telling_of_the_end(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.all_said = Some(flag);
+        self
     }
 
     /// Carries both directions until `from` has ended and all of it is written.
@@ -131,7 +144,12 @@ where
             // The future has no state of its own, so it can be made for one poll.
             match pin!(connection.read_chunk()).poll(cx)? {
                 Poll::Ready(Some(chunk)) => self.inbound = Some(chunk),
-                Poll::Ready(None) => self.input = Direction::Ended,
+                Poll::Ready(None) => {
+                    self.input = Direction::Ended;
+                    if let Some(flag) = &self.all_said {
+                        flag.store(true, Ordering::Release);
+                    }
+                }
                 Poll::Pending => {
                     if let Some(to) = &mut self.to {
                         // A failure shows in the next write.

@@ -678,7 +678,7 @@ mod tests {
         let mut batch = Batch::new();
         let serving = server.serve(&service, &mut batch, &context);
         let stopping = async { drain.begin() };
-        let (outcome, ()) = tokio::join!(serving, stopping);
+        let (outcome, _) = tokio::join!(serving, stopping);
         outcome.unwrap();
         assert_eq!(server.counters().sent, 100);
     }
