@@ -164,6 +164,32 @@ enum Kind {
     Unix,
 }
 
+/// What a socket is watched for: datagrams, and on Linux errors that come back, as
+/// [`wake_for_errors`] makes them visible.
+const RECEIVABLE: Interest = if cfg!(any(target_os = "linux", target_os = "android")) {
+    Interest::READABLE.add(Interest::PRIORITY)
+} else {
+    Interest::READABLE
+};
+
+/// Makes an error that comes back for a datagram wake whoever waits to receive.
+///
+/// epoll reports an error by itself as EPOLLERR, which tokio does not take for
+/// readable; with this option (Linux 3.11, socket(7)) EPOLLPRI comes with it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn wake_for_errors(socket: &Socket) -> io::Result<()> {
+    mmsg::set_option(socket.as_fd(), libc::SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1)
+}
+
+/// asm-generic/socket.h; libc does not have it for every architecture.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SO_SELECT_ERR_QUEUE: libc::c_int = 45;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn wake_for_errors(_: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
 struct OsDatagrams {
     /// Watched for datagrams only. Watched for room as well, it would make the
     /// kernel report every single datagram that has left.
@@ -185,7 +211,7 @@ impl OsDatagrams {
         file: Option<SocketFile>,
     ) -> io::Result<Self> {
         Ok(OsDatagrams {
-            socket: register(socket, Interest::READABLE)?,
+            socket: register(socket, RECEIVABLE)?,
             writable: None,
             kind,
             info,
@@ -297,6 +323,7 @@ impl DatagramIo for OsDatagrams {
 
     fn connect(&mut self, to: &Endpoint) -> io::Result<Endpoint> {
         let socket = self.socket.get_ref();
+        wake_for_errors(socket)?;
         let local = match to {
             Endpoint::Inet(address) => {
                 socket.connect(&(*address).into())?;
