@@ -15,20 +15,20 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// No wait in a test is longer than this.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The repository's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// A program of the lectures.
-pub fn lecture(name: &str) -> PathBuf {
+pub(crate) fn lecture(name: &str) -> PathBuf {
     root().join("tests/lectures").join(name)
 }
 
 /// A process whose output is read line by line, and that ends with the test.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<(Stream, String)>,
@@ -37,34 +37,37 @@ pub struct Process {
 
 /// Where a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub(crate) enum Stream {
     Out,
     Err,
 }
 
 /// What a process had to say, and how it ended.
 #[derive(Debug)]
-pub struct Ended {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
-    pub fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         self.status.code().unwrap_or(-1)
     }
 }
 
 /// `wharf` with these arguments.
-pub fn wharf<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+pub(crate) fn wharf<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
     command.args(arguments).env_remove("WHARF_LOG");
     command
 }
 
 /// python3 with one of the lectures' programs.
-pub fn python<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+pub(crate) fn python<S: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = S>,
+) -> Command {
     let mut command = Command::new("python3");
     command.arg(lecture(program)).args(arguments);
     command
@@ -72,7 +75,7 @@ pub fn python<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item 
 
 impl Process {
     /// Starts a process.
-    pub fn start(command: &mut Command) -> Process {
+    pub(crate) fn start(command: &mut Command) -> Process {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -104,12 +107,12 @@ impl Process {
         }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Types something.
-    pub fn type_in(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn type_in(&mut self, text: &str) -> &mut Self {
         let stdin = self.stdin.as_mut().expect("stdin is open");
         stdin.write_all(text.as_bytes()).unwrap();
         stdin.flush().unwrap();
@@ -117,13 +120,13 @@ impl Process {
     }
 
     /// Ends its input.
-    pub fn end_input(&mut self) -> &mut Self {
+    pub(crate) fn end_input(&mut self) -> &mut Self {
         self.stdin = None;
         self
     }
 
     /// The next line for which `wanted` gives something.
-    pub fn wait_for<T>(&mut self, wanted: impl Fn(Stream, &str) -> Option<T>) -> T {
+    pub(crate) fn wait_for<T>(&mut self, wanted: impl Fn(Stream, &str) -> Option<T>) -> T {
         let until = Instant::now() + DEADLINE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -143,7 +146,11 @@ impl Process {
     }
 
     /// The next JSON event of this name for which `wanted` gives something.
-    pub fn wait_for_event<T>(&mut self, name: &str, wanted: impl Fn(&Value) -> Option<T>) -> T {
+    pub(crate) fn wait_for_event<T>(
+        &mut self,
+        name: &str,
+        wanted: impl Fn(&Value) -> Option<T>,
+    ) -> T {
         self.wait_for(|_, line| {
             let event: Value = serde_json::from_str(line).ok()?;
             if event["event"] != name {
@@ -154,7 +161,7 @@ impl Process {
     }
 
     /// Sends a signal by its name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args(["-s", name, &self.pid().to_string()])
             .status()
@@ -163,7 +170,7 @@ impl Process {
     }
 
     /// Waits for the end.
-    pub fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         self.stdin = None;
         let until = Instant::now() + DEADLINE;
         let mut ended = Ended {
@@ -197,7 +204,7 @@ impl Drop for Process {
 }
 
 /// Runs a process to its end, with `input` on stdin.
-pub fn run(command: &mut Command, input: &str) -> Ended {
+pub(crate) fn run(command: &mut Command, input: &str) -> Ended {
     let mut process = Process::start(command);
     if let Some(stdin) = process.stdin.as_mut() {
         // A process that reads nothing may be gone already.
@@ -207,13 +214,13 @@ pub fn run(command: &mut Command, input: &str) -> Ended {
 }
 
 /// A `wharf serve` with JSON events.
-pub struct Server {
-    pub process: Process,
+pub(crate) struct Server {
+    pub(crate) process: Process,
 }
 
 impl Server {
     /// Starts `wharf serve ARGUMENTS --json`.
-    pub fn start<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Server {
+    pub(crate) fn start<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Server {
         let mut command = wharf(["--json", "serve"]);
         command.args(arguments);
         Server {
@@ -222,28 +229,28 @@ impl Server {
     }
 
     /// The next endpoint that it listens on.
-    pub fn local(&mut self) -> String {
+    pub(crate) fn local(&mut self) -> String {
         self.process.wait_for_event("listening", |event| {
             event["local"].as_str().map(str::to_owned)
         })
     }
 
     /// The port of the next endpoint that it listens on.
-    pub fn port(&mut self) -> String {
+    pub(crate) fn port(&mut self) -> String {
         let local = self.local();
         let (_, port) = local.rsplit_once(':').expect("an endpoint with a port");
         port.to_owned()
     }
 
     /// How the next connection that ends was closed.
-    pub fn closed(&mut self) -> String {
+    pub(crate) fn closed(&mut self) -> String {
         self.process.wait_for_event("closed", |event| {
             event["reason"].as_str().map(str::to_owned)
         })
     }
 
     /// Stops it as Ctrl-C does.
-    pub fn stop(self) -> Ended {
+    pub(crate) fn stop(self) -> Ended {
         self.process.signal("INT");
         self.process.end()
     }
