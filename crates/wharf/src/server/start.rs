@@ -62,7 +62,12 @@ pub(crate) fn words(error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
         _ => {
             let text = error.to_string();
-            text.split(" (os error").next().unwrap_or(&text).to_owned()
+            let text = text.split(" (os error").next().unwrap_or(&text);
+            let mut letters = text.chars();
+            match letters.next() {
+                Some(first) => first.to_lowercase().chain(letters).collect(),
+                None => String::new(),
+            }
         }
     }
 }
