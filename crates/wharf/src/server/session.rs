@@ -25,14 +25,10 @@ pub(super) struct Session {
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) watch: Arc<Watch>,
     pub(super) service: AnyService,
-    /// The place, the turn, the peer's share and the registry's entry: all are
-    /// given back together, when the connection is closed.
-    pub(super) _held: (
-        Place,
-        Option<tokio::sync::OwnedSemaphorePermit>,
-        PeerShare,
-        Entry,
-    ),
+    pub(super) entry: Entry,
+    /// The place, the turn and the peer's share: all are given back together, when
+    /// the connection is closed.
+    pub(super) _held: (Place, Option<tokio::sync::OwnedSemaphorePermit>, PeerShare),
 }
 
 /// How a conversation ended.
@@ -92,7 +88,7 @@ impl Session {
     }
 
     /// Reports a connection for which this machine had no means.
-    fn not_begun(&self, error: &io::Error) {
+    fn not_begun(self, error: &io::Error) {
         self.shared.tell(&Event::Opened {
             connection: &self.info,
         });
@@ -186,11 +182,10 @@ impl Session {
     }
 
     /// Counts and reports the end.
-    fn closed(&self, ending: Ending) {
+    fn closed(mut self, ending: Ending) {
         let (received, sent) = (self.watch.received(), self.watch.sent());
         let messages = self.watch.messages();
-        self.shared.totals.ended(ending.reason);
-        self.shared.totals.add_traffic(received, sent, messages);
+        self.entry.close(&self.shared.totals, ending.reason);
         self.shared.freed.notify_waiters();
         self.shared.tell(&Event::Closed {
             connection: &self.info,
