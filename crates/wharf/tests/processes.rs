@@ -12,13 +12,16 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Echo, SOON, address, started};
+use common::{Echo, SOON, address};
 use wharf::framing::Framing;
 use wharf::server::Server;
 use wharf::service::Framed;
 
 /// Tells the started process what to serve: `SERVICE DESCRIPTORS`.
 const ROLE: &str = "WHARF_TEST_ROLE";
+
+/// The most user memory that an idle TCP connection may cost, in bytes.
+const GOAL: usize = 2_048;
 
 /// Sets the soft limit of descriptors, or what the hard limit allows of it.
 fn limit_descriptors(wanted: u64) -> u64 {
@@ -157,8 +160,9 @@ fn want_of_descriptors_harms_nobody_who_is_connected() {
     for client in &mut clients {
         client.write_all(b"hello\n").unwrap();
     }
-    until("all descriptors in use", || server.descriptors() == 64);
-    let served = 64 - 10;
+    // One that the process was started with may have a number above the limit.
+    until("all descriptors in use", || server.descriptors() >= 64);
+    let in_use = server.descriptors();
     for client in &mut clients[..40] {
         hear(client);
     }
@@ -171,32 +175,32 @@ fn want_of_descriptors_harms_nobody_who_is_connected() {
     let waited = start.elapsed();
     println!("without descriptors: {spent} ticks of 10 ms in {waited:?}");
     assert!(spent <= 5, "{spent} ticks in {waited:?}");
-    assert_eq!(server.descriptors(), 64);
+    assert_eq!(server.descriptors(), in_use);
     for client in &mut clients[..40] {
         ask(client);
     }
 
-    // As soon as some leave, others come in.
-    let mut waiting = clients.split_off(served + 6);
+    // As soon as some leave, as many others come in. About 54 were served before.
+    let mut waiting = clients.split_off(64);
     drop(clients.drain(..20));
     let start = Instant::now();
-    for client in &mut waiting[..14] {
+    for client in &mut waiting[..4] {
         hear(client);
     }
-    println!("served again after {:?}", start.elapsed());
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
+    let took = start.elapsed();
+    println!("served again after {took:?}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    for client in &mut clients[..20] {
+        ask(client);
+    }
+
+    // And in the end everybody had a turn.
     drop(clients);
+    drop(waiting.drain(..4));
     while !waiting.is_empty() {
-        let some = waiting.len().min(20);
-        for client in &mut waiting[..some] {
-            let heard = client.peek(&mut [0]).map(|count| count > 0);
-            assert!(matches!(heard, Ok(true)) || some > 0);
+        for mut client in waiting.drain(..waiting.len().min(10)) {
+            hear(&mut client);
         }
-        drop(waiting.drain(..some));
     }
 }
 
@@ -223,6 +227,6 @@ fn idle_connections_are_cheap() {
     for (service, count) in [("echo", count), ("framed", 2_000)] {
         let bytes = memory_per_connection(service, count);
         println!("{service}: {count} idle connections, {bytes} bytes each");
-        assert!(bytes <= 4_096, "{service}: {bytes} bytes per connection");
+        assert!(bytes <= GOAL, "{service}: {bytes} bytes per connection");
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A connection does not run timers. Its byte counters tell the sweep whether
 //! anything moved since the last look, so a message costs no clock reading. The
-//! price is resolution: a timeout is noticed up to one sweep late. Sweeps come
-//! eight times per shortest timeout, at least every second.
+//! price is resolution: one sweep notices that the last byte came, another one that
+//! the time is over, so a timeout comes up to two sweeps late, and never early.
+//! Sweeps come eight times per shortest timeout, at least every second.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

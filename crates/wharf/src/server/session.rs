@@ -99,21 +99,29 @@ impl Session {
     }
 
     /// Serves `connection` to its end.
-    pub(super) async fn run(self, mut connection: Connection) {
-        self.shared.tell(&Event::Opened {
-            connection: &self.info,
-        });
-        if let Some(tls) = &self.served.tls {
-            connection = match self.secure(tls, connection).await {
-                Ok(secured) => secured,
-                Err(ending) => return self.closed(ending),
-            };
+    ///
+    /// This future is what an idle connection costs in memory. So what happens once
+    /// and is large, the handshake and the closing, is boxed for its time; and it is
+    /// a block, because an `async fn` keeps room for its arguments twice.
+    #[allow(clippy::manual_async_fn)]
+    pub(super) fn run(self, mut connection: Connection) -> impl Future<Output = ()> + Send {
+        async move {
+            self.shared.tell(&Event::Opened {
+                connection: &self.info,
+            });
+            if let Some(tls) = &self.served.tls {
+                match Box::pin(self.secure(tls, connection)).await {
+                    Ok(secured) => connection = secured,
+                    Err(ending) => return self.closed(ending),
+                }
+            }
+            connection.set_watch(Arc::clone(&self.watch));
+            let ending = self.converse(&mut connection).await;
+            self.watch.set_over();
+            Box::pin(self.close(&mut connection, &ending)).await;
+            drop(connection);
+            self.closed(ending);
         }
-        connection.set_watch(Arc::clone(&self.watch));
-        let ending = self.converse(&mut connection).await;
-        self.watch.set_over();
-        self.close(connection, &ending).await;
-        self.closed(ending);
     }
 
     /// The TLS handshake, off the accept loop and with its own timeout.
@@ -163,7 +171,7 @@ impl Session {
     }
 
     /// Closes in the way that fits the reason.
-    async fn close(&self, mut connection: Connection, ending: &Ending) {
+    async fn close(&self, connection: &mut Connection, ending: &Ending) {
         match ending.reason {
             // These peers take nothing any more: closing in order would wait for them.
             CloseReason::SlowReader | CloseReason::CutOff => connection.reset(),
@@ -178,7 +186,6 @@ impl Session {
                 let _ = self.supervise(winding).await;
             }
         }
-        drop(connection);
     }
 
     /// Counts and reports the end.
