@@ -119,6 +119,10 @@ pub const CONNECT_STAGGER: Duration = Duration::from_millis(250);
 
 /// The limits of one server. Caps are for the whole process, over all cores.
 ///
+/// Idle, write and total timeouts are looked after by a sweep that comes eight times
+/// per shortest one of them, at least every second and at most every 10 ms. They come
+/// up to two sweeps late, and never early.
+///
 /// ```
 /// use wharf::limits::Limits;
 /// use std::time::Duration;

@@ -25,14 +25,10 @@ pub(super) struct Session {
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) watch: Arc<Watch>,
     pub(super) service: AnyService,
-    /// The place, the turn, the peer's share and the registry's entry: all are
-    /// given back together, when the connection is closed.
-    pub(super) _held: (
-        Place,
-        Option<tokio::sync::OwnedSemaphorePermit>,
-        PeerShare,
-        Entry,
-    ),
+    pub(super) entry: Entry,
+    /// The place, the turn and the peer's share: all are given back together, when
+    /// the connection is closed.
+    pub(super) _held: (Place, Option<tokio::sync::OwnedSemaphorePermit>, PeerShare),
 }
 
 /// How a conversation ended.
@@ -92,7 +88,7 @@ impl Session {
     }
 
     /// Reports a connection for which this machine had no means.
-    fn not_begun(&self, error: &io::Error) {
+    fn not_begun(self, error: &io::Error) {
         self.shared.tell(&Event::Opened {
             connection: &self.info,
         });
@@ -103,21 +99,29 @@ impl Session {
     }
 
     /// Serves `connection` to its end.
-    pub(super) async fn run(self, mut connection: Connection) {
-        self.shared.tell(&Event::Opened {
-            connection: &self.info,
-        });
-        if let Some(tls) = &self.served.tls {
-            connection = match self.secure(tls, connection).await {
-                Ok(secured) => secured,
-                Err(ending) => return self.closed(ending),
-            };
+    ///
+    /// This future is what an idle connection costs in memory. So what happens once
+    /// and is large, the handshake and the closing, is boxed for its time; and it is
+    /// a block, because an `async fn` keeps room for its arguments twice.
+    #[allow(clippy::manual_async_fn)]
+    pub(super) fn run(self, mut connection: Connection) -> impl Future<Output = ()> + Send {
+        async move {
+            self.shared.tell(&Event::Opened {
+                connection: &self.info,
+            });
+            if let Some(tls) = &self.served.tls {
+                match Box::pin(self.secure(tls, connection)).await {
+                    Ok(secured) => connection = secured,
+                    Err(ending) => return self.closed(ending),
+                }
+            }
+            connection.set_watch(Arc::clone(&self.watch));
+            let ending = self.converse(&mut connection).await;
+            self.watch.set_over();
+            Box::pin(self.close(&mut connection, &ending)).await;
+            drop(connection);
+            self.closed(ending);
         }
-        connection.set_watch(Arc::clone(&self.watch));
-        let ending = self.converse(&mut connection).await;
-        self.watch.set_over();
-        self.close(connection, &ending).await;
-        self.closed(ending);
     }
 
     /// The TLS handshake, off the accept loop and with its own timeout.
@@ -167,7 +171,7 @@ impl Session {
     }
 
     /// Closes in the way that fits the reason.
-    async fn close(&self, mut connection: Connection, ending: &Ending) {
+    async fn close(&self, connection: &mut Connection, ending: &Ending) {
         match ending.reason {
             // These peers take nothing any more: closing in order would wait for them.
             CloseReason::SlowReader | CloseReason::CutOff => connection.reset(),
@@ -182,15 +186,13 @@ impl Session {
                 let _ = self.supervise(winding).await;
             }
         }
-        drop(connection);
     }
 
     /// Counts and reports the end.
-    fn closed(&self, ending: Ending) {
+    fn closed(mut self, ending: Ending) {
         let (received, sent) = (self.watch.received(), self.watch.sent());
         let messages = self.watch.messages();
-        self.shared.totals.ended(ending.reason);
-        self.shared.totals.add_traffic(received, sent, messages);
+        self.entry.close(&self.shared.totals, ending.reason);
         self.shared.freed.notify_waiters();
         self.shared.tell(&Event::Closed {
             connection: &self.info,
