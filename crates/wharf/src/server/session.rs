@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::Duration;
 
 use super::admission::{PeerShare, Place};
 use super::events::{ConnectionInfo, Event};
@@ -16,7 +17,7 @@ use super::shared::{Served, Shared};
 use crate::connection::{CloseReason, Connection, Detached, Watch};
 use crate::limits;
 use crate::service::AnyService;
-use crate::tls::ServerTls;
+use crate::tls::{HandshakeError, ServerTls};
 
 /// An admitted connection and all that it holds in the server.
 pub(super) struct Session {
@@ -29,6 +30,12 @@ pub(super) struct Session {
     /// The place, the turn and the peer's share: all are given back together, when
     /// the connection is closed.
     pub(super) _held: (Place, Option<tokio::sync::OwnedSemaphorePermit>, PeerShare),
+}
+
+/// How a handshake ended.
+enum Shaken {
+    Hands(Result<Connection, HandshakeError>),
+    Ended(CloseReason),
 }
 
 /// How a conversation ended.
@@ -127,9 +134,17 @@ impl Session {
     /// The TLS handshake, off the accept loop and with its own timeout.
     async fn secure(&self, tls: &ServerTls, connection: Connection) -> Result<Connection, Ending> {
         let handshake = connection.accept_tls(tls);
-        let handshake = tokio::time::timeout(self.shared.limits.handshake_timeout, handshake);
+        let most = self.shared.limits.handshake_timeout;
+        let handshake = async {
+            tokio::select! {
+                biased;
+                done = handshake => Shaken::Hands(done),
+                () = tokio::time::sleep(most) => Shaken::Ended(CloseReason::TlsTimeout),
+                () = self.drained_for(limits::DRAIN_HANDSHAKE) => Shaken::Ended(CloseReason::Drained),
+            }
+        };
         match self.supervise(pin!(handshake)).await {
-            Outcome::Done(Ok(Ok(secured))) => {
+            Outcome::Done(Shaken::Hands(Ok(secured))) => {
                 if let Some(tls) = secured.tls() {
                     self.shared.tell(&Event::Secured {
                         connection: &self.info,
@@ -138,17 +153,23 @@ impl Session {
                 }
                 Ok(secured)
             }
-            Outcome::Done(Ok(Err(error))) => Err(Ending {
+            Outcome::Done(Shaken::Hands(Err(error))) => Err(Ending {
                 reason: CloseReason::TlsFailed,
                 detail: Some(error.to_string()),
             }),
-            Outcome::Done(Err(_)) => Err(CloseReason::TlsTimeout.into()),
+            Outcome::Done(Shaken::Ended(reason)) => Err(reason.into()),
             Outcome::Condemned(reason) => Err(reason.into()),
             Outcome::Panicked(panic) => Err(Ending {
                 reason: CloseReason::ServicePanicked,
                 detail: Some(words_of(&*panic)),
             }),
         }
+    }
+
+    /// Waits until the drain has begun, and `time` longer.
+    async fn drained_for(&self, time: Duration) {
+        self.shared.drain.begun().await;
+        tokio::time::sleep(time).await;
     }
 
     async fn converse(&self, connection: &mut Connection) -> Ending {
