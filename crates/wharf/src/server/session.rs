@@ -32,11 +32,8 @@ pub(super) struct Session {
     pub(super) _held: (Place, Option<tokio::sync::OwnedSemaphorePermit>, PeerShare),
 }
 
-/// How a handshake ended.
-enum Shaken {
-    Hands(Result<Connection, HandshakeError>),
-    Ended(CloseReason),
-}
+/// How a handshake ended: by itself, or for a reason of the server's.
+type Shaken = Result<Result<Connection, HandshakeError>, CloseReason>;
 
 /// How a conversation ended.
 struct Ending {
@@ -136,15 +133,16 @@ impl Session {
         let handshake = connection.accept_tls(tls);
         let most = self.shared.limits.handshake_timeout;
         let handshake = async {
-            tokio::select! {
+            let shaken: Shaken = tokio::select! {
                 biased;
-                done = handshake => Shaken::Hands(done),
-                () = tokio::time::sleep(most) => Shaken::Ended(CloseReason::TlsTimeout),
-                () = self.drained_for(limits::DRAIN_HANDSHAKE) => Shaken::Ended(CloseReason::Drained),
-            }
+                done = handshake => Ok(done),
+                () = tokio::time::sleep(most) => Err(CloseReason::TlsTimeout),
+                () = self.drained_for(limits::DRAIN_HANDSHAKE) => Err(CloseReason::Drained),
+            };
+            shaken
         };
         match self.supervise(pin!(handshake)).await {
-            Outcome::Done(Shaken::Hands(Ok(secured))) => {
+            Outcome::Done(Ok(Ok(secured))) => {
                 if let Some(tls) = secured.tls() {
                     self.shared.tell(&Event::Secured {
                         connection: &self.info,
@@ -153,11 +151,11 @@ impl Session {
                 }
                 Ok(secured)
             }
-            Outcome::Done(Shaken::Hands(Err(error))) => Err(Ending {
+            Outcome::Done(Ok(Err(error))) => Err(Ending {
                 reason: CloseReason::TlsFailed,
                 detail: Some(error.to_string()),
             }),
-            Outcome::Done(Shaken::Ended(reason)) => Err(reason.into()),
+            Outcome::Done(Err(reason)) => Err(reason.into()),
             Outcome::Condemned(reason) => Err(reason.into()),
             Outcome::Panicked(panic) => Err(Ending {
                 reason: CloseReason::ServicePanicked,
