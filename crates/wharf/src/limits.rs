@@ -44,6 +44,10 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// drain is not held up by peers that keep their side open.
 pub const DRAIN_LINGER: Duration = Duration::from_millis(250);
 
+/// How long a TLS handshake may go on once the server drains: the two round trips of
+/// a far client that came just before.
+pub const DRAIN_HANDSHAKE: Duration = Duration::from_secs(1);
+
 /// How much input is read and thrown away during [`LINGER`], in bytes. Past it
 /// the peer is not listening to us, and is reset.
 pub const LINGER_BYTES: usize = 1 << 20;

@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::Duration;
 
 use super::admission::{PeerShare, Place};
 use super::events::{ConnectionInfo, Event};
@@ -16,7 +17,7 @@ use super::shared::{Served, Shared};
 use crate::connection::{CloseReason, Connection, Detached, Watch};
 use crate::limits;
 use crate::service::AnyService;
-use crate::tls::ServerTls;
+use crate::tls::{HandshakeError, ServerTls};
 
 /// An admitted connection and all that it holds in the server.
 pub(super) struct Session {
@@ -30,6 +31,9 @@ pub(super) struct Session {
     /// the connection is closed.
     pub(super) _held: (Place, Option<tokio::sync::OwnedSemaphorePermit>, PeerShare),
 }
+
+/// How a handshake ended: by itself, or for a reason of the server's.
+type Shaken = Result<Result<Connection, HandshakeError>, CloseReason>;
 
 /// How a conversation ended.
 struct Ending {
@@ -127,7 +131,16 @@ impl Session {
     /// The TLS handshake, off the accept loop and with its own timeout.
     async fn secure(&self, tls: &ServerTls, connection: Connection) -> Result<Connection, Ending> {
         let handshake = connection.accept_tls(tls);
-        let handshake = tokio::time::timeout(self.shared.limits.handshake_timeout, handshake);
+        let most = self.shared.limits.handshake_timeout;
+        let handshake = async {
+            let shaken: Shaken = tokio::select! {
+                biased;
+                done = handshake => Ok(done),
+                () = tokio::time::sleep(most) => Err(CloseReason::TlsTimeout),
+                () = self.drained_for(limits::DRAIN_HANDSHAKE) => Err(CloseReason::Drained),
+            };
+            shaken
+        };
         match self.supervise(pin!(handshake)).await {
             Outcome::Done(Ok(Ok(secured))) => {
                 if let Some(tls) = secured.tls() {
@@ -142,13 +155,19 @@ impl Session {
                 reason: CloseReason::TlsFailed,
                 detail: Some(error.to_string()),
             }),
-            Outcome::Done(Err(_)) => Err(CloseReason::TlsTimeout.into()),
+            Outcome::Done(Err(reason)) => Err(reason.into()),
             Outcome::Condemned(reason) => Err(reason.into()),
             Outcome::Panicked(panic) => Err(Ending {
                 reason: CloseReason::ServicePanicked,
                 detail: Some(words_of(&*panic)),
             }),
         }
+    }
+
+    /// Waits until the drain has begun, and `time` longer.
+    async fn drained_for(&self, time: Duration) {
+        self.shared.drain.begun().await;
+        tokio::time::sleep(time).await;
     }
 
     async fn converse(&self, connection: &mut Connection) -> Ending {
