@@ -270,7 +270,7 @@ impl Connection {
     ///
     /// For a peer that does not read: closing in order would leave the kernel
     /// holding the output for as long as it likes.
-    pub(crate) fn reset(&mut self) {
+    pub(crate) fn reset(&self) {
         self.stream.set_reset_on_close();
     }
 
