@@ -182,8 +182,10 @@ impl Talk<'_> {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => {
                 let cause = format!("cannot reach {address}: connection refused ({to})");
-                let failure = Failure::new(Exit::Unreachable, cause)
-                    .with("means", "nothing is bound there: an error came back for a datagram");
+                let failure = Failure::new(Exit::Unreachable, cause).with(
+                    "means",
+                    "nothing is bound there: an error came back for a datagram",
+                );
                 match to.is_local() {
                     true => failure.cure(format!(
                         "wharf serve echo {}    in another terminal",
@@ -195,8 +197,13 @@ impl Talk<'_> {
             io::ErrorKind::PermissionDenied if self.peers == Peers::One => {
                 let cause = format!("cannot send to {address}: {}", words(error));
                 Failure::new(Exit::Failed, cause)
-                    .with("means", "a firewall forbids it, or it is a broadcast address")
-                    .cure(format!("wharf connect {address},broadcast    to send to everybody"))
+                    .with(
+                        "means",
+                        "a firewall forbids it, or it is a broadcast address",
+                    )
+                    .cure(format!(
+                        "wharf connect {address},broadcast    to send to everybody"
+                    ))
             }
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Failure::new(
                 Exit::Unreachable,
@@ -267,8 +274,9 @@ impl Talk<'_> {
             (_, Ended::Expected | Ended::OutputGone) => return Ok(Exit::Done),
             (Some(expect), _) if self.received > 0 => {
                 let cause = format!("{} did not send {}", self.to, expect.wanted());
-                return Err(Failure::new(Exit::CheckFailed, cause)
-                    .with("received", expect.instead()));
+                return Err(
+                    Failure::new(Exit::CheckFailed, cause).with("received", expect.instead())
+                );
             }
             _ => {}
         }

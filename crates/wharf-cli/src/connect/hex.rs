@@ -14,7 +14,12 @@ pub(super) fn dump(prefix: &str, offset: u64, bytes: &[u8]) -> String {
     }
     for (index, row) in bytes.chunks(ROW).enumerate() {
         let at = offset + (index * ROW) as u64;
-        let _ = writeln!(text, "{prefix}{at:08x}  {}|{}|", columns(row), characters(row));
+        let _ = writeln!(
+            text,
+            "{prefix}{at:08x}  {}|{}|",
+            columns(row),
+            characters(row)
+        );
     }
     text
 }

@@ -74,7 +74,11 @@ pub(super) struct Totals {
 impl Totals {
     /// Both as one phrase.
     pub(super) fn words(self) -> String {
-        format!("sent {}, received {}", bytes(self.sent), bytes(self.received))
+        format!(
+            "sent {}, received {}",
+            bytes(self.sent),
+            bytes(self.received)
+        )
     }
 }
 

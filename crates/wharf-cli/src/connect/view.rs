@@ -72,6 +72,11 @@ impl View {
         matches!(self.form, Form::Hex)
     }
 
+    /// Whether it shows what is sent, too.
+    pub(super) fn shows_sent(&self) -> bool {
+        matches!(self.form, Form::Hex | Form::Json)
+    }
+
     pub(super) fn connected(
         &self,
         local: &Endpoint,

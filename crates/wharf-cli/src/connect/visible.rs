@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn control_characters_are_shown() {
         assert_eq!(shown(b"a\x1b[2Jb\x07\n"), "a\\u{1b}[2Jb\\u{7}\n");
-        assert_eq!(shown("\u{9b}31m\u{202e}x".as_bytes()), "\\u{9b}31m\\u{202e}x");
+        assert_eq!(
+            shown("\u{9b}31m\u{202e}x".as_bytes()),
+            "\\u{9b}31m\\u{202e}x"
+        );
         assert_eq!(shown(b"line\r\nnext\rlast"), "line\nnext\\rlast");
         assert_eq!(shown(b"\xff\xfe"), "\\xff\\xfe");
         assert_eq!(one_line(b"a\nb"), "a\\nb");

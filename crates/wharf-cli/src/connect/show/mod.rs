@@ -4,6 +4,10 @@ use crate::failure::Failure;
 pub(super) fn show_client(_: &ConnectArgs, _: Language) -> Result<String, Failure> {
     Ok(String::new())
 }
-pub(crate) fn show_server(_: &str, _: &wharf::address::Address, _: Language) -> Result<String, Failure> {
+pub(crate) fn show_server(
+    _: &str,
+    _: &wharf::address::Address,
+    _: Language,
+) -> Result<String, Failure> {
     Ok(String::new())
 }

@@ -166,11 +166,10 @@ enum Kind {
 
 /// What a socket is watched for: datagrams, and on Linux errors that come back, as
 /// [`wake_for_errors`] makes them visible.
-const RECEIVABLE: Interest = if cfg!(any(target_os = "linux", target_os = "android")) {
-    Interest::READABLE.add(Interest::PRIORITY)
-} else {
-    Interest::READABLE
-};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const RECEIVABLE: Interest = Interest::READABLE.add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const RECEIVABLE: Interest = Interest::READABLE;
 
 /// Makes an error that comes back for a datagram wake whoever waits to receive.
 ///
