@@ -50,7 +50,7 @@ use view::View;
 use wire::Wire;
 
 pub(crate) use args::ConnectArgs;
-#[expect(unused_imports, reason = "serve shows its programs with it")]
+#[allow(unused_imports, reason = "serve shows its programs with it")]
 pub(crate) use show::show_server;
 
 /// How long an answer may take: of a datagram, or of a peer from whom something is expected.
@@ -167,7 +167,7 @@ impl<'a> Ends<'a> {
             input,
             output,
             wire,
-            view: View::new(common, args, started),
+            view: View::new(common, args, is_interactive, started),
             expect: args.expect.as_ref().map(|text| Expect::new(&text.0)),
             report,
             started,

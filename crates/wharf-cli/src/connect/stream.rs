@@ -156,8 +156,10 @@ impl Talk<'_> {
     async fn step(&mut self, halves: &mut Halves) -> Step {
         let deadline = self.deadline();
         let may_read = self.peer_ended.is_none() && self.to_show.is_empty();
-        let may_take =
-            self.ours == Ours::Open && self.to_peer.is_empty() && self.to_show.is_empty();
+        // What is sent is shown only on request; otherwise a reader of stdout who
+        // is slow does not hold up the input.
+        let may_show = self.to_show.is_empty() || !self.ends.view.shows_sent();
+        let may_take = self.ours == Ours::Open && self.to_peer.is_empty() && may_show;
         let push = self.next_push();
         let Halves {
             read,
@@ -203,7 +205,7 @@ impl Talk<'_> {
             if let Some(expect) = expect {
                 expect.look(bytes);
             }
-            self.to_show = view.bytes(bytes);
+            self.to_show.append(&mut view.bytes(bytes));
             return Ok(());
         };
         let mut shown = if view.wants_bytes() {
@@ -220,7 +222,7 @@ impl Talk<'_> {
                 shown.append(&mut view.message(message, None));
             }
         });
-        self.to_show = shown;
+        self.to_show.append(&mut shown);
         outcome.map_err(Broken::Framing)
     }
 
@@ -240,7 +242,8 @@ impl Talk<'_> {
                     expect.look(message.as_bytes());
                 }
                 if !self.ends.view.wants_bytes() {
-                    self.to_show = self.ends.view.message(message.as_bytes(), None);
+                    let mut shown = self.ends.view.message(message.as_bytes(), None);
+                    self.to_show.append(&mut shown);
                 }
                 Ok(())
             }
@@ -270,12 +273,14 @@ impl Talk<'_> {
     fn send(&mut self, piece: &Piece) -> Result<(), Broken> {
         match self.ends.wire.encode(piece) {
             Ok(wire) => {
-                self.to_show = self.ends.view.sent(piece.payload(), &wire);
+                let mut shown = self.ends.view.sent(piece.payload(), &wire);
+                self.to_show.append(&mut shown);
                 self.to_peer = wire;
                 Ok(())
             }
             Err(error) if self.ends.is_interactive() => {
-                self.to_show = self.ends.view.note(&format!("not sent: {error}"));
+                let mut note = self.ends.view.note(&format!("not sent: {error}"));
+                self.to_show.append(&mut note);
                 Ok(())
             }
             Err(error) => Err(Broken::Input(
