@@ -17,18 +17,18 @@ use wharf::service::{Blocking, BlockingConnection, Timeouts};
 /// The longest answer that is read, in bytes.
 const LINE: u64 = 100;
 
-fn interview(mut client: BlockingConnection) -> Result<()> {
-    client.write_all(b"What is your name?\n")?;
+fn interview(client: BlockingConnection) -> Result<()> {
+    let mut client = BufReader::new(client);
+    writeln!(client.get_mut(), "What is your name?")?;
     let name = line(&mut client)?;
-    writeln!(client, "And your harbour, {name}?")?;
+    writeln!(client.get_mut(), "And your harbour, {name}?")?;
     let harbour = line(&mut client)?;
-    writeln!(client, "Fair winds from {harbour}, {name}!")
+    writeln!(client.get_mut(), "Fair winds from {harbour}, {name}!")
 }
 
-fn line(client: &mut BlockingConnection) -> Result<String> {
+fn line(client: &mut BufReader<BlockingConnection>) -> Result<String> {
     let mut line = String::new();
-    // One byte at a time: what follows the line stays for the next call.
-    BufReader::with_capacity(1, client.take(LINE)).read_line(&mut line)?;
+    client.take(LINE).read_line(&mut line)?;
     Ok(line.trim_end().to_owned())
 }
 
