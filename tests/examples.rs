@@ -312,9 +312,3 @@ fn sessions_keep_a_sum_for_each_peer() {
     assert_eq!(asked(&peers[0], "7"), "7", "a new conversation begins");
     assert_eq!(asked(&peers[1], "total"), "1");
 }
-
-#[test]
-fn memory_network_counts_lines_without_a_socket() {
-    let said = run(&mut example("memory_network"), "");
-    assert_eq!(said.stdout, "4 bytes\n7 bytes\n", "{said:?}");
-}

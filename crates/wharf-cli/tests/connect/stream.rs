@@ -199,7 +199,10 @@ fn what_does_not_come_is_a_failed_check_with_evidence() {
     assert!(text.contains(r#"received "BUSY\n""#), "{text}");
 
     let (end, wait) = mpsc::channel::<()>();
-    let (at, _server) = peer(move |_stream| drop(wait.recv()));
+    let (at, _server) = peer(move |_stream| {
+        // The sender is dropped when the test is done.
+        let _ = wait.recv();
+    });
     let arguments = [&at, "--send", "x", "--expect", "READY", "--timeout", "50ms"];
     let output = connect(&arguments, b"");
     assert_eq!(code(&output), 5);
@@ -227,7 +230,11 @@ fn a_reset_is_a_broken_peer() {
 
 #[test]
 fn input_that_a_peer_did_not_take_is_not_passed_over() {
-    let (at, _server) = peer(reset);
+    let (at, _server) = peer(|mut stream| {
+        // Not at once: a connection that is reset in the moment it opens was never open.
+        stream.read_exact(&mut [0]).unwrap();
+        reset(stream);
+    });
     let output = connect(&[&at], &vec![b'x'; 8 << 20]);
     assert_eq!(code(&output), 4, "{}", stderr(&output));
 }
