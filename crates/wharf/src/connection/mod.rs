@@ -15,9 +15,11 @@
 //! `watch` is what a server sees, `reason` names every way to end.
 
 mod chunk;
+mod detached;
 mod listener;
 mod reason;
 mod stream;
+mod timers;
 mod watch;
 
 use std::fmt;
@@ -38,10 +40,12 @@ use crate::tls::{ClientTls, Established, HandshakeError, ServerTls};
 
 pub use chunk::Chunk;
 pub(crate) use chunk::{give_buffer, take_buffer};
+pub(crate) use detached::Detached;
 pub use listener::{Accept, Listener, OpenShared};
 pub use reason::CloseReason;
 pub use stream::ByteStream;
 pub(crate) use stream::Stream;
+use timers::Timers;
 pub(crate) use watch::Watch;
 
 /// A byte stream with one peer, over TCP, a Unix socket, TLS or a network of
@@ -160,16 +164,17 @@ impl Connection {
     /// # Errors
     /// Those of send(2), for example [`io::ErrorKind::BrokenPipe`].
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let writing = Writing(self);
         let mut rest = bytes;
         while !rest.is_empty() {
-            let written = poll_fn(|cx| self.poll_send(cx, rest)).await?;
+            let written = poll_fn(|cx| writing.0.poll_send(cx, rest)).await?;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             rest = &rest[written..];
         }
-        if self.stream.buffers_output() {
-            poll_fn(|cx| self.poll_flush_output(cx)).await?;
+        if writing.0.stream.buffers_output() {
+            poll_fn(|cx| writing.0.poll_flush_output(cx)).await?;
         }
         Ok(())
     }
@@ -269,7 +274,7 @@ impl Connection {
     ///
     /// For a peer that does not read: closing in order would leave the kernel
     /// holding the output for as long as it likes.
-    pub(crate) fn reset(&mut self) {
+    pub(crate) fn reset(&self) {
         self.stream.set_reset_on_close();
     }
 
@@ -328,6 +333,7 @@ impl Connection {
         match outcome {
             Poll::Ready(Ok(())) if length > 0 => {
                 self.unread = Some(Chunk::new(buffer, length));
+                self.waited_for_input();
                 if let Some(watch) = &self.watch {
                     watch.add_received(length);
                 }
@@ -345,6 +351,14 @@ impl Connection {
         match &mut self.timers {
             Some(timers) => timers.read.check(cx, outcome),
             None => outcome,
+        }
+    }
+
+    /// Input has come: the next wait is a new one.
+    fn waited_for_input(&mut self) {
+        self.drain_pause = None;
+        if let Some(timers) = &mut self.timers {
+            timers.read.stop();
         }
     }
 
@@ -391,7 +405,12 @@ impl Connection {
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+        let outcome = Pin::new(&mut self.stream).poll_shutdown(cx);
+        if let Some(watch) = &self.watch {
+            // TLS's goodbye waits behind what the peer has not read yet.
+            watch.set_writing(outcome.is_pending());
+        }
+        let outcome = ready!(outcome);
         self.finished = true;
         Poll::Ready(match outcome {
             // The peer is gone: there is nobody left to tell.
@@ -401,66 +420,19 @@ impl Connection {
     }
 }
 
-/// The timers of a connection whose reads or writes are limited in time.
-struct Timers {
-    read: Timer,
-    write: Timer,
-}
+/// A write in progress; dropping it ends the wait for the peer, done or given up.
+struct Writing<'a>(&'a mut Connection);
 
-struct Timer {
-    limit: Option<Duration>,
-    running: Option<Pin<Box<Sleep>>>,
-}
-
-impl Timers {
-    fn new(timeouts: Timeouts) -> Self {
-        let timer = |limit| Timer {
-            limit,
-            running: None,
-        };
-        Timers {
-            read: timer(timeouts.read),
-            write: timer(timeouts.write),
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.0.watch
+            && watch.is_writing()
+        {
+            watch.set_writing(false);
         }
-    }
-}
-
-impl Timer {
-    /// Turns a wait that is too long into an error. The clock starts when a wait
-    /// begins, and stops when it is over.
-    fn check<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        outcome: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        let (Poll::Pending, Some(limit)) = (&outcome, self.limit) else {
-            self.running = None;
-            return outcome;
-        };
-        let running = self
-            .running
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        ready!(running.as_mut().poll(cx));
-        self.running = None;
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-/// A connection on its way from one runtime to another.
-pub(crate) struct Detached {
-    stream: stream::DetachedStream,
-    local: Endpoint,
-    peer: Endpoint,
-}
-
-impl Detached {
-    /// The connection again, bound to the current runtime.
-    pub(crate) fn attach(self) -> io::Result<Connection> {
-        Ok(Connection::over(
-            self.stream.attach()?,
-            self.local,
-            self.peer,
-        ))
+        if let Some(timers) = &mut self.0.timers {
+            timers.write.stop();
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Watch {
     messages: AtomicU64,
     /// Output is waiting for the peer to make room.
     writing: AtomicBool,
+    /// The conversation is over; what is left is to close in order.
+    over: AtomicBool,
     /// What the server decided; 0 is nothing.
     verdict: AtomicU8,
     /// Set once for all connections of a server when it drains.
@@ -58,6 +60,14 @@ impl Watch {
 
     pub(crate) fn is_writing(&self) -> bool {
         self.writing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     pub(crate) fn received(&self) -> u64 {

@@ -10,12 +10,18 @@
 //! something (descriptors, memory): trying again at once would spin, and giving
 //! up would make the server deaf; so the loop waits, longer each time, and also
 //! looks again as soon as a connection of its own gave its descriptor back.
+//!
+//! A place is held only while accept(2) is asked, never while the loop waits for
+//! a client: there may be more listeners than places.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::SemaphorePermit;
+use tracing::Instrument as _;
 
 use super::Mode;
 use super::admission::Place;
@@ -24,7 +30,7 @@ use super::registry::Registry;
 use super::session::Session;
 use super::shared::{OpenLoop, Served, ServedBy, Shared, StreamServed};
 use crate::connection::{CloseReason, Connection, Listener, Watch};
-use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, WhenFull};
+use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, DRAIN_PAUSE, WhenFull};
 
 /// How long a refused client has to read the refusal.
 const REFUSAL_LINGER: Duration = Duration::from_millis(500);
@@ -38,7 +44,11 @@ pub(super) struct AcceptLoop {
     pub(super) open: OpenLoop,
 }
 
-/// What the loop holds before it accepts.
+/// How long a drain goes on to accept. What the kernel had queued is taken in a
+/// fraction of it; clients that keep coming must not keep the listener open.
+const QUEUE_TIME: Duration = Duration::from_millis(250);
+
+/// What the loop holds while it accepts.
 struct Ticket<'a> {
     place: Option<Place>,
     turn: Option<tokio::sync::OwnedSemaphorePermit>,
@@ -53,6 +63,7 @@ impl AcceptLoop {
         if let ServedBy::Stream(stream) = &served.service {
             tokio::select! {
                 biased;
+                () = stream.had_its_last() => {}
                 () = shared.drain.begun() => self.take_the_queue(stream).await,
                 () = self.accept_all(stream) => {}
             }
@@ -65,23 +76,41 @@ impl AcceptLoop {
     async fn accept_all(&mut self, served: &StreamServed) {
         let mut trouble = Trouble::default();
         let shared = Arc::clone(&self.shared);
-        while let Some(ticket) = Self::ticket(&shared, served).await {
-            match self.listener.accept().await {
+        while let Some((accepted, ticket)) = self.next(&shared, served).await {
+            match accepted {
                 Ok(connection) => {
                     trouble.over(self);
                     self.take(served, connection, ticket);
                 }
-                Err(error) => trouble.happened(self, &error).await,
+                Err(error) => {
+                    drop(ticket);
+                    trouble.happened(self, &error).await;
+                }
             }
+        }
+    }
+
+    /// The next client, with what is needed to serve it; `None` when the service
+    /// had its last one. Cancel safe.
+    async fn next<'a>(
+        &mut self,
+        shared: &Shared,
+        served: &'a StreamServed,
+    ) -> Option<(io::Result<Connection>, Ticket<'a>)> {
+        loop {
+            let ticket = Self::ticket(shared, served).await?;
+            let accepted = poll_fn(|cx| Poll::Ready(self.listener.poll_accept(cx))).await;
+            if let Poll::Ready(accepted) = accepted {
+                return Some((accepted, ticket));
+            }
+            // The listener will wake this task; until then others may have the place.
+            drop(ticket);
+            woken().await;
         }
     }
 
     /// What is needed to serve one more; `None` when the service had its last client.
     async fn ticket<'a>(shared: &Shared, served: &'a StreamServed) -> Option<Ticket<'a>> {
-        let remaining = match &served.remaining {
-            None => None,
-            Some(remaining) => Some(remaining.try_acquire().ok()?),
-        };
         let turn = match &served.turn {
             None => None,
             Some(turn) => Some(Arc::clone(turn).acquire_owned().await.ok()?),
@@ -100,6 +129,10 @@ impl AcceptLoop {
                 }
             }
         };
+        let remaining = match &served.remaining {
+            None => None,
+            Some(remaining) => Some(remaining.acquire().await.ok()?),
+        };
         Some(Ticket {
             place,
             turn,
@@ -110,19 +143,20 @@ impl AcceptLoop {
     /// A drain serves who came before it: clients that the kernel has queued.
     async fn take_the_queue(&mut self, served: &StreamServed) {
         let shared = Arc::clone(&self.shared);
-        loop {
-            // An accept of the reactor's knowledge alone could miss a client that the
-            // kernel has, so the loop gives the reactor a moment.
-            let next = async {
-                let ticket = Self::ticket(&shared, served).await?;
-                Some((self.listener.accept().await, ticket))
-            };
-            let next = tokio::time::timeout(crate::limits::DRAIN_PAUSE, next).await;
-            match next {
-                Ok(Some((Ok(connection), ticket))) => self.take(served, connection, ticket),
-                Ok(Some((Err(_), _))) | Ok(None) | Err(_) => return,
+        let taking = async {
+            loop {
+                // An accept of the reactor's knowledge alone could miss a client that
+                // the kernel has, so the loop gives the reactor a moment.
+                let next = self.next(&shared, served);
+                match tokio::time::timeout(DRAIN_PAUSE, next).await {
+                    Ok(Some((Ok(connection), ticket))) => self.take(served, connection, ticket),
+                    Ok(Some((Err(error), _))) if is_about_one_connection(&error) => {}
+                    Ok(Some((Err(_), _)) | None) | Err(_) => return,
+                }
             }
-        }
+        };
+        // Who is still in the queue then has come after the drain began.
+        let _ = tokio::time::timeout(QUEUE_TIME, taking).await;
     }
 
     /// Admits a connection, or refuses it.
@@ -148,8 +182,8 @@ impl AcceptLoop {
         };
         if let Some(remaining) = remaining {
             remaining.forget();
+            served.count_down();
         }
-        self.shared.totals.accepted();
         let info = Arc::new(ConnectionInfo {
             id: self.shared.next_id(),
             service: Arc::clone(&self.served.name),
@@ -158,18 +192,23 @@ impl AcceptLoop {
             opened: tokio::time::Instant::now(),
         });
         let watch = Arc::new(Watch::new(self.shared.drain.flag()));
-        let entry = self.registry.enter(Arc::clone(&info), Arc::clone(&watch));
+        let totals = &self.shared.totals;
+        let entry = self
+            .registry
+            .enter(Arc::clone(&info), Arc::clone(&watch), totals);
         let session = Session {
             shared: Arc::clone(&self.shared),
             served: Arc::clone(&self.served),
             info,
             watch,
             service: served.service.clone(),
-            _held: (place, turn, share, entry),
+            entry,
+            _held: (place, turn, share),
         };
         match served.mode {
             Mode::Concurrent | Mode::OneAtATime => {
-                tokio::spawn(session.run(connection));
+                let span = session.span();
+                tokio::spawn(session.run(connection).instrument(span));
             }
             Mode::Threads => session.run_on_thread(connection),
         }
@@ -186,6 +225,10 @@ impl AcceptLoop {
         let Some(right) = self.shared.admission.try_refusal() else {
             return;
         };
+        if self.served.tls.is_some() {
+            // Plain text would only look like a broken handshake.
+            return;
+        }
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             let refusal = &shared.limits.refusal;
@@ -195,6 +238,16 @@ impl AcceptLoop {
             drop(right);
         });
     }
+}
+
+/// Waits until the task is woken, by whatever it has registered with.
+async fn woken() {
+    let mut again = false;
+    poll_fn(|_| match std::mem::replace(&mut again, true) {
+        false => Poll::Pending,
+        true => Poll::Ready(()),
+    })
+    .await;
 }
 
 /// Failures of accept(2) in a row.

@@ -13,6 +13,7 @@ use super::start::StartError;
 use crate::address::Scheme;
 use crate::connection::CloseReason;
 use crate::network::Endpoint;
+use crate::service::Given;
 use crate::tls::Fingerprint;
 
 /// How long connections that are cut off have to notice.
@@ -90,25 +91,38 @@ impl Running {
 
     /// As [`Running::drain`], with another deadline.
     pub async fn drain_within(&self, deadline: Duration) -> DrainReport {
-        let open = self.shared.open();
-        self.shared.drain.begin();
-        self.shared.tell(&Event::Draining { open });
-        self.shared.wake_all();
-        let in_time = tokio::time::timeout(deadline, self.shared.ended()).await;
-        let cut_off = match in_time {
-            Ok(()) => 0,
-            Err(_) => self.cut_off().await,
-        };
+        let open = self.begin_drain();
+        let before = self.shared.totals.cut_off();
+        if tokio::time::timeout(deadline, self.shared.ended())
+            .await
+            .is_err()
+        {
+            self.cut_off().await;
+        }
+        // Counted and not what was condemned here: another call may have forced the
+        // end, and what was closing in order already was not cut off.
+        let cut_off = self.shared.totals.cut_off() - before + self.shared.unfinished();
         DrainReport { open, cut_off }
     }
 
     /// Cuts every connection off at once; gives their number.
     pub async fn cut_off(&self) -> usize {
-        self.shared.drain.begin();
-        let count = self.shared.condemn_all(CloseReason::CutOff);
+        self.begin_drain();
+        let count = self.shared.unfinished();
+        self.shared.condemn_all(CloseReason::CutOff);
         // Work that blocks its thread cannot be ended from here; it is left behind.
         let _ = tokio::time::timeout(CUT_OFF_GRACE, self.shared.ended()).await;
         count
+    }
+
+    /// Gives the signal, once; gives the number of open connections.
+    fn begin_drain(&self) -> usize {
+        let open = self.shared.open();
+        if self.shared.drain.begin() == Given::Now {
+            self.shared.tell(&Event::Draining { open });
+            self.shared.wake_all();
+        }
+        open
     }
 }
 

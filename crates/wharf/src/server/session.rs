@@ -2,19 +2,24 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use tracing::Instrument as _;
 
 use super::admission::{PeerShare, Place};
 use super::events::{ConnectionInfo, Event};
 use super::registry::Entry;
 use super::shared::{Served, Shared};
-use crate::connection::{CloseReason, Connection, Watch};
+use crate::connection::{CloseReason, Connection, Detached, Watch};
 use crate::limits;
 use crate::service::AnyService;
-use crate::tls::ServerTls;
+use crate::tls::{HandshakeError, ServerTls};
 
 /// An admitted connection and all that it holds in the server.
 pub(super) struct Session {
@@ -23,15 +28,14 @@ pub(super) struct Session {
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) watch: Arc<Watch>,
     pub(super) service: AnyService,
-    /// The place, the turn, the peer's share and the registry's entry: all are
-    /// given back together, when the connection is closed.
-    pub(super) _held: (
-        Place,
-        Option<tokio::sync::OwnedSemaphorePermit>,
-        PeerShare,
-        Entry,
-    ),
+    pub(super) entry: Entry,
+    /// The place, the turn and the peer's share: all are given back together, when
+    /// the connection is closed.
+    pub(super) _held: (Place, Option<tokio::sync::OwnedSemaphorePermit>, PeerShare),
 }
+
+/// How a handshake ended: by itself, or for a reason of the server's.
+type Shaken = Result<Result<Connection, HandshakeError>, CloseReason>;
 
 /// How a conversation ended.
 struct Ending {
@@ -49,34 +53,64 @@ impl From<CloseReason> for Ending {
 }
 
 impl Session {
-    /// Serves `connection` on a thread of its own.
+    /// The span in which everything of the connection is traced.
+    pub(super) fn span(&self) -> tracing::Span {
+        tracing::debug_span!(
+            "connection",
+            id = self.info.id,
+            service = &*self.served.name,
+            peer = %self.info.peer,
+        )
+    }
+
+    /// Serves `connection` on a thread of its own, with a runtime of its own.
     pub(super) fn run_on_thread(self, connection: Connection) {
-        let name = format!("{}-{}", self.served.name, self.info.id);
-        let job = connection
-            .detach()
-            .map(|detached| (detached, std::thread::Builder::new().name(name)));
-        let outcome = job.and_then(|(detached, thread)| {
-            thread.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build();
-                match runtime {
-                    Ok(runtime) => runtime.block_on(async {
-                        match detached.attach() {
-                            Ok(connection) => self.run(connection).await,
-                            Err(error) => self.failed(&error),
-                        }
-                    }),
-                    Err(error) => self.failed(&error),
+        let detached = match connection.detach() {
+            Ok(detached) => detached,
+            Err(error) => return self.not_begun(&error),
+        };
+        // The session goes over by a channel: where there is no thread, it comes back
+        // and is reported.
+        let (hand_over, taken) = mpsc::sync_channel::<(Session, Detached)>(1);
+        let thread = thread::Builder::new()
+            .name(format!("{}-{}", self.served.name, self.info.id))
+            .spawn(move || {
+                if let Ok((session, detached)) = taken.recv() {
+                    session.run_in_own_runtime(detached);
                 }
-            })
-        });
-        if let Err(error) = outcome {
-            tracing::warn!(%error, "no thread for a connection; it was closed");
+            });
+        match thread {
+            Err(error) => self.not_begun(&error),
+            Ok(_) => {
+                // The thread waits for exactly this.
+                let _ = hand_over.send((self, detached));
+            }
         }
     }
 
-    fn failed(&self, error: &std::io::Error) {
+    fn run_in_own_runtime(self, detached: Detached) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        match runtime {
+            Err(error) => self.not_begun(&error),
+            Ok(runtime) => runtime.block_on(async {
+                match detached.attach() {
+                    Ok(connection) => {
+                        let span = self.span();
+                        self.run(connection).instrument(span).await;
+                    }
+                    Err(error) => self.not_begun(&error),
+                }
+            }),
+        }
+    }
+
+    /// Reports a connection for which this machine had no means.
+    fn not_begun(self, error: &io::Error) {
+        self.shared.tell(&Event::Opened {
+            connection: &self.info,
+        });
         self.closed(Ending {
             reason: CloseReason::ServiceFailed,
             detail: Some(error.to_string()),
@@ -84,26 +118,45 @@ impl Session {
     }
 
     /// Serves `connection` to its end.
-    pub(super) async fn run(self, mut connection: Connection) {
-        self.shared.tell(&Event::Opened {
-            connection: &self.info,
-        });
-        if let Some(tls) = &self.served.tls {
-            connection = match self.secure(tls, connection).await {
-                Ok(secured) => secured,
-                Err(ending) => return self.closed(ending),
-            };
+    ///
+    /// This future is what an idle connection costs in memory. So what happens once
+    /// and is large, the handshake and the closing, is boxed for its time; and it is
+    /// a block, because an `async fn` keeps room for its arguments twice.
+    #[allow(clippy::manual_async_fn)]
+    pub(super) fn run(self, mut connection: Connection) -> impl Future<Output = ()> + Send {
+        async move {
+            tracing::debug!("opened");
+            self.shared.tell(&Event::Opened {
+                connection: &self.info,
+            });
+            if let Some(tls) = &self.served.tls {
+                match Box::pin(self.secure(tls, connection)).await {
+                    Ok(secured) => connection = secured,
+                    Err(ending) => return self.closed(ending),
+                }
+            }
+            connection.set_watch(Arc::clone(&self.watch));
+            let ending = self.converse(&mut connection).await;
+            self.watch.set_over();
+            Box::pin(self.close(&mut connection, &ending)).await;
+            drop(connection);
+            self.closed(ending);
         }
-        connection.set_watch(Arc::clone(&self.watch));
-        let ending = self.converse(&mut connection).await;
-        self.close(connection, &ending).await;
-        self.closed(ending);
     }
 
     /// The TLS handshake, off the accept loop and with its own timeout.
     async fn secure(&self, tls: &ServerTls, connection: Connection) -> Result<Connection, Ending> {
         let handshake = connection.accept_tls(tls);
-        let handshake = tokio::time::timeout(self.shared.limits.handshake_timeout, handshake);
+        let most = self.shared.limits.handshake_timeout;
+        let handshake = async {
+            let shaken: Shaken = tokio::select! {
+                biased;
+                done = handshake => Ok(done),
+                () = tokio::time::sleep(most) => Err(CloseReason::TlsTimeout),
+                () = self.drained_for(limits::DRAIN_HANDSHAKE) => Err(CloseReason::Drained),
+            };
+            shaken
+        };
         match self.supervise(pin!(handshake)).await {
             Outcome::Done(Ok(Ok(secured))) => {
                 if let Some(tls) = secured.tls() {
@@ -118,13 +171,19 @@ impl Session {
                 reason: CloseReason::TlsFailed,
                 detail: Some(error.to_string()),
             }),
-            Outcome::Done(Err(_)) => Err(CloseReason::TlsTimeout.into()),
+            Outcome::Done(Err(reason)) => Err(reason.into()),
             Outcome::Condemned(reason) => Err(reason.into()),
             Outcome::Panicked(panic) => Err(Ending {
                 reason: CloseReason::ServicePanicked,
                 detail: Some(words_of(&*panic)),
             }),
         }
+    }
+
+    /// Waits until the drain has begun, and `time` longer.
+    async fn drained_for(&self, time: Duration) {
+        self.shared.drain.begun().await;
+        tokio::time::sleep(time).await;
     }
 
     async fn converse(&self, connection: &mut Connection) -> Ending {
@@ -147,27 +206,30 @@ impl Session {
     }
 
     /// Closes in the way that fits the reason.
-    async fn close(&self, mut connection: Connection, ending: &Ending) {
+    async fn close(&self, connection: &mut Connection, ending: &Ending) {
         match ending.reason {
             // These peers take nothing any more: closing in order would wait for them.
             CloseReason::SlowReader | CloseReason::CutOff => connection.reset(),
             CloseReason::PeerReset => {}
-            _ => {
-                let winding = pin!(connection.wind_down(limits::LINGER));
+            reason => {
+                let linger = match reason {
+                    CloseReason::Drained => limits::DRAIN_LINGER,
+                    _ => limits::LINGER,
+                };
+                let winding = pin!(connection.wind_down(linger));
                 // A peer that is gone meanwhile, or a drain that is over, ends the wait.
                 let _ = self.supervise(winding).await;
             }
         }
-        drop(connection);
     }
 
     /// Counts and reports the end.
-    fn closed(&self, ending: Ending) {
+    fn closed(mut self, ending: Ending) {
         let (received, sent) = (self.watch.received(), self.watch.sent());
         let messages = self.watch.messages();
-        self.shared.totals.ended(ending.reason);
-        self.shared.totals.add_traffic(received, sent, messages);
+        self.entry.close(&self.shared.totals, ending.reason);
         self.shared.freed.notify_waiters();
+        tracing::debug!(reason = %ending.reason, received, sent, messages, "closed");
         self.shared.tell(&Event::Closed {
             connection: &self.info,
             reason: ending.reason,
@@ -183,6 +245,7 @@ impl Session {
         Supervised {
             future,
             watch: &self.watch,
+            known: None,
         }
     }
 }
@@ -192,6 +255,9 @@ impl Session {
 struct Supervised<'a, F> {
     future: F,
     watch: &'a Watch,
+    /// The waker that the watch has already: a task's is the same at every poll,
+    /// so the watch's lock is taken once per connection, not once per message.
+    known: Option<Waker>,
 }
 
 enum Outcome<T> {
@@ -208,6 +274,7 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
         if let Some(reason) = this.watch.verdict() {
             return Poll::Ready(Outcome::Condemned(reason));
         }
+        let was_draining = this.watch.is_draining();
         // The future is dropped after a panic, so nothing broken is seen again.
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.future).poll(cx)));
         match polled {
@@ -215,7 +282,18 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
             Ok(Poll::Pending) => {
                 // Remember the task *after* the poll, then look once more: a verdict
                 // that came in between found no task to wake.
-                this.watch.set_waker(cx.waker());
+                if !this
+                    .known
+                    .as_ref()
+                    .is_some_and(|known| known.will_wake(cx.waker()))
+                {
+                    this.known = Some(cx.waker().clone());
+                    this.watch.set_waker(cx.waker());
+                }
+                if this.watch.is_draining() != was_draining {
+                    // The same for a drain that began on another core.
+                    cx.waker().wake_by_ref();
+                }
                 match this.watch.verdict() {
                     Some(reason) => Poll::Ready(Outcome::Condemned(reason)),
                     None => Poll::Pending,

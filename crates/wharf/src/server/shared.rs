@@ -10,7 +10,7 @@ use super::admission::Admission;
 use super::events::{Event, Observer};
 use super::registry::Registry;
 use super::snapshot::{ConnectionSnapshot, DatagramSnapshot, Snapshot, Totals};
-use super::{AnyDatagramService, Entry, Mode, What};
+use super::{AnyDatagramService, Entry, Mode, ServeOptions, What};
 use crate::connection::CloseReason;
 use crate::datagram::{Amplification, Datagrams, SharedCounters};
 use crate::limits::Limits;
@@ -127,14 +127,18 @@ impl Shared {
         }
     }
 
-    /// Ends every connection for `reason`; gives the number of those that were open.
-    pub(super) fn condemn_all(&self, reason: CloseReason) -> usize {
+    /// Ends every connection for `reason`.
+    pub(super) fn condemn_all(&self, reason: CloseReason) {
+        for core in &self.cores {
+            core.for_each(|live| live.watch.condemn(reason));
+        }
+    }
+
+    /// Connections whose conversation goes on.
+    pub(super) fn unfinished(&self) -> usize {
         let mut count = 0;
         for core in &self.cores {
-            core.for_each(|live| {
-                count += 1;
-                live.watch.condemn(reason);
-            });
+            core.for_each(|live| count += usize::from(!live.watch.is_over()));
         }
         count
     }
@@ -147,10 +151,12 @@ impl Shared {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
+        // Nobody comes or goes while the counters are read, so the sums are exact.
+        let cores: Vec<_> = self.cores.iter().map(|core| core.lock()).collect();
         let mut snapshot = self.totals.read();
         let now = Instant::now();
-        for core in &self.cores {
-            core.for_each(|live| {
+        for core in &cores {
+            for (_, live) in core.iter() {
                 snapshot.connections.push(ConnectionSnapshot {
                     id: live.info.id,
                     service: Arc::clone(&live.info.service),
@@ -161,8 +167,9 @@ impl Shared {
                     sent: live.watch.sent(),
                     messages: live.watch.messages(),
                 });
-            });
+            }
         }
+        drop(cores);
         for live in &snapshot.connections {
             snapshot.received += live.received;
             snapshot.sent += live.sent;
@@ -217,8 +224,12 @@ pub(super) enum ServedBy {
 pub(super) struct StreamServed {
     pub(super) service: AnyService,
     pub(super) mode: Mode,
-    /// How many connections may still be accepted.
-    pub(super) remaining: Option<Arc<Semaphore>>,
+    /// The right to accept one more, where their number is limited.
+    pub(super) remaining: Option<Semaphore>,
+    /// How many of these rights were not used up yet.
+    left: AtomicUsize,
+    /// Given when none is left: every listener of the service closes.
+    last: Drain,
     /// Whose turn it is, when it serves one at a time.
     pub(super) turn: Option<Arc<Semaphore>>,
 }
@@ -226,14 +237,9 @@ pub(super) struct StreamServed {
 impl Served {
     pub(super) fn new(entry: Entry, tls: Option<ServerTls>) -> Self {
         let service = match entry.what {
-            What::Stream(service, options) => ServedBy::Stream(StreamServed {
-                service,
-                mode: options.mode,
-                remaining: options
-                    .accept_at_most
-                    .map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))),
-                turn: (options.mode == Mode::OneAtATime).then(|| Arc::new(Semaphore::new(1))),
-            }),
+            What::Stream(service, options) => {
+                ServedBy::Stream(StreamServed::new(service, &options))
+            }
             What::Datagrams(service, options) => {
                 ServedBy::Datagrams(service, options.amplification)
             }
@@ -243,5 +249,37 @@ impl Served {
             service,
             tls,
         }
+    }
+}
+
+impl StreamServed {
+    fn new(service: AnyService, options: &ServeOptions) -> Self {
+        let most = options
+            .accept_at_most
+            .map(|most| most.min(Semaphore::MAX_PERMITS));
+        let served = StreamServed {
+            service,
+            mode: options.mode,
+            remaining: most.map(Semaphore::new),
+            left: AtomicUsize::new(most.unwrap_or(0)),
+            last: Drain::new(),
+            turn: (options.mode == Mode::OneAtATime).then(|| Arc::new(Semaphore::new(1))),
+        };
+        if most == Some(0) {
+            served.last.begin();
+        }
+        served
+    }
+
+    /// Notes that one of the limited number of connections was accepted.
+    pub(super) fn count_down(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.last.begin();
+        }
+    }
+
+    /// Waits until the service has had its last client. Cancel safe.
+    pub(super) async fn had_its_last(&self) {
+        self.last.begun().await;
     }
 }

@@ -33,6 +33,12 @@ impl Totals {
         self.ended[reason.index()].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How many were cut off by the end of a drain.
+    pub(super) fn cut_off(&self) -> usize {
+        let count = self.ended[CloseReason::CutOff.index()].load(Ordering::Acquire);
+        usize::try_from(count).unwrap_or(usize::MAX)
+    }
+
     pub(super) fn add_traffic(&self, received: u64, sent: u64, messages: u64) {
         self.received.fetch_add(received, Ordering::Relaxed);
         self.sent.fetch_add(sent, Ordering::Relaxed);

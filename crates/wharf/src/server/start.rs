@@ -52,17 +52,26 @@ pub enum StartErrorKind {
 
 /// The error's own words, without Rust's "(os error 98)".
 pub(crate) fn words(error: &io::Error) -> String {
+    // An error that was made with words of its own keeps them.
+    let is_plain = error.get_ref().is_none();
     match error.kind() {
-        io::ErrorKind::AddrInUse if error.raw_os_error().is_some() => {
-            "address already in use".to_owned()
-        }
-        io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
-            "permission denied".to_owned()
-        }
+        io::ErrorKind::AddrInUse if is_plain => "address already in use".to_owned(),
+        io::ErrorKind::PermissionDenied if is_plain => "permission denied".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
         _ => {
             let text = error.to_string();
-            text.split(" (os error").next().unwrap_or(&text).to_owned()
+            let text = text.split(" (os error").next().unwrap_or(&text);
+            match text.chars().next() {
+                // In the middle of a sentence.
+                Some(first) if is_plain => {
+                    format!(
+                        "{}{}",
+                        first.to_ascii_lowercase(),
+                        &text[first.len_utf8()..]
+                    )
+                }
+                _ => text.to_owned(),
+            }
         }
     }
 }
@@ -76,6 +85,15 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    fn bound(&self) -> Bound {
+        Bound {
+            service: Arc::clone(&self.served.name),
+            local: self.socket.local().clone(),
+            scheme: self.address.scheme,
+            fingerprint: self.served.tls.as_ref().map(ServerTls::fingerprint),
+        }
+    }
+
     fn error(&self, error: io::Error) -> StartError {
         StartError {
             service: self.served.name.to_string(),
@@ -167,14 +185,17 @@ impl<N: Network> Starting<N> {
             PortSharing::Exclusive
         };
         let how = match &entry.what {
-            What::Stream(_, options) if scheme.is_stream() => How::Listen(ListenOptions {
+            // `rdm:` and `raw:` are neither; resolving them says what there is instead.
+            What::Stream(_, options) if !scheme.is_datagram() => How::Listen(ListenOptions {
                 kind: match scheme {
                     Scheme::Seqpacket => StreamKind::Packets,
                     _ => StreamKind::Bytes,
                 },
                 ..options.listen.clone()
             }),
-            What::Datagrams(_, options) if scheme.is_datagram() => How::Bind(options.bind.clone()),
+            What::Datagrams(_, options) if !carries_connections(scheme) => {
+                How::Bind(options.bind.clone())
+            }
             What::Stream(..) => return Err(wrong_scheme(entry, "byte streams")),
             What::Datagrams(..) => return Err(wrong_scheme(entry, "datagrams")),
         };
@@ -214,25 +235,27 @@ impl<N: Network> Starting<N> {
         for text in &running.notes {
             shared.tell(&Event::Note { text });
         }
+        // Before any core accepts, so that nobody is heard of before the listener.
+        for opened in &self.opened {
+            let bound = opened.bound();
+            shared.tell(&Event::Listening { bound: &bound });
+            running.endpoints.push(bound);
+        }
         for index in 1..self.cores {
             let core = further_core(&self.network, &mut self.opened, &shared, index).await?;
             running.cores.push(core);
         }
         for opened in self.opened {
-            let bound = Bound {
-                service: Arc::clone(&opened.served.name),
-                local: opened.socket.local().clone(),
-                scheme: opened.address.scheme,
-                fingerprint: opened.served.tls.as_ref().map(ServerTls::fingerprint),
-            };
-            shared.tell(&Event::Listening { bound: &bound });
-            running.endpoints.push(bound);
             let task = spawn_socket(&shared, 0, opened.served, opened.socket);
             running.tasks.push(task);
         }
         running.tasks.push(spawn_sweep(&shared, 0));
         Ok(running)
     }
+}
+
+fn carries_connections(scheme: Scheme) -> bool {
+    scheme.is_stream() || scheme == Scheme::Seqpacket
 }
 
 fn wrong_scheme(entry: &Entry, speaks: &str) -> StartErrorKind {

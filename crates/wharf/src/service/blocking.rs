@@ -1,16 +1,21 @@
 //! Services that block: std `Read` and `Write` on a thread of their own.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::connection::Connection;
 use crate::limits::READ_BUFFER;
 use crate::network::Endpoint;
-use crate::service::{Context, Service, ServiceError};
+use crate::service::{Context, Pump, Service, ServiceError};
 
 /// A handler that blocks, served with a thread per connection.
 ///
@@ -37,7 +42,7 @@ pub struct Blocking<F> {
 
 /// How long a read or a write may wait; `None` waits as long as it takes.
 ///
-/// Resolution is one millisecond.
+/// Resolution is one millisecond; zero fails at once where it would wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// For one read.
@@ -71,7 +76,8 @@ where
 #[derive(Debug)]
 pub struct BlockingConnection {
     pipe: DuplexStream,
-    runtime: Handle,
+    /// The peer has said everything: the end of the pipe is the end of its stream.
+    all_said: Arc<AtomicBool>,
     timeouts: Timeouts,
     peer: Endpoint,
     local: Endpoint,
@@ -97,32 +103,51 @@ impl BlockingConnection {
 
 impl Read for BlockingConnection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let reading = self.pipe.read(buffer);
-        self.runtime.block_on(within(self.timeouts.read, reading))
+        let count = wait(self.timeouts.read, self.pipe.read(buffer))?;
+        if count == 0 && !buffer.is_empty() && !self.all_said.load(Ordering::Acquire) {
+            // A limit or an error ended the connection; half a message must not
+            // look like a whole one.
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(count)
     }
 }
 
 impl Write for BlockingConnection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let writing = self.pipe.write(bytes);
-        self.runtime.block_on(within(self.timeouts.write, writing))
+        wait(self.timeouts.write, self.pipe.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let flushing = self.pipe.flush();
-        self.runtime.block_on(within(self.timeouts.write, flushing))
+        wait(self.timeouts.write, self.pipe.flush())
     }
 }
 
-async fn within<T>(
-    timeout: Option<Duration>,
-    work: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
-    match timeout {
-        None => work.await,
-        Some(timeout) => tokio::time::timeout(timeout, work)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+/// Runs `work` on this thread, which sleeps while it waits.
+///
+/// The pipe needs no runtime, so a handler may outlive the one of its connection.
+fn wait<T>(timeout: Option<Duration>, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = TaskContext::from_waker(&waker);
+    let mut work = pin!(work);
+    loop {
+        if let Poll::Ready(outcome) = work.as_mut().poll(&mut cx) {
+            return outcome;
+        }
+        match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            None => thread::park(),
+            Some(Duration::ZERO) => return Err(io::ErrorKind::TimedOut.into()),
+            Some(left) => thread::park_timeout(left),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
@@ -134,76 +159,34 @@ where
         // The thread talks to a bounded pipe, so it can be cut off at any time: when
         // this future is dropped, its end of the pipe closes.
         let (ours, theirs) = duplex(READ_BUFFER);
+        let all_said = Arc::default();
         let peer = BlockingConnection {
             pipe: theirs,
-            runtime: Handle::current(),
+            all_said: Arc::clone(&all_said),
             timeouts: self.timeouts,
             peer: connection.peer().clone(),
             local: connection.local().clone(),
         };
         let handler = self.handler.clone();
         let (done, outcome) = oneshot::channel();
-        std::thread::Builder::new()
+        thread::Builder::new()
             .name("wharf-blocking".into())
             .spawn(move || {
+                let outcome = catch_unwind(AssertUnwindSafe(|| handler(peer)));
                 // Nobody listens any more when the connection was ended by a limit.
-                let _ = done.send(handler(peer));
+                let _ = done.send(outcome);
             })
             .map_err(ServiceError::failed)?;
-        join(connection, ours).await?;
+        let (from, to) = tokio::io::split(ours);
+        Pump::new(from, to)
+            .telling_of_the_end(all_said)
+            .run(connection)
+            .await?;
         match outcome.await {
-            Ok(outcome) => outcome.map_err(ServiceError::Io),
-            Err(_) => Err(ServiceError::failed("the handler panicked")),
+            Ok(Ok(outcome)) => outcome.map_err(ServiceError::Io),
+            // It goes on here, where the server takes it for what it is.
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => Err(ServiceError::failed("the handler's thread was lost")),
         }
     }
-}
-
-/// Joins a connection to a pipe, both ways, until the pipe's owner has closed it;
-/// each side's end of stream reaches the other.
-///
-/// # Errors
-/// The connection's. A pipe whose owner stopped reading is not an error.
-async fn join(connection: &mut Connection, pipe: DuplexStream) -> io::Result<()> {
-    let (mut from, mut to) = tokio::io::split(pipe);
-    let mut buffer = vec![0; READ_BUFFER];
-    // The peer's bytes on their way to the owner of the pipe.
-    let mut inbound: Option<crate::connection::Chunk> = None;
-    let mut open = true;
-    loop {
-        tokio::select! {
-            biased;
-            read = from.read(&mut buffer) => match read? {
-                0 => return Ok(()),
-                count => connection.write_all(&buffer[..count]).await?,
-            },
-            written = write_some(&mut to, inbound.as_deref()), if inbound.is_some() => {
-                let left = inbound.as_mut();
-                match (written, left) {
-                    (Ok(count), Some(chunk)) => {
-                        chunk.advance(count);
-                        if chunk.is_empty() {
-                            inbound = None;
-                        }
-                    }
-                    // Nobody reads the pipe any more; what the owner still writes counts.
-                    _ => { inbound = None; open = false; }
-                }
-            }
-            chunk = connection.read_chunk(), if open && inbound.is_none() => match chunk? {
-                Some(chunk) => inbound = Some(chunk),
-                None => {
-                    open = false;
-                    // It fails only when nobody reads any more.
-                    let _ = to.shutdown().await;
-                }
-            },
-        }
-    }
-}
-
-async fn write_some(
-    to: &mut tokio::io::WriteHalf<DuplexStream>,
-    bytes: Option<&[u8]>,
-) -> io::Result<usize> {
-    to.write(bytes.unwrap_or_default()).await
 }

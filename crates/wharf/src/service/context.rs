@@ -63,6 +63,15 @@ impl Context {
 #[derive(Clone, Debug, Default)]
 pub struct Drain(Arc<Signal>);
 
+/// Whether a signal was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// It was given now.
+    Now,
+    /// It had been given before.
+    Before,
+}
+
 #[derive(Debug, Default)]
 struct Signal {
     begun: Arc<AtomicBool>,
@@ -75,10 +84,12 @@ impl Drain {
         Drain::default()
     }
 
-    /// Gives the signal. Giving it again does nothing.
-    pub fn begin(&self) {
-        self.0.begun.store(true, Ordering::Release);
+    /// Gives the signal, and says whether this was the first time. Giving it again
+    /// does nothing.
+    pub fn begin(&self) -> Given {
+        let before = self.0.begun.swap(true, Ordering::AcqRel);
         self.0.changed.notify_waiters();
+        if before { Given::Before } else { Given::Now }
     }
 
     /// Whether it was given.

@@ -7,12 +7,13 @@
 //! | a function from message to reply | [`Reply`] | all of them |
 //! | code that blocks (std `Read`/`Write`) | a closure in [`Blocking`] | tcp, tls, unix, seqpacket |
 //!
-//! A service sees a [`Connection`](crate::connection::Connection) and a
-//! [`Context`], never a socket, so it runs on every [`Network`](crate::network::Network).
+//! A service sees a [`Connection`] and a [`Context`], never a socket, so it runs on
+//! every [`Network`](crate::network::Network).
 
 mod blocking;
 mod context;
 mod error;
+mod pump;
 mod reply;
 
 use std::future::Future;
@@ -22,8 +23,9 @@ use std::sync::Arc;
 use crate::connection::Connection;
 
 pub use blocking::{Blocking, BlockingConnection, Timeouts};
-pub use context::{Context, Drain};
+pub use context::{Context, Drain, Given};
 pub use error::ServiceError;
+pub use pump::Pump;
 pub use reply::{Framed, Replies, Reply};
 
 /// A conversation with one peer over a byte stream.

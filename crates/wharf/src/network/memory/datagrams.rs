@@ -267,3 +267,119 @@ impl Drop for MemoryDatagrams {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Network;
+
+    fn endpoint(text: &str) -> Endpoint {
+        Endpoint::Inet(text.parse().unwrap())
+    }
+
+    async fn pair(network: &MemoryNetwork) -> (Datagrams, Datagrams) {
+        let options = BindOptions::default();
+        let server = network.bind(&endpoint("192.0.2.1:7"), &options).await;
+        let client = network.bind(&endpoint("192.0.2.9:0"), &options).await;
+        (server.unwrap(), client.unwrap())
+    }
+
+    /// Sends these words to the server under these faults, and says what it received.
+    async fn received(faults: &[DatagramFault], words: &[&str]) -> (Vec<String>, Datagrams) {
+        let network = MemoryNetwork::new();
+        let (mut server, mut client) = pair(&network).await;
+        network.fault_datagrams(server.local(), faults.iter().copied());
+        for word in words {
+            let to = server.local();
+            client.send_to(word.as_bytes(), to).await.unwrap();
+        }
+        let mut batch = Batch::with_slots(8, 64);
+        server.receive(&mut batch).await.unwrap();
+        let text = |payload| String::from_utf8_lossy(payload).into_owned();
+        let heard = batch.iter().map(|datagram| text(datagram.payload));
+        (heard.collect(), server)
+    }
+
+    #[tokio::test]
+    async fn datagrams_are_lost_doubled_overtaken_and_cut_as_asked() {
+        use DatagramFault::{Deliver, Drop, Duplicate, Error, Overtaken, Truncate};
+        let (heard, _) = received(&[Drop, Duplicate], &["a", "b", "c"]).await;
+        assert_eq!(heard, ["b", "b", "c"]);
+        let (heard, _) = received(&[Deliver, Overtaken], &["a", "b", "c"]).await;
+        assert_eq!(heard, ["a", "c", "b"]);
+        let (heard, server) = received(&[Truncate(1), Truncate(9)], &["long", "ok"]).await;
+        assert_eq!(heard, ["ok"]);
+        assert_eq!(server.counters().truncated, 1);
+        let (heard, server) = received(&[Error(libc::EHOSTUNREACH)], &["a", "b"]).await;
+        assert_eq!(heard, ["b"]);
+        assert_eq!(server.counters().icmp_errors, 1);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_loses_datagrams_and_counts_them() {
+        let network = MemoryNetwork::new();
+        let (server, mut client) = pair(&network).await;
+        for _ in 0..DATAGRAM_QUEUE + 3 {
+            client.send_to(b"x", server.local()).await.unwrap();
+        }
+        assert_eq!(server.counters().kernel_dropped, 3);
+    }
+
+    #[tokio::test]
+    async fn a_peer_elsewhere_is_not_answered_with_more_than_it_sent() {
+        let network = MemoryNetwork::new();
+        let (mut server, mut client) = pair(&network).await;
+        client.send_to(b"abc", server.local()).await.unwrap();
+        let mut batch = Batch::with_slots(8, 64);
+        server.receive(&mut batch).await.unwrap();
+        batch.reply(0, b"abcd");
+        batch.reply(0, b"cba");
+        server.send(&mut batch).await.unwrap();
+        let mut heard = Vec::new();
+        client.receive_from(&mut heard).await.unwrap();
+        assert_eq!(heard, b"cba");
+        assert_eq!(server.counters().amplification_refused, 1);
+    }
+
+    #[tokio::test]
+    async fn a_socket_at_all_addresses_answers_from_the_one_that_was_called() {
+        let network = MemoryNetwork::new();
+        let options = BindOptions::default();
+        let all = endpoint("0.0.0.0:7");
+        let mut server = network.bind(&all, &options).await.unwrap();
+        let mut client = network
+            .bind(&endpoint("192.0.2.9:0"), &options)
+            .await
+            .unwrap();
+        let called = endpoint("192.0.2.5:7");
+        client.send_to(b"?", &called).await.unwrap();
+        let mut batch = Batch::with_slots(8, 64);
+        server.receive(&mut batch).await.unwrap();
+        batch.reply_in_place(0);
+        server.send(&mut batch).await.unwrap();
+        let from = client.receive_from(&mut Vec::new()).await.unwrap();
+        assert_eq!(from, called);
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_is_free_again_once_its_socket_is_gone() {
+        let network = MemoryNetwork::new();
+        let at = endpoint("192.0.2.1:7");
+        let options = BindOptions::default();
+        let first = network.bind(&at, &options).await.unwrap();
+        let error = network.bind(&at, &options).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        network.bind(&at, &options).await.unwrap();
+
+        let mut client = network
+            .bind(&endpoint("192.0.2.9:0"), &options)
+            .await
+            .unwrap();
+        let nobody = endpoint("192.0.2.1:8");
+        client.connect(&nobody).unwrap();
+        client.send_to(b"?", &nobody).await.unwrap();
+        let error = client.receive_from(&mut Vec::new()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+}

@@ -14,17 +14,25 @@
 //! that look. Both hold: recvmmsg returns fewer than asked only because it met
 //! the end of the queue, and tokio's guard, which was made before the look, clears
 //! nothing if an event came in since it was made.
+//!
+//! A watched socket costs something for every datagram that *leaves* it, because
+//! the kernel wakes the watcher to say that there is room again, even if nobody
+//! asked for that (sock_wfree in the kernel's net/core/sock.c). Measured, it is 5 %
+//! of the time of an echo. So a busy socket is not watched: it is looked at again
+//! and again, and only when nothing is there it is watched and waited for. A
+//! second watch, for room or for errors, exists only while it is waited for.
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
-use super::mmsg::{self, Destination, Headers, PacketInfo, register};
+use super::mmsg::{self, Destination, Headers, PacketInfo, Received, Watch, register};
 use super::unix::{self, SocketFile};
 use super::{unix_address, unix_endpoint};
 use crate::datagram::{Batch, BufferSize, DatagramIo, Datagrams};
@@ -164,37 +172,19 @@ enum Kind {
     Unix,
 }
 
-/// What a socket is watched for: datagrams, and on Linux errors that come back, as
-/// [`wake_for_errors`] makes them visible.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const RECEIVABLE: Interest = Interest::READABLE.add(Interest::PRIORITY);
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const RECEIVABLE: Interest = Interest::READABLE;
+/// From this many datagrams in one look on, a socket is busy.
+const BUSY: usize = 8;
 
-/// Makes an error that comes back for a datagram wake whoever waits to receive.
-///
-/// epoll reports an error by itself as EPOLLERR, which tokio does not take for
-/// readable; with this option (Linux 3.11, socket(7)) EPOLLPRI comes with it.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn wake_for_errors(socket: &Socket) -> io::Result<()> {
-    mmsg::set_option(socket.as_fd(), libc::SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1)
-}
-
-/// asm-generic/socket.h; libc does not have it for every architecture.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const SO_SELECT_ERR_QUEUE: libc::c_int = 45;
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn wake_for_errors(_: &Socket) -> io::Result<()> {
-    Ok(())
-}
+type Waiting = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 struct OsDatagrams {
-    /// Watched for datagrams only. Watched for room as well, it would make the
-    /// kernel report every single datagram that has left.
-    socket: AsyncFd<Socket>,
-    /// The same socket watched for room, while there is none.
-    writable: Option<AsyncFd<Socket>>,
+    socket: Arc<Socket>,
+    /// Reports the arrival of datagrams, unless the socket is busy.
+    arrivals: Option<Watch>,
+    /// Waits for an error to come back, once the socket is connected.
+    error: Option<Waiting>,
+    /// Reports that there is room to send, while there is none.
+    room: Option<Watch>,
     kind: Kind,
     info: PacketInfo,
     destination: Destination,
@@ -209,9 +199,12 @@ impl OsDatagrams {
         info: PacketInfo,
         file: Option<SocketFile>,
     ) -> io::Result<Self> {
+        let socket = Arc::new(socket);
         Ok(OsDatagrams {
-            socket: register(socket, RECEIVABLE)?,
-            writable: None,
+            arrivals: Some(register(Arc::clone(&socket), Interest::READABLE)?),
+            socket,
+            error: None,
+            room: None,
             kind,
             info,
             destination: Destination::Named,
@@ -220,15 +213,81 @@ impl OsDatagrams {
         })
     }
 
-    /// Whether recvmmsg returns fewer datagrams than asked only at the end of
-    /// the queue. A connected socket also stops at an error that came back, and
-    /// keeps it for the next call.
-    fn short_means_empty(&self) -> bool {
-        self.destination == Destination::Named
+    /// Waits until there may be something to receive, and looks once.
+    fn poll_look(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<Received>> {
+        let Some(watch) = &self.arrivals else {
+            return self.poll_look_unwatched(cx, batch);
+        };
+        let connected = self.destination == Destination::Connected;
+        let Poll::Ready(mut guard) = watch.poll_read_ready(cx)? else {
+            if connected {
+                ready!(self.poll_error(cx))?;
+                return Poll::Ready(self.look(batch));
+            }
+            return Poll::Pending;
+        };
+        let looked = self.headers.receive(self.socket.as_fd(), batch, self.info);
+        let empty = match &looked {
+            // A connected socket also stops at an error that came back, and keeps
+            // it for the next call.
+            Ok(received) => received.taken < received.asked && !connected,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        if empty {
+            guard.clear_ready();
+        }
+        if looked.as_ref().is_ok_and(|looked| looked.taken >= BUSY) && !connected {
+            self.arrivals = None;
+        }
+        Poll::Ready(looked)
+    }
+
+    /// Looks without having waited, and has the socket watched again if nothing
+    /// is there. What came since the look is then reported at once (epoll_ctl(2)).
+    fn poll_look_unwatched(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut Batch,
+    ) -> Poll<io::Result<Received>> {
+        // Waiting for readiness would have let other tasks have their turn.
+        let turn = ready!(tokio::task::coop::poll_proceed(cx));
+        let looked = self.look(batch);
+        match &looked {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.watch()?,
+            _ => turn.made_progress(),
+        }
+        Poll::Ready(looked)
+    }
+
+    fn look(&mut self, batch: &mut Batch) -> io::Result<Received> {
+        self.headers.receive(self.socket.as_fd(), batch, self.info)
+    }
+
+    fn watch(&mut self) -> io::Result<()> {
+        let socket = Arc::clone(&self.socket);
+        self.arrivals = Some(register(socket, Interest::READABLE)?);
+        Ok(())
+    }
+
+    /// Waits for an error to come back. It makes a socket ready for errors
+    /// (`EPOLLERR`) and not for reading.
+    fn poll_error(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let waiting = self.error.get_or_insert_with(|| {
+            let socket = self.socket.try_clone();
+            Box::pin(async move {
+                let socket = register(Arc::new(socket?), Interest::READABLE)?;
+                // Cleared before the look that follows, so nothing is lost.
+                socket.ready(Interest::ERROR).await?.clear_ready();
+                Ok(())
+            })
+        });
+        let outcome = ready!(waiting.as_mut().poll(cx));
+        self.error = None;
+        Poll::Ready(outcome)
     }
 
     fn send_now(&mut self, batch: &Batch) -> io::Result<usize> {
-        let socket = self.socket.get_ref().as_fd();
+        let socket = self.socket.as_fd();
         self.headers.send(socket, batch, self.destination)
     }
 
@@ -240,7 +299,7 @@ impl OsDatagrams {
             outcome => return Poll::Ready(outcome),
         }
         let outcome = ready!(self.poll_send_when_writable(cx, batch));
-        self.writable = None;
+        self.room = None;
         Poll::Ready(outcome)
     }
 
@@ -249,11 +308,11 @@ impl OsDatagrams {
         cx: &mut Context<'_>,
         batch: &Batch,
     ) -> Poll<io::Result<usize>> {
-        let writable = match &self.writable {
+        let writable = match &self.room {
             Some(writable) => writable,
             None => {
-                let socket = self.socket.get_ref().try_clone()?;
-                self.writable.insert(register(socket, Interest::WRITABLE)?)
+                let socket = Arc::new(self.socket.try_clone()?);
+                self.room.insert(register(socket, Interest::WRITABLE)?)
             }
         };
         loop {
@@ -278,22 +337,12 @@ impl OsDatagrams {
 
 impl DatagramIo for OsDatagrams {
     fn poll_receive(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
-        let short_means_empty = self.short_means_empty();
         loop {
-            let mut guard = ready!(self.socket.poll_read_ready(cx))?;
-            let socket = guard.get_inner().as_fd();
-            match self.headers.receive(socket, batch, self.info) {
-                Ok(received) => {
-                    if received.taken < spec() && short_means_empty {
-                        guard.clear_ready();
-                    }
-                    if !batch.is_empty() {
-                        return Poll::Ready(Ok(()));
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+            match ready!(self.poll_look(cx, batch)) {
+                Ok(_) if !batch.is_empty() => return Poll::Ready(Ok(())),
+                Ok(_) => {}
+                Err(error) if is_passing(&error) => {}
                 Err(error) if is_fatal(&error) => return Poll::Ready(Err(error)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     batch.tally_mut().icmp_errors += 1;
                     if self.destination == Destination::Connected {
@@ -321,8 +370,7 @@ impl DatagramIo for OsDatagrams {
     }
 
     fn connect(&mut self, to: &Endpoint) -> io::Result<Endpoint> {
-        let socket = self.socket.get_ref();
-        wake_for_errors(socket)?;
+        let socket = &*self.socket;
         let local = match to {
             Endpoint::Inet(address) => {
                 socket.connect(&(*address).into())?;
@@ -340,8 +388,16 @@ impl DatagramIo for OsDatagrams {
     }
 
     fn kernel_dropped(&self) -> u64 {
-        mmsg::dropped(self.socket.get_ref().as_fd()).map_or(0, u64::from)
+        mmsg::dropped(self.socket.as_fd()).map_or(0, u64::from)
     }
+}
+
+/// Not an error: there was nothing, or a signal came in between.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 /// Errors of the socket, or of the program, not of a datagram: trying again
@@ -353,12 +409,5 @@ fn is_fatal(error: &io::Error) -> bool {
     )
 }
 
-fn spec() -> usize {
-    static S: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *S.get_or_init(|| {
-        std::env::var("SPEC")
-            .ok()
-            .and_then(|s| s.parse().ok())
-            .unwrap_or(64)
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ impl Network for Os {
             (Endpoint::Inet(address), StreamKind::Bytes) => tcp::connect(*address, options).await,
             (Endpoint::Inet(_), StreamKind::Packets) => Err(packets_need_unix()),
             (Endpoint::Unix(name), StreamKind::Bytes) => unix::connect(name, options).await,
-            (Endpoint::Unix(name), StreamKind::Packets) => seqpacket::connect(name).await,
+            (Endpoint::Unix(name), StreamKind::Packets) => seqpacket::connect(name, options).await,
         }
     }
 

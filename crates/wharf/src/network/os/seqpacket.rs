@@ -14,10 +14,10 @@ use socket2::{Domain, MaybeUninitSlice, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::unix::{SocketFile, bind, connect_when_free, listen_on};
+use super::unix::{SocketFile, bind, connect_when_free, listen_on, named};
 use super::{unix_address, unix_endpoint};
 use crate::connection::{Accept, Connection, Listener, OpenShared, Stream};
-use crate::network::{Endpoint, ListenOptions, UnixName};
+use crate::network::{ConnectOptions, Endpoint, ListenOptions, UnixName};
 
 /// A connected SEQPACKET socket.
 pub(crate) struct Seqpacket(AsyncFd<Socket>);
@@ -57,13 +57,14 @@ pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Lis
 }
 
 /// Connects to `name`.
-pub(super) async fn connect(name: &UnixName) -> io::Result<Connection> {
+pub(super) async fn connect(name: &UnixName, options: &ConnectOptions) -> io::Result<Connection> {
     let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
+    let local = named(&socket, options)?;
     socket.set_nonblocking(true)?;
     connect_when_free(&socket, &unix_address(name)?).await?;
     Ok(Connection::over(
         Stream::Packets(Seqpacket::new(socket)?),
-        Endpoint::Unix(UnixName::Unnamed),
+        local,
         Endpoint::Unix(name.clone()),
     ))
 }

@@ -31,11 +31,7 @@ pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Lis
 /// Connects to `name`.
 pub(super) async fn connect(name: &UnixName, options: &ConnectOptions) -> io::Result<Connection> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    let mut local = Endpoint::Unix(UnixName::Unnamed);
-    if let Some(Endpoint::Unix(from)) = &options.from {
-        socket.bind(&unix_address(from)?)?;
-        local = Endpoint::Unix(from.clone());
-    }
+    let local = named(&socket, options)?;
     socket.set_nonblocking(true)?;
     // A Unix connect is done or refused at once; only a full queue makes it wait.
     connect_when_free(&socket, &unix_address(name)?).await?;
@@ -45,6 +41,15 @@ pub(super) async fn connect(name: &UnixName, options: &ConnectOptions) -> io::Re
         local,
         Endpoint::Unix(name.clone()),
     ))
+}
+
+/// Gives a client's socket the name that it was told to have, if any.
+pub(super) fn named(socket: &Socket, options: &ConnectOptions) -> io::Result<Endpoint> {
+    let Some(Endpoint::Unix(from)) = &options.from else {
+        return Ok(Endpoint::Unix(UnixName::Unnamed));
+    };
+    socket.bind(&unix_address(from)?)?;
+    Ok(Endpoint::Unix(from.clone()))
 }
 
 /// Connects a non-blocking socket; while the listener's queue is full

@@ -1,0 +1,35 @@
+# common.sh - what compare.sh and smoke.sh share; sourced from the root folder.
+# shellcheck shell=bash
+
+EXAMPLES=${CARGO_TARGET_DIR:-target}/release/examples
+WHARF=${CARGO_TARGET_DIR:-target}/release/wharf
+
+# CARGO may be a wrapper.
+build() {
+    make -s -C bench/peers >&2
+    ${CARGO:-cargo} build --locked --release --package wharf-cli >&2
+    ${CARGO:-cargo} build --locked --release --package wharf-check --examples >&2
+}
+
+# Whether the command can serve by now; if not, the library's example stands in.
+serves() {
+    [ -x "$WHARF" ] && "$WHARF" serve --help 2>&1 | grep -q serve
+}
+
+# Sets PEERS to the servers of SERVICE as arguments of `compare`, the bare C
+# loops first.
+peers() { # SERVICE
+    local flag=""
+    [ "$1" = echo ] || flag="-u "
+    PEERS=(--tcp "C-epoll=bench/peers/echo_epoll ${flag}0"
+        --udp "C-mmsg=bench/peers/udp_mmsg ${flag}0")
+    if [ "$1" = echo ]; then
+        PEERS+=(--tcp "tokio=$EXAMPLES/tokio_echo 0")
+    fi
+    if serves; then
+        PEERS+=(--tcp "wharf=$WHARF serve $1 tcp:127.0.0.1:{port}"
+            --udp "wharf=$WHARF serve $1 udp:127.0.0.1:{port}")
+    elif [ "$1" = echo ]; then
+        PEERS+=(--tcp "wharf=$EXAMPLES/wharf_echo 0")
+    fi
+}

@@ -1,0 +1,139 @@
+//! What comes out: a table for people, JSON for programs.
+
+use std::fmt::Write;
+
+use wharf_check::load::Report;
+
+use crate::rows::Transport;
+
+/// The reports of one row: per server, one per round.
+pub(crate) type Results = Vec<Vec<Report>>;
+
+pub(crate) fn print_head(transport: Transport, names: &[&str]) {
+    let title = match transport {
+        Transport::Tcp => "TCP",
+        Transport::Udp => "UDP",
+    };
+    let (first, others) = (names[0], &names[1..]);
+    print!("| {title} | {first} /s");
+    for name in others {
+        print!(" | {name} /s | ratio | paired (min–max) | p99 ratio");
+    }
+    print!(" | loss % |\n|---|---");
+    for _ in others {
+        print!("|---|---|---|---");
+    }
+    println!("|---|");
+}
+
+pub(crate) fn print_row(name: &str, results: &Results) {
+    let base = &results[0];
+    let mut line = format!("| {name} | {}", short(median(rates(base))));
+    for other in &results[1..] {
+        let ratio = median(rates(other)) / median(rates(base));
+        let pairs = paired(rates(other), rates(base));
+        let p99 = median(p99s(other)) / median(p99s(base));
+        let (low, high) = spread(&pairs);
+        // Writing to a string cannot fail.
+        let _ = write!(
+            line,
+            " | {} | {ratio:.3} | {:.3} ({low:.2}–{high:.2}) | {p99:.2}",
+            short(median(rates(other))),
+            median(pairs),
+        );
+    }
+    println!("{line} | {} |", losses(results));
+}
+
+/// The share of datagrams lost, per server.
+fn losses(results: &Results) -> String {
+    let loss = |reports: &Vec<Report>| {
+        let all = reports.iter().filter_map(|report| report.datagrams);
+        let (lost, sent) = all.fold((0, 0), |sum, one| (sum.0 + one.lost, sum.1 + one.sent));
+        (sent > 0).then(|| format!("{:.2}", 100.0 * lost as f64 / sent as f64))
+    };
+    let all: Vec<_> = results.iter().filter_map(loss).collect();
+    all.join(", ")
+}
+
+fn rates(reports: &[Report]) -> Vec<f64> {
+    reports.iter().map(Report::messages_per_second).collect()
+}
+
+fn p99s(reports: &[Report]) -> Vec<f64> {
+    reports
+        .iter()
+        .map(|one| one.latency.quantile(0.99).as_secs_f64())
+        .collect()
+}
+
+fn paired(values: Vec<f64>, bases: Vec<f64>) -> Vec<f64> {
+    values
+        .iter()
+        .zip(bases)
+        .map(|(value, base)| value / base)
+        .collect()
+}
+
+fn spread(values: &[f64]) -> (f64, f64) {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(0.0, f64::max);
+    (low, high)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        length if length % 2 == 1 => values[middle],
+        _ => (values[middle - 1] + values[middle]) / 2.0,
+    }
+}
+
+/// A count per second with three digits: `121k`, `1.93M`.
+fn short(rate: f64) -> String {
+    match rate {
+        1e6.. => format!("{:.2}M", rate / 1e6),
+        1e5.. => format!("{:.0}k", rate / 1e3),
+        1e3.. => format!("{:.1}k", rate / 1e3),
+        _ => format!("{rate:.0}"),
+    }
+}
+
+/// Every result as JSON: an array of objects, one per row, server and round.
+pub(crate) fn json(all: &[(&str, Vec<String>, Results)]) -> String {
+    let mut lines = Vec::new();
+    for (row, names, results) in all {
+        for (name, reports) in names.iter().zip(results) {
+            for (round, report) in reports.iter().enumerate() {
+                lines.push(object(row, name, round, report));
+            }
+        }
+    }
+    format!("[\n{}\n]\n", lines.join(",\n"))
+}
+
+fn object(row: &str, name: &str, round: usize, report: &Report) -> String {
+    let micros = |share| report.latency.quantile(share).as_nanos() as f64 / 1e3;
+    let mut text = format!(
+        "  {{\"row\": \"{row}\", \"server\": \"{}\", \"round\": {round}, \
+         \"messages_per_second\": {:.1}, \"bytes_per_second\": {:.1}, \
+         \"p50_us\": {:.1}, \"p99_us\": {:.1}, \"client_cpu_share\": {:.3}",
+        name.escape_default(),
+        report.messages_per_second(),
+        report.bytes_per_second(),
+        micros(0.5),
+        micros(0.99),
+        report.cpu.as_secs_f64() / report.elapsed.as_secs_f64(),
+    );
+    if let Some(all) = report.datagrams {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            ", \"sent\": {}, \"lost\": {}, \"late\": {}, \"duplicated\": {}, \"reordered\": {}",
+            all.sent, all.lost, all.late, all.duplicated, all.reordered
+        );
+    }
+    text + "}"
+}

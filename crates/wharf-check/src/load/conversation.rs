@@ -1,0 +1,377 @@
+//! One connection of a closed loop: what it has sent, and what it is owed.
+//!
+//! ```text
+//!   issue ─▶ unsent bytes ─flush─▶ peer ─receive─▶ verify ─▶ a reply complete ─▶ issue
+//! ```
+//! It knows how many bytes it is owed, so it never reads once more just to hear
+//! that there is nothing: epoll reports the next edge.
+
+use std::collections::VecDeque;
+use std::io;
+
+use super::link::Link;
+use super::meter::{Meter, Phase};
+use super::report::Cause;
+use super::script::{Cursor, SLICE, Script};
+
+/// Replies shorter than this match a wrong place too easily to call one lost.
+const TELLING: usize = 4;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    link: Link,
+    state: State,
+    requests: Cursor,
+    replies: Cursor,
+    /// Bytes of issued messages that are not written yet.
+    unsent: usize,
+    /// Bytes of replies that are owed.
+    owed: usize,
+    /// Bytes of the reply that is being read; 0 between replies.
+    reply_left: usize,
+    reply_number: u64,
+    /// Messages sent together: when, and how many replies are owed.
+    sent: VecDeque<(u64, u64)>,
+    in_flight: usize,
+    /// Messages that this connection may still send.
+    share: u64,
+    opened_at: u64,
+    /// When a reply came last, or was first waited for.
+    moved_at: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Connecting,
+    Open,
+}
+
+/// How a conversation goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It waits for the peer.
+    Waits,
+    /// It has had its share of messages.
+    Finished,
+}
+
+/// Why a conversation failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    pub(super) evidence: String,
+}
+
+impl Failure {
+    fn new(cause: Cause, evidence: String) -> Self {
+        Failure { cause, evidence }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let cause = match (error.kind(), error.raw_os_error()) {
+            (io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound, _) => Cause::Refused,
+            (io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe, _) => Cause::Reset,
+            (io::ErrorKind::TimedOut, _) => Cause::ConnectTimeout,
+            (io::ErrorKind::AddrNotAvailable, _) => Cause::NoSockets,
+            (_, Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS)) => Cause::NoSockets,
+            _ => Cause::Other,
+        };
+        Failure::new(cause, error.to_string())
+    }
+}
+
+/// What is the same for all conversations of a run.
+pub(super) struct Common<'a> {
+    pub(super) script: Script,
+    pub(super) depth: usize,
+    /// Messages per connection; `u64::MAX` if connections stay.
+    pub(super) share: u64,
+    /// [`SLICE`] bytes to read into.
+    pub(super) space: Box<[u8]>,
+    pub(super) meter: Meter<'a>,
+}
+
+impl Conversation {
+    pub(super) fn new(link: Link, begin: (Cursor, Cursor), share: u64, now: u64) -> Self {
+        Conversation {
+            link,
+            state: State::Connecting,
+            requests: begin.0,
+            replies: begin.1,
+            unsent: 0,
+            owed: 0,
+            reply_left: 0,
+            reply_number: 0,
+            sent: VecDeque::new(),
+            in_flight: 0,
+            share,
+            opened_at: now,
+            moved_at: now,
+        }
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        self.state == State::Connecting
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Where the next connection in this place goes on.
+    pub(super) fn cursors(&self) -> (Cursor, Cursor) {
+        (self.requests, self.replies)
+    }
+
+    /// Does all that can be done without waiting.
+    pub(super) fn go_on(&mut self, common: &mut Common<'_>) -> Result<Course, Failure> {
+        if self.state == State::Connecting {
+            self.begin(common)?;
+        } else {
+            self.receive(common)?;
+        }
+        self.flush(&common.script, &mut common.meter)?;
+        Ok(if self.share == 0 && self.in_flight == 0 {
+            Course::Finished
+        } else {
+            Course::Waits
+        })
+    }
+
+    /// Fills the window. Writing is also the test whether the connection is open:
+    /// until then it would block, and afterwards it tells why it is not.
+    pub(super) fn begin(&mut self, common: &mut Common<'_>) -> Result<(), Failure> {
+        if common.meter.phase() == Phase::Opening {
+            if self.link.is_open()? {
+                self.state = State::Open;
+            }
+            return Ok(());
+        }
+        if self.in_flight == 0 {
+            // Where each message has its own connection, opening it is part of the latency.
+            let since = if common.share == 1 {
+                self.opened_at
+            } else {
+                common.meter.now()
+            };
+            self.issue(common.depth, since, common);
+        }
+        self.flush(&common.script, &mut common.meter)
+    }
+
+    /// Sends up to `wanted` more messages, as far as the run and the connection allow.
+    fn issue(&mut self, wanted: usize, now: u64, common: &mut Common<'_>) {
+        let wanted = wanted.min(usize::try_from(self.share).unwrap_or(usize::MAX));
+        let granted = common.meter.allow(wanted);
+        if granted == 0 {
+            return;
+        }
+        for _ in 0..granted {
+            let (request, reply) = common.script.next(&mut self.requests);
+            self.unsent += request;
+            self.owed += reply;
+        }
+        if self.in_flight == 0 {
+            self.moved_at = now;
+        }
+        self.in_flight += granted;
+        if self.share != u64::MAX {
+            self.share -= granted as u64;
+        }
+        self.sent.push_back((now, granted as u64));
+    }
+
+    fn flush(&mut self, script: &Script, meter: &mut Meter<'_>) -> Result<(), Failure> {
+        while self.unsent > 0 {
+            let bytes = script.requests.at(self.requests.at, self.unsent.min(SLICE));
+            match self.link.write(bytes) {
+                Ok(written) => {
+                    self.state = State::Open;
+                    self.unsent -= written;
+                    self.requests.at = script.requests.advance(self.requests.at, written);
+                    meter.bytes(written as u64, 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, common: &mut Common<'_>) -> Result<(), Failure> {
+        loop {
+            let count = match self.link.read(&mut common.space) {
+                Ok(0) => return self.ended(),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            self.verify(&common.space[..count], &common.script)?;
+            common.meter.bytes(0, count as u64);
+            let completed = self.take(count, &common.script);
+            if completed > 0 {
+                let now = common.meter.now();
+                self.account(completed, now, &mut common.meter);
+                self.issue(completed, now, common);
+            }
+            // A read that leaves room has emptied the socket; epoll(7) tells of more.
+            if count < common.space.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ended(&self) -> Result<(), Failure> {
+        let evidence = format!(
+            "after {} replies, with {} owed",
+            self.reply_number, self.in_flight
+        );
+        Err(Failure::new(Cause::Closed, evidence))
+    }
+
+    /// Compares what came with what had to come.
+    fn verify(&self, bytes: &[u8], script: &Script) -> Result<(), Failure> {
+        let due = bytes.len().min(self.owed);
+        if bytes[..due] != *script.replies.at(self.replies.at, due) {
+            return Err(self.explain(&bytes[..due], script));
+        }
+        if bytes.len() > self.owed {
+            let evidence = format!(
+                "{} bytes after reply {}, and none were owed",
+                bytes.len() - due,
+                self.reply_number + self.in_flight as u64
+            );
+            return Err(Failure::new(Cause::Unexpected, evidence));
+        }
+        Ok(())
+    }
+
+    /// Goes on by `count` right bytes; returns how many replies are complete with them.
+    fn take(&mut self, count: usize, script: &Script) -> usize {
+        self.owed -= count;
+        self.replies.at = script.replies.advance(self.replies.at, count);
+        let (mut rest, mut completed) = (count, 0);
+        while rest > 0 {
+            if self.reply_left == 0 {
+                self.reply_left = script.next(&mut self.replies).1;
+            }
+            let part = rest.min(self.reply_left);
+            self.reply_left -= part;
+            rest -= part;
+            completed += usize::from(self.reply_left == 0);
+        }
+        completed
+    }
+
+    fn account(&mut self, completed: usize, now: u64, meter: &mut Meter<'_>) {
+        self.in_flight -= completed;
+        self.reply_number += completed as u64;
+        self.moved_at = now;
+        let mut rest = completed as u64;
+        while let Some((sent, count)) = self.sent.front_mut() {
+            let part = rest.min(*count);
+            meter.replies(now, *sent, part);
+            *count -= part;
+            rest -= part;
+            if *count > 0 {
+                return;
+            }
+            self.sent.pop_front();
+            if rest == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Why `bytes` do not match: a reply was left out, or bytes of it are wrong.
+    fn explain(&self, bytes: &[u8], script: &Script) -> Failure {
+        let due = script.replies.at(self.replies.at, bytes.len());
+        let at = (0..bytes.len())
+            .find(|&at| bytes[at] != due[at])
+            .unwrap_or(0);
+        let (mut cursor, mut begin) = (self.replies, 0);
+        let mut number = self.reply_number + 1;
+        let mut end = match self.reply_left {
+            0 => script.next(&mut cursor).1,
+            left => left,
+        };
+        let mut whole = self.reply_left == 0;
+        while end <= at {
+            (begin, whole) = (end, true);
+            end += script.next(&mut cursor).1;
+            number += 1;
+        }
+        let later = script.replies.advance(self.replies.at, end);
+        if whole && self.is_later_reply(&bytes[begin..], later, cursor, number, script) {
+            return Failure::new(
+                Cause::Lost,
+                format!("reply {number} did not come, a later one did"),
+            );
+        }
+        let within = if whole {
+            at - begin
+        } else {
+            self.reply_read(script) + at
+        };
+        let evidence = format!(
+            "reply {number}, byte {within} is {:#04x} and not {:#04x}",
+            bytes[at], due[at]
+        );
+        Failure::new(Cause::Wrong, evidence)
+    }
+
+    /// How much of the current reply was read before.
+    fn reply_read(&self, script: &Script) -> usize {
+        script.reply_before(self.replies) - self.reply_left
+    }
+
+    /// Whether `bytes` begin one of the replies that are owed after reply `number`.
+    fn is_later_reply(
+        &self,
+        bytes: &[u8],
+        mut at: usize,
+        mut cursor: Cursor,
+        number: u64,
+        script: &Script,
+    ) -> bool {
+        let last = self.reply_number + self.in_flight as u64;
+        for _ in number..last {
+            let length = script.next(&mut cursor).1;
+            let compared = length.min(bytes.len()).min(SLICE);
+            if compared >= TELLING && bytes[..compared] == *script.replies.at(at, compared) {
+                return true;
+            }
+            at = script.replies.advance(at, length);
+        }
+        false
+    }
+
+    /// Whether the peer takes too long, to open the connection or to reply.
+    pub(super) fn overdue(
+        &self,
+        now: u64,
+        connect_timeout: u64,
+        reply_timeout: u64,
+    ) -> Option<Failure> {
+        if self.is_connecting() && now.saturating_sub(self.opened_at) > connect_timeout {
+            let evidence = "the peer did not answer".to_owned();
+            return Some(Failure::new(Cause::ConnectTimeout, evidence));
+        }
+        if self.in_flight > 0 && now.saturating_sub(self.moved_at) > reply_timeout {
+            return Some(self.no_reply());
+        }
+        None
+    }
+
+    /// The failure of a conversation that is owed replies at the end.
+    pub(super) fn no_reply(&self) -> Failure {
+        let evidence = format!(
+            "after {} replies, with {} owed",
+            self.reply_number, self.in_flight
+        );
+        Failure::new(Cause::NoReply, evidence)
+    }
+}

@@ -1,0 +1,338 @@
+//! Phases, counts and latencies of a run.
+//!
+//! ```text
+//!   Opening ─all open, or connect timeout─▶ WarmUp ─time─▶ Measuring ─time or requests─▶ Draining ─▶ done
+//! ```
+//! Nothing is sent while connections open. Draining waits for the replies that
+//! are owed, so that one lost at the very end is seen as well. Times are
+//! nanoseconds since the run began.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::options::{Amount, Options};
+use super::process;
+use super::report::{Cause, Errors, Latency, Report};
+
+/// Time between two looks at deadlines.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Connections are opened; nothing is sent.
+    Opening,
+    /// Traffic that is not measured.
+    WarmUp,
+    /// Traffic that is measured.
+    Measuring,
+    /// The last replies are awaited.
+    Draining,
+    /// It is over.
+    Done,
+}
+
+/// A run at one moment, for a live display.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Snapshot<'a> {
+    /// Where the run is.
+    pub phase: Phase,
+    /// Time since the run began.
+    pub elapsed: Duration,
+    /// Time since the last snapshot.
+    pub interval: Duration,
+    /// Replies in this phase so far.
+    pub messages: u64,
+    /// Replies since the last snapshot.
+    pub interval_messages: u64,
+    /// Bytes of replies in this phase so far.
+    pub received_bytes: u64,
+    /// Latencies since the last snapshot.
+    pub latency: &'a Latency,
+    /// What went wrong so far.
+    pub errors: &'a Errors,
+}
+
+/// Replies and their bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    messages: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
+    connections: u64,
+}
+
+/// The hook of a live display.
+type Progress<'a> = &'a mut dyn FnMut(&Snapshot<'_>) -> ControlFlow<()>;
+
+/// What all engines share.
+pub(super) struct Meter<'a> {
+    began: Instant,
+    phase: Phase,
+    /// When the phase ends at the latest.
+    phase_ends: u64,
+    next_tick: u64,
+    options: &'a Options,
+    late_after: u64,
+    counts: Counts,
+    /// Since the last snapshot.
+    recent: Latency,
+    measured: Latency,
+    errors: Errors,
+    measuring_began: u64,
+    measuring_ended: u64,
+    cpu_at_start: Duration,
+    cpu: Duration,
+    /// Messages that may still be sent while measuring.
+    allowance: u64,
+    /// Messages sent and not answered.
+    in_flight: u64,
+    cut_short: bool,
+    every: u64,
+    next_snapshot: u64,
+    last_snapshot: (u64, u64),
+    progress: Progress<'a>,
+}
+
+/// Nanoseconds, up to 584 years.
+pub(super) fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(options: &'a Options, every: Duration, progress: Progress<'a>) -> Self {
+        let every = nanoseconds(every);
+        Meter {
+            began: Instant::now(),
+            phase: Phase::Opening,
+            phase_ends: nanoseconds(options.connect_timeout),
+            next_tick: 0,
+            options,
+            late_after: options.late_after.map_or(u64::MAX, nanoseconds),
+            counts: Counts::default(),
+            recent: Latency::new(),
+            measured: Latency::new(),
+            errors: Errors::default(),
+            measuring_began: 0,
+            measuring_ended: 0,
+            cpu_at_start: Duration::ZERO,
+            cpu: Duration::ZERO,
+            allowance: u64::MAX,
+            in_flight: 0,
+            cut_short: false,
+            every,
+            next_snapshot: every,
+            last_snapshot: (0, 0),
+            progress,
+        }
+    }
+
+    /// Nanoseconds since the run began.
+    pub(super) fn now(&self) -> u64 {
+        nanoseconds(self.began.elapsed())
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// How long the engine may wait for events.
+    pub(super) fn patience(&self) -> Duration {
+        TICK
+    }
+
+    /// Ends the opening phase; the engine then starts every connection.
+    pub(super) fn opened(&mut self, now: u64) {
+        if self.phase == Phase::Opening {
+            self.enter(Phase::WarmUp, now, self.options.warm_up);
+            self.update(now);
+        }
+    }
+
+    /// How many of `wanted` messages may be sent now; they are then in flight.
+    pub(super) fn allow(&mut self, wanted: usize) -> usize {
+        let granted = match self.phase {
+            Phase::WarmUp => wanted as u64,
+            Phase::Measuring => (wanted as u64).min(self.allowance),
+            Phase::Opening | Phase::Draining | Phase::Done => 0,
+        };
+        if self.phase == Phase::Measuring && self.allowance != u64::MAX {
+            self.allowance -= granted;
+        }
+        self.in_flight += granted;
+        granted as usize
+    }
+
+    /// `count` right replies came at `now` to messages sent at `sent`.
+    pub(super) fn replies(&mut self, now: u64, sent: u64, count: u64) {
+        self.in_flight -= count;
+        let took = now.saturating_sub(sent);
+        if took > self.late_after {
+            let late = Duration::from_nanos(took);
+            self.fail(Cause::Late, || format!("after {late:.1?}"));
+        }
+        // A run of so many requests leaves out what the warm-up had sent.
+        let counts = match self.options.amount {
+            Amount::Time(_) => true,
+            Amount::Requests { .. } => sent >= self.measuring_began,
+        };
+        if counts && self.phase != Phase::Draining {
+            self.counts.messages += count;
+            self.recent.record(took, count);
+        }
+    }
+
+    /// `count` messages in flight are given up.
+    pub(super) fn abandon(&mut self, count: usize) {
+        self.in_flight -= count as u64;
+    }
+
+    /// `count` messages that were allowed are not sent after all.
+    pub(super) fn give_back(&mut self, count: usize) {
+        self.abandon(count);
+        if self.phase == Phase::Measuring {
+            self.allowance = self.allowance.saturating_add(count as u64);
+        }
+    }
+
+    pub(super) fn bytes(&mut self, sent: u64, received: u64) {
+        if self.phase != Phase::Draining {
+            self.counts.sent_bytes += sent;
+            self.counts.received_bytes += received;
+        }
+    }
+
+    pub(super) fn connection_ended(&mut self) {
+        if self.phase != Phase::Draining {
+            self.counts.connections += 1;
+        }
+    }
+
+    /// Counts an error; too many end the run.
+    pub(super) fn fail(&mut self, cause: Cause, evidence: impl FnOnce() -> String) {
+        self.errors.add(cause, evidence);
+        if self.errors.total() >= self.options.errors_at_most {
+            self.cut_short = true;
+        }
+    }
+
+    /// Whether the run ends before its time.
+    pub(super) fn was_cut_short(&self) -> bool {
+        self.cut_short
+    }
+
+    /// Ends the run early.
+    pub(super) fn stop(&mut self) {
+        self.cut_short = true;
+    }
+
+    /// Goes on to the next phase if it is time. To be called often: it is cheap.
+    ///
+    /// Returns whether the engine is to look at its connections' deadlines.
+    pub(super) fn update(&mut self, now: u64) -> bool {
+        if self.cut_short && self.phase != Phase::Done {
+            self.end_measuring(now);
+            self.phase = Phase::Done;
+        }
+        self.change_phase(now);
+        if now < self.next_tick {
+            return false;
+        }
+        self.next_tick = now + nanoseconds(TICK);
+        self.show(now);
+        true
+    }
+
+    fn change_phase(&mut self, now: u64) {
+        let over = now >= self.phase_ends;
+        match self.phase {
+            Phase::Opening if over => self.opened(now),
+            Phase::WarmUp if over => self.start_measuring(now),
+            Phase::Measuring if over || self.requests_done() => {
+                self.end_measuring(now);
+                self.enter(Phase::Draining, now, self.options.reply_timeout);
+                self.change_phase(now);
+            }
+            Phase::Draining if over || self.in_flight == 0 => self.phase = Phase::Done,
+            _ => {}
+        }
+    }
+
+    fn requests_done(&self) -> bool {
+        // Answers to the warm-up may still be on their way; waiting for them as
+        // well costs one round trip.
+        self.allowance == 0 && self.in_flight == 0
+    }
+
+    fn enter(&mut self, phase: Phase, now: u64, lasts: Duration) {
+        self.phase = phase;
+        self.phase_ends = now.saturating_add(nanoseconds(lasts));
+    }
+
+    fn start_measuring(&mut self, now: u64) {
+        let lasts = match self.options.amount {
+            Amount::Time(time) => time,
+            Amount::Requests { count, at_most } => {
+                self.allowance = count;
+                at_most
+            }
+        };
+        self.enter(Phase::Measuring, now, lasts);
+        self.counts = Counts::default();
+        self.recent.clear();
+        self.measured.clear();
+        self.last_snapshot.1 = 0;
+        self.measuring_began = now;
+        self.cpu_at_start = process::thread_cpu();
+    }
+
+    fn end_measuring(&mut self, now: u64) {
+        if self.phase == Phase::Measuring {
+            self.measuring_ended = now;
+            self.cpu = process::thread_cpu().saturating_sub(self.cpu_at_start);
+        }
+    }
+
+    fn show(&mut self, now: u64) {
+        if now < self.next_snapshot {
+            return;
+        }
+        self.next_snapshot = now.saturating_add(self.every);
+        let (shown_at, shown) =
+            std::mem::replace(&mut self.last_snapshot, (now, self.counts.messages));
+        let snapshot = Snapshot {
+            phase: self.phase,
+            elapsed: Duration::from_nanos(now),
+            interval: Duration::from_nanos(now - shown_at),
+            messages: self.counts.messages,
+            interval_messages: self.counts.messages.saturating_sub(shown),
+            received_bytes: self.counts.received_bytes,
+            latency: &self.recent,
+            errors: &self.errors,
+        };
+        let go_on = (self.progress)(&snapshot);
+        self.measured.absorb(&mut self.recent);
+        if go_on.is_break() {
+            self.stop();
+        }
+    }
+
+    /// The result, without what only datagrams have.
+    pub(super) fn report(mut self) -> Report {
+        self.measured.absorb(&mut self.recent);
+        let elapsed = self.measuring_ended.saturating_sub(self.measuring_began);
+        Report {
+            elapsed: Duration::from_nanos(elapsed),
+            messages: self.counts.messages,
+            sent_bytes: self.counts.sent_bytes,
+            received_bytes: self.counts.received_bytes,
+            connections: self.counts.connections,
+            latency: self.measured,
+            errors: self.errors,
+            datagrams: None,
+            cpu: self.cpu,
+            cut_short: self.cut_short,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What a run found.
+
+use std::fmt;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// The result of a run. Everything but [`Report::errors`] is about the measured
+/// time alone, without warm-up.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// How long was measured.
+    pub elapsed: Duration,
+    /// Replies that came and were right.
+    pub messages: u64,
+    /// Bytes sent.
+    pub sent_bytes: u64,
+    /// Bytes received, all of them right.
+    pub received_bytes: u64,
+    /// Connections that ended in order after their share of messages (churn).
+    pub connections: u64,
+    /// From sending a message to the last byte of its reply; from connect(2)
+    /// where each connection carries one message.
+    pub latency: Latency,
+    /// What went wrong, by cause, warm-up and end of the run included.
+    pub errors: Errors,
+    /// What became of the datagrams, over UDP.
+    pub datagrams: Option<Datagrams>,
+    /// Processor time of the engine's thread. Close to [`Report::elapsed`], the
+    /// engine may be the bottleneck; a closed loop against a server on another
+    /// core can come there without being one.
+    pub cpu: Duration,
+    /// Whether the run ended before its time: too many errors, or it was stopped.
+    pub cut_short: bool,
+}
+
+impl Report {
+    /// Right replies per second.
+    pub fn messages_per_second(&self) -> f64 {
+        per_second(self.messages, self.elapsed)
+    }
+
+    /// Bytes received per second.
+    pub fn bytes_per_second(&self) -> f64 {
+        per_second(self.received_bytes, self.elapsed)
+    }
+}
+
+fn per_second(count: u64, time: Duration) -> f64 {
+    if time.is_zero() {
+        return 0.0;
+    }
+    count as f64 / time.as_secs_f64()
+}
+
+/// How long replies took.
+#[derive(Clone, Debug)]
+pub struct Latency(Histogram<u64>);
+
+/// Longer latencies count as this long: 100 s.
+const LATENCY_MAX: u64 = 100_000_000_000;
+
+impl Latency {
+    pub(super) fn new() -> Self {
+        // Fails for bounds in the wrong order and for more than five digits only.
+        Latency(Histogram::new_with_bounds(1, LATENCY_MAX, 3).expect("constant, valid bounds"))
+    }
+
+    pub(super) fn record(&mut self, nanoseconds: u64, count: u64) {
+        self.0.saturating_record_n(nanoseconds.max(1), count);
+    }
+
+    /// Adds all of `other` and empties it.
+    pub(super) fn absorb(&mut self, other: &mut Latency) {
+        // Fails only if `other` reaches further, and both have the same bounds.
+        let _ = self.0.add(&other.0);
+        other.0.reset();
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    /// The latency that this share of all replies does not exceed; 0.99 is p99.
+    pub fn quantile(&self, share: f64) -> Duration {
+        Duration::from_nanos(self.0.value_at_quantile(share))
+    }
+
+    /// The longest.
+    pub fn max(&self) -> Duration {
+        Duration::from_nanos(self.0.max())
+    }
+
+    /// The mean.
+    pub fn mean(&self) -> Duration {
+        Duration::from_nanos(self.0.mean() as u64)
+    }
+
+    /// All of it: nanoseconds, three significant digits, 100 s at most.
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.0
+    }
+}
+
+/// What became of the datagrams of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Datagrams {
+    /// Sent.
+    pub sent: u64,
+    /// Answered, first replies only.
+    pub answered: u64,
+    /// Without a reply after [`Options::loss_timeout`](super::Options::loss_timeout),
+    /// and not counted as late.
+    pub lost: u64,
+    /// Answered after that time.
+    pub late: u64,
+    /// Replies to datagrams that had a reply already.
+    pub duplicated: u64,
+    /// First replies that came after the reply to a later datagram.
+    pub reordered: u64,
+    /// The receive buffer that the kernel granted each flow, in bytes.
+    pub receive_buffer: usize,
+}
+
+/// Why something failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The connection was refused: nobody listens there.
+    Refused,
+    /// The connection did not open in time.
+    ConnectTimeout,
+    /// No local port or descriptor was left for another connection.
+    NoSockets,
+    /// A byte of a reply was not what it had to be.
+    Wrong,
+    /// A reply was left out: the reply to a later message came in its place.
+    Lost,
+    /// More came than was asked for.
+    Unexpected,
+    /// No reply in time.
+    NoReply,
+    /// A right reply, but slower than [`Options::late_after`](super::Options::late_after).
+    Late,
+    /// The peer ended the connection while it owed replies.
+    Closed,
+    /// The peer reset the connection.
+    Reset,
+    /// Another error of the operating system.
+    Other,
+}
+
+const CAUSES: [(Cause, &str); 11] = [
+    (Cause::Refused, "connection refused"),
+    (Cause::ConnectTimeout, "connect timed out"),
+    (Cause::NoSockets, "no local socket left"),
+    (Cause::Wrong, "wrong reply"),
+    (Cause::Lost, "lost reply"),
+    (Cause::Unexpected, "unexpected bytes"),
+    (Cause::NoReply, "no reply in time"),
+    (Cause::Late, "late reply"),
+    (Cause::Closed, "closed with replies owed"),
+    (Cause::Reset, "connection reset"),
+    (Cause::Other, "other error"),
+];
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(CAUSES[*self as usize].1)
+    }
+}
+
+/// Errors by cause, each with the evidence of its first case.
+#[derive(Clone, Debug, Default)]
+pub struct Errors([(u64, Option<String>); CAUSES.len()]);
+
+impl Errors {
+    pub(super) fn add(&mut self, cause: Cause, evidence: impl FnOnce() -> String) {
+        let (count, first) = &mut self.0[cause as usize];
+        *count += 1;
+        if first.is_none() {
+            *first = Some(evidence());
+        }
+    }
+
+    /// How often this went wrong.
+    pub fn count(&self, cause: Cause) -> u64 {
+        self.0[cause as usize].0
+    }
+
+    /// How much went wrong in all.
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(|(count, _)| count).sum()
+    }
+
+    /// Whether nothing went wrong.
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// Every cause that occurred, how often, and the first case in words.
+    pub fn iter(&self) -> impl Iterator<Item = (Cause, u64, &str)> {
+        CAUSES
+            .iter()
+            .zip(&self.0)
+            .filter(|(_, (count, _))| *count > 0)
+            .map(|((cause, _), (count, first))| (*cause, *count, first.as_deref().unwrap_or("")))
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("no errors");
+        }
+        for (place, (cause, count, first)) in self.iter().enumerate() {
+            let comma = if place > 0 { "; " } else { "" };
+            write!(f, "{comma}{count} × {cause} (first: {first})")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_has_its_own_words() {
+        for (place, (cause, _)) in CAUSES.iter().enumerate() {
+            assert_eq!(*cause as usize, place);
+        }
+    }
+
+    #[test]
+    fn errors_tell_the_first_case() {
+        let mut errors = Errors::default();
+        errors.add(Cause::Reset, || "connection 3".into());
+        errors.add(Cause::Reset, || "connection 4".into());
+        assert_eq!(
+            errors.to_string(),
+            "2 × connection reset (first: connection 3)"
+        );
+    }
+}

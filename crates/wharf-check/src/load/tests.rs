@@ -1,0 +1,477 @@
+//! The engine against servers that answer rightly, and against planted faults.
+
+use super::*;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
+
+fn options(target: Target) -> Options {
+    let mut options = Options::new(target);
+    options.warm_up = Duration::ZERO;
+    options.amount = requests(200);
+    options.connect_timeout = Duration::from_secs(2);
+    options.reply_timeout = Duration::from_secs(2);
+    options.errors_at_most = 3;
+    options
+}
+
+fn requests(count: u64) -> Amount {
+    Amount::Requests {
+        count,
+        at_most: Duration::from_secs(10),
+    }
+}
+
+/// A TCP server with a thread per connection, until the test process ends.
+fn tcp(serve: impl Fn(TcpStream) + Send + Clone + 'static) -> Target {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (serve, stream) = (serve.clone(), stream.unwrap());
+            thread::spawn(move || serve(stream));
+        }
+    });
+    Target::Tcp(at)
+}
+
+/// Echoes messages of 64 bytes after `change`; `None` sends nothing for it.
+fn echo_with(
+    change: impl Fn(usize, Vec<u8>) -> Option<Vec<u8>> + Send + Clone + 'static,
+) -> Target {
+    tcp(move |mut stream| {
+        let mut message = vec![0; 64];
+        for number in 1.. {
+            if stream.read_exact(&mut message).is_err() {
+                return;
+            }
+            if let Some(reply) = change(number, message.clone()) {
+                // The engine may have hung up on a wrong reply.
+                let _ = stream.write_all(&reply);
+            }
+        }
+    })
+}
+
+/// An echo on tokio, in a thread of its own.
+fn tokio_echo() -> SocketAddr {
+    let (tell, told) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let (mut input, mut output) = stream.split();
+                    let _ = tokio::io::copy(&mut input, &mut output).await;
+                });
+            }
+        });
+    });
+    told.recv().unwrap()
+}
+
+fn only(report: &Report, cause: Cause) {
+    assert!(report.errors.count(cause) > 0, "{}", report.errors);
+    assert_eq!(
+        report.errors.count(cause),
+        report.errors.total(),
+        "{}",
+        report.errors
+    );
+}
+
+#[test]
+fn every_reply_of_a_right_server_is_counted() {
+    let mut options = options(Target::Tcp(tokio_echo()));
+    for (connections, depth, size) in [(1, 1, 1), (10, 1, 64), (7, 16, 100), (3, 2, 300_000)] {
+        options.connections = connections;
+        options.pacing = Pacing::Closed { depth };
+        options.messages = Messages::Size(size);
+        let report = run(&options).unwrap();
+        assert!(report.errors.is_empty(), "{}", report.errors);
+        assert_eq!(report.messages, 200);
+        assert_eq!(report.sent_bytes, 200 * size as u64);
+        assert_eq!(report.received_bytes, 200 * size as u64);
+        assert_eq!(report.latency.histogram().len(), 200);
+        assert!(report.latency.quantile(0.5) > Duration::ZERO);
+    }
+}
+
+#[test]
+fn a_run_by_time_takes_that_long() {
+    let mut options = options(Target::Tcp(tokio_echo()));
+    options.connections = 5;
+    options.warm_up = Duration::from_millis(50);
+    options.amount = Amount::Time(Duration::from_millis(200));
+    let report = run(&options).unwrap();
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    assert!(report.messages > 0 && !report.cut_short);
+    assert!(
+        (200..1_000).contains(&report.elapsed.as_millis()),
+        "{report:?}"
+    );
+    assert!(report.cpu > Duration::ZERO && report.cpu <= report.elapsed * 2);
+}
+
+#[test]
+fn churn_opens_a_connection_for_each_message() {
+    let mut options = options(Target::Tcp(tokio_echo()));
+    options.connections = 4;
+    options.messages_per_connection = Some(1);
+    let report = run(&options).unwrap();
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    assert_eq!((report.messages, report.connections), (200, 200));
+}
+
+#[test]
+fn unix_sockets_are_loaded_as_well() {
+    let path = std::env::temp_dir().join(format!("wharf-load-{}.sock", std::process::id()));
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || std::io::copy(&mut stream.try_clone().unwrap(), &mut stream));
+        }
+    });
+    let mut options = options(Target::Unix(path.clone()));
+    options.connections = 3;
+    let report = run(&options).unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    assert_eq!(report.messages, 200);
+}
+
+#[test]
+fn upper_case_and_computed_replies_are_expected_as_asked() {
+    let mut options = options(echo_with(|_, message| Some(message.to_ascii_uppercase())));
+    options.expect = Expect::AsciiUpper;
+    assert!(run(&options).unwrap().errors.is_empty());
+    options.expect = Expect::Function(|message| message.to_ascii_uppercase());
+    assert!(run(&options).unwrap().errors.is_empty());
+    options.expect = Expect::Echo;
+    only(&run(&options).unwrap(), Cause::Wrong);
+}
+
+#[test]
+fn a_script_has_requests_and_replies_of_any_length() {
+    let target = tcp(|mut stream| {
+        for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+            // The engine may hang up at any time.
+            let Ok(line) = line else { return };
+            let _ = stream.write_all(format!("{}\n", line.len() + 1).as_bytes());
+        }
+    });
+    let exchange = |request: &str, reply: &str| Exchange {
+        request: request.into(),
+        reply: reply.into(),
+    };
+    let mut options = options(target);
+    options.pacing = Pacing::Closed { depth: 5 };
+    options.messages = Messages::Script(vec![
+        exchange("a\n", "2\n"),
+        exchange("a longer line\n", "14\n"),
+        exchange("\n", "1\n"),
+    ]);
+    let report = run(&options).unwrap();
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    assert_eq!(report.messages, 200);
+    options.messages = Messages::Script(vec![exchange("a\n", "3\n")]);
+    only(&run(&options).unwrap(), Cause::Wrong);
+}
+
+#[test]
+fn a_wrong_byte_is_found_and_named() {
+    let target = echo_with(|number, mut message| {
+        if number == 5 {
+            message[7] ^= 1;
+        }
+        Some(message)
+    });
+    let report = run(&options(target)).unwrap();
+    only(&report, Cause::Wrong);
+    assert!(
+        report.errors.to_string().contains("reply 5, byte 7 is"),
+        "{}",
+        report.errors
+    );
+}
+
+#[test]
+fn a_wrong_byte_in_a_later_piece_of_a_reply_is_named_the_same() {
+    let target = tcp(|mut stream| {
+        let mut message = vec![0; 200_000];
+        while stream.read_exact(&mut message).is_ok() {
+            message[150_000] ^= 1;
+            let _ = stream.write_all(&message);
+        }
+    });
+    let mut options = options(target);
+    options.messages = Messages::Size(200_000);
+    let report = run(&options).unwrap();
+    only(&report, Cause::Wrong);
+    assert!(
+        report
+            .errors
+            .to_string()
+            .contains("reply 1, byte 150000 is"),
+        "{}",
+        report.errors
+    );
+}
+
+#[test]
+fn a_lost_reply_is_told_from_a_wrong_one() {
+    let mut options = options(echo_with(|number, message| {
+        (number != 5).then_some(message)
+    }));
+    options.pacing = Pacing::Closed { depth: 8 };
+    let report = run(&options).unwrap();
+    only(&report, Cause::Lost);
+    assert!(
+        report.errors.to_string().contains("reply 5 did not come"),
+        "{}",
+        report.errors
+    );
+}
+
+#[test]
+fn a_stall_is_no_reply_in_time() {
+    let mut options = options(echo_with(|number, message| (number < 5).then_some(message)));
+    options.reply_timeout = Duration::from_millis(300);
+    let report = run(&options).unwrap();
+    only(&report, Cause::NoReply);
+    assert!(
+        report
+            .errors
+            .to_string()
+            .contains("after 4 replies, with 1 owed"),
+        "{}",
+        report.errors
+    );
+}
+
+#[test]
+fn a_short_stall_is_a_late_reply() {
+    let mut options = options(echo_with(|number, message| {
+        if number == 5 {
+            thread::sleep(Duration::from_millis(250));
+        }
+        Some(message)
+    }));
+    options.late_after = Some(Duration::from_millis(200));
+    let report = run(&options).unwrap();
+    only(&report, Cause::Late);
+    assert_eq!(report.messages, 200);
+    assert!(report.latency.max() >= Duration::from_millis(250));
+}
+
+#[test]
+fn more_than_was_asked_for_is_unexpected() {
+    let report = run(&options(echo_with(|_, mut message| {
+        message.push(b'!');
+        Some(message)
+    })));
+    let report = report.unwrap();
+    only(&report, Cause::Unexpected);
+}
+
+#[test]
+fn a_peer_that_closes_and_one_that_resets_are_told_apart() {
+    let closes = tcp(|mut stream| {
+        let mut message = [0; 64];
+        // All is read, so close(2) sends a FIN.
+        let _ = stream.read_exact(&mut message);
+    });
+    only(&run(&options(closes)).unwrap(), Cause::Closed);
+    let resets = tcp(|mut stream| {
+        // Unread input turns close(2) into a reset.
+        let _ = stream.read_exact(&mut [0; 10]);
+    });
+    only(&run(&options(resets)).unwrap(), Cause::Reset);
+}
+
+#[test]
+fn a_run_against_nobody_ends_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    drop(listener);
+    let mut options = options(Target::Tcp(at));
+    options.connections = 2;
+    let report = run(&options).unwrap();
+    only(&report, Cause::Refused);
+    assert!(report.cut_short && report.messages == 0);
+    options.target = Target::Udp(at);
+    options.errors_at_most = 2;
+    only(&run(&options).unwrap(), Cause::Refused);
+}
+
+#[test]
+fn the_run_can_be_watched_and_stopped() {
+    let mut options = options(Target::Tcp(tokio_echo()));
+    options.amount = Amount::Time(Duration::from_secs(60));
+    let mut seen = Vec::new();
+    let report = run_with(&options, Duration::from_millis(20), &mut |snapshot| {
+        seen.push((
+            snapshot.phase,
+            snapshot.interval_messages,
+            snapshot.latency.histogram().len(),
+        ));
+        if seen.len() < 4 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })
+    .unwrap();
+    assert!(report.cut_short && report.errors.is_empty());
+    let last = seen.last().unwrap();
+    assert_eq!(last.0, Phase::Measuring);
+    assert!(last.1 > 0 && last.1 == last.2, "{seen:?}");
+    let shown: u64 = seen.iter().map(|one| one.1).sum();
+    assert!(report.messages >= shown && report.latency.histogram().len() == report.messages);
+}
+
+/// A UDP server that answers each datagram with what `replies` makes of it.
+fn udp(mut replies: impl FnMut(usize, Vec<u8>) -> Vec<Vec<u8>> + Send + 'static) -> Target {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut space = vec![0; 65_536];
+        for number in 1.. {
+            let (length, peer) = socket.recv_from(&mut space).unwrap();
+            for reply in replies(number, space[..length].to_vec()) {
+                socket.send_to(&reply, peer).unwrap();
+            }
+        }
+    });
+    Target::Udp(at)
+}
+
+fn datagrams(target: Target) -> (Report, Datagrams) {
+    let mut options = options(target);
+    options.pacing = Pacing::Closed { depth: 16 };
+    options.loss_timeout = Duration::from_millis(500);
+    let report = run(&options).unwrap();
+    let counts = report.datagrams.unwrap();
+    assert!(counts.receive_buffer > 0);
+    assert_eq!(
+        counts.sent,
+        counts.answered + counts.lost + counts.late,
+        "{counts:?}"
+    );
+    (report, counts)
+}
+
+#[test]
+fn every_datagram_of_a_right_server_is_accounted_for() {
+    let (report, counts) = datagrams(udp(|_, datagram| vec![datagram]));
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    assert_eq!(
+        (report.messages, counts.answered, counts.lost),
+        (200, 200, 0)
+    );
+    assert_eq!(
+        (counts.late, counts.duplicated, counts.reordered),
+        (0, 0, 0)
+    );
+}
+
+#[test]
+fn many_flows_of_long_datagrams_in_upper_case() {
+    let mut options = options(udp(|_, datagram| vec![datagram.to_ascii_uppercase()]));
+    // What is in flight fits the server's default receive buffer of 208 KiB.
+    options.connections = 4;
+    options.loss_timeout = Duration::from_secs(1);
+    options.messages = Messages::Size(9_000);
+    options.expect = Expect::AsciiUpper;
+    let report = run(&options).unwrap();
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    assert_eq!(report.messages, 200, "{:?}", report.datagrams);
+}
+
+#[test]
+fn lost_duplicated_and_reordered_datagrams_are_counted() {
+    let (_, lost) = datagrams(udp(|number, datagram| match number {
+        50 => vec![],
+        _ => vec![datagram],
+    }));
+    assert_eq!((lost.answered, lost.lost, lost.duplicated), (199, 1, 0));
+
+    let (_, twice) = datagrams(udp(|number, datagram| match number {
+        50 => vec![datagram.clone(), datagram],
+        _ => vec![datagram],
+    }));
+    assert_eq!((twice.answered, twice.lost, twice.duplicated), (200, 0, 1));
+
+    let mut kept = None;
+    let (_, swapped) = datagrams(udp(move |number, datagram| match number {
+        50 => {
+            kept = Some(datagram);
+            vec![]
+        }
+        _ => std::iter::once(datagram).chain(kept.take()).collect(),
+    }));
+    assert_eq!(
+        (swapped.answered, swapped.lost, swapped.reordered),
+        (200, 0, 1)
+    );
+}
+
+#[test]
+fn a_wrong_datagram_is_found_and_named() {
+    let (report, counts) = datagrams(udp(|number, mut datagram| {
+        if number == 50 {
+            datagram[20] ^= 1;
+        }
+        vec![datagram]
+    }));
+    only(&report, Cause::Wrong);
+    assert!(
+        report.errors.to_string().contains("byte 20 is"),
+        "{}",
+        report.errors
+    );
+    assert_eq!(counts.lost, 1);
+}
+
+#[test]
+fn idle_connections_are_held_and_their_memory_is_read() {
+    let mut options = IdleOptions::new(Target::Tcp(tokio_echo()), 20);
+    options.hold = Duration::from_millis(10);
+    options.server = Some(std::process::id());
+    let report = hold(&options).unwrap();
+    assert_eq!(
+        (report.open, report.closed, report.failure.as_deref()),
+        (20, 0, None)
+    );
+    assert!(report.bytes_per_connection().is_some());
+
+    options.target = tcp(|mut stream| {
+        let mut byte = [0; 64];
+        let count = stream.read(&mut byte).unwrap();
+        stream.write_all(&byte[..count]).unwrap();
+    });
+    options.hold = Duration::from_millis(200);
+    assert_eq!(hold(&options).unwrap().closed, 20);
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    let at = Target::Tcp("127.0.0.1:9".parse().unwrap());
+    let mut none = options(at.clone());
+    none.connections = 0;
+    assert!(matches!(run(&none), Err(LoadError::Option(_))));
+    let mut small = options(Target::Udp("127.0.0.1:9".parse().unwrap()));
+    small.messages = Messages::Size(7);
+    assert!(run(&small).unwrap_err().to_string().contains("8 to 65,507"));
+    let mut empty = options(at);
+    empty.messages = Messages::Script(vec![]);
+    assert!(matches!(run(&empty), Err(LoadError::Option(_))));
+}

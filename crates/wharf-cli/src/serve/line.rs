@@ -1,0 +1,372 @@
+//! One event, owned, as text and as JSON.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use wharf::connection::CloseReason;
+use wharf::server::{ConnectionInfo, Event};
+
+use crate::failure::{visible, words};
+use crate::style::{Style, bytes, count, duration};
+
+/// An event with its time.
+pub(crate) struct Line {
+    pub(crate) at: SystemTime,
+    pub(crate) told: Told,
+}
+
+/// What an event tells.
+pub(crate) enum Told {
+    Listening {
+        service: Arc<str>,
+        scheme: &'static str,
+        local: String,
+        fingerprint: Option<String>,
+    },
+    Opened(Who),
+    Secured {
+        who: Who,
+        tls: String,
+    },
+    Closed {
+        who: Who,
+        reason: CloseReason,
+        detail: Option<String>,
+        received: u64,
+        sent: u64,
+        messages: u64,
+        lasted: Duration,
+    },
+    Refused {
+        service: String,
+        peer: String,
+        reason: CloseReason,
+    },
+    AcceptFailing {
+        service: String,
+        local: String,
+        error: String,
+    },
+    AcceptRecovered {
+        service: String,
+        local: String,
+        failures: u64,
+    },
+    Broken {
+        service: String,
+        local: String,
+        error: String,
+    },
+    Full {
+        cap: usize,
+    },
+    Draining {
+        open: usize,
+    },
+    Note {
+        text: String,
+    },
+    /// What a service itself shows, made fit to be shown by it.
+    Shown {
+        service: Arc<str>,
+        text: String,
+    },
+    Lost {
+        events: u64,
+    },
+}
+
+/// Which connection. Shared, not copied: the serving threads must not pay for text
+/// that only the printer needs.
+pub(crate) struct Who(Arc<ConnectionInfo>);
+
+impl Line {
+    pub(crate) fn now(told: Told) -> Self {
+        Line {
+            at: SystemTime::now(),
+            told,
+        }
+    }
+
+    /// The event of a server; `None` for those that the command does not show.
+    pub(crate) fn of(event: &Event<'_>) -> Option<Line> {
+        let told = match event {
+            Event::Listening { bound } => Told::Listening {
+                service: Arc::clone(&bound.service),
+                scheme: bound.scheme.as_str(),
+                local: bound.local.to_string(),
+                fingerprint: bound.fingerprint.map(|hash| hash.to_string()),
+            },
+            Event::Opened { connection } => Told::Opened(Who(Arc::clone(connection))),
+            Event::Secured { connection, tls } => Told::Secured {
+                who: Who(Arc::clone(connection)),
+                tls: tls.to_string(),
+            },
+            Event::Closed {
+                connection,
+                reason,
+                detail,
+                received,
+                sent,
+                messages,
+                lasted,
+            } => Told::Closed {
+                who: Who(Arc::clone(connection)),
+                reason: *reason,
+                detail: detail.clone(),
+                received: *received,
+                sent: *sent,
+                messages: *messages,
+                lasted: *lasted,
+            },
+            Event::Refused {
+                service,
+                peer,
+                reason,
+            } => Told::Refused {
+                service: (*service).to_owned(),
+                peer: peer.to_string(),
+                reason: *reason,
+            },
+            Event::AcceptFailing {
+                service,
+                local,
+                error,
+            } => Told::AcceptFailing {
+                service: (*service).to_owned(),
+                local: local.to_string(),
+                error: words(error),
+            },
+            Event::AcceptRecovered {
+                service,
+                local,
+                failures,
+            } => Told::AcceptRecovered {
+                service: (*service).to_owned(),
+                local: local.to_string(),
+                failures: *failures,
+            },
+            Event::Broken {
+                service,
+                local,
+                error,
+            } => Told::Broken {
+                service: (*service).to_owned(),
+                local: local.to_string(),
+                error: words(error),
+            },
+            Event::Full { cap } => Told::Full { cap: *cap },
+            Event::Draining { open } => Told::Draining { open: *open },
+            Event::Note { text } => Told::Note {
+                text: (*text).to_owned(),
+            },
+            _ => return None,
+        };
+        Some(Line::now(told))
+    }
+
+    /// The event as a line for people; `since` is when the server started.
+    pub(crate) fn to_text(&self, since: SystemTime, style: Style) -> Option<String> {
+        let passed = self.at.duration_since(since).unwrap_or_default();
+        let time = style.dim(&format!("{:>9.3}s", passed.as_secs_f64()));
+        let text = match &self.told {
+            // The table at the start says it better.
+            Told::Listening { .. } => return None,
+            Told::Shown { service, text } => format!("{} {text}", style.name(service)),
+            Told::Opened(who) => {
+                format!(
+                    "{} opened  {} > {}",
+                    who.label(style),
+                    who.0.peer,
+                    who.0.local
+                )
+            }
+            Told::Secured { who, tls } => format!("{} secured {tls}", who.label(style)),
+            Told::Closed { .. } => self.closed_text(style)?,
+            Told::Refused {
+                service,
+                peer,
+                reason,
+            } => format!(
+                "{} {} {peer}",
+                style.name(service),
+                style.warning(reason.as_str())
+            ),
+            Told::AcceptFailing {
+                service,
+                local,
+                error,
+            } => format!(
+                "{} {} accept at {local} fails: {error}; trying again until it works",
+                style.name(service),
+                style.warning("warning:")
+            ),
+            Told::AcceptRecovered {
+                service,
+                local,
+                failures,
+            } => format!(
+                "{} {} accept at {local} works again after {}",
+                style.name(service),
+                style.good("recovered:"),
+                count(*failures, "failure")
+            ),
+            Told::Broken {
+                service,
+                local,
+                error,
+            } => format!(
+                "{} {} {local} is broken and served no more: {error}",
+                style.name(service),
+                style.error("error:")
+            ),
+            Told::Full { cap } => format!(
+                "{} all {cap} places are taken; new clients wait or are refused",
+                style.warning("full:")
+            ),
+            Told::Draining { open } => {
+                format!("stopping with {}", count(*open as u64, "open connection"))
+            }
+            Told::Note { text } => format!("{} {text}", style.warning("note:")),
+            Told::Lost { events } => format!(
+                "{} {} not shown: stdout is too slow",
+                style.warning("note:"),
+                count(*events, "event")
+            ),
+        };
+        Some(format!("{time}  {text}"))
+    }
+
+    fn closed_text(&self, style: Style) -> Option<String> {
+        let Told::Closed {
+            who,
+            reason,
+            detail,
+            received,
+            sent,
+            messages,
+            lasted,
+        } = &self.told
+        else {
+            return None;
+        };
+        let reason = match reason {
+            CloseReason::PeerClosed | CloseReason::Finished | CloseReason::Drained => {
+                style.good(reason.as_str())
+            }
+            _ => style.warning(reason.as_str()),
+        };
+        let mut text = format!("{} closed  {reason}", who.label(style));
+        if *messages > 0 {
+            text += &format!(", {}", count(*messages, "message"));
+        }
+        text += &format!(
+            ", in {}, out {}, {}",
+            bytes(*received),
+            bytes(*sent),
+            duration(*lasted)
+        );
+        if let Some(detail) = detail {
+            text += &format!(" ({})", visible(detail));
+        }
+        Some(text)
+    }
+
+    /// The event as one JSON object; docs/json.md describes it.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut object = match &self.told {
+            Told::Listening {
+                service,
+                scheme,
+                local,
+                fingerprint,
+            } => {
+                json!({"event": "listening", "service": **service, "transport": scheme, "local": local, "fingerprint": fingerprint})
+            }
+            Told::Opened(who) => who.to_json("opened"),
+            Told::Secured { who, tls } => with(who.to_json("secured"), "tls", json!(tls)),
+            Told::Closed {
+                who,
+                reason,
+                detail,
+                received,
+                sent,
+                messages,
+                lasted,
+            } => {
+                let mut object = who.to_json("closed");
+                for (key, value) in [
+                    ("reason", json!(reason.as_str())),
+                    ("detail", json!(detail)),
+                    ("received_bytes", json!(received)),
+                    ("sent_bytes", json!(sent)),
+                    ("messages", json!(messages)),
+                    ("lasted_seconds", json!(lasted.as_secs_f64())),
+                ] {
+                    object = with(object, key, value);
+                }
+                object
+            }
+            Told::Refused {
+                service,
+                peer,
+                reason,
+            } => {
+                json!({"event": "refused", "service": service, "peer": peer, "reason": reason.as_str()})
+            }
+            Told::AcceptFailing {
+                service,
+                local,
+                error,
+            } => {
+                json!({"event": "accept-failing", "service": service, "local": local, "error": error})
+            }
+            Told::AcceptRecovered {
+                service,
+                local,
+                failures,
+            } => {
+                json!({"event": "accept-recovered", "service": service, "local": local, "failures": failures})
+            }
+            Told::Broken {
+                service,
+                local,
+                error,
+            } => json!({"event": "broken", "service": service, "local": local, "error": error}),
+            Told::Full { cap } => json!({"event": "full", "cap": cap}),
+            Told::Draining { open } => json!({"event": "draining", "open": open}),
+            Told::Note { text } => json!({"event": "note", "text": text}),
+            Told::Shown { service, text } => {
+                json!({"event": "shown", "service": **service, "text": text})
+            }
+            Told::Lost { events } => json!({"event": "lost", "events": events}),
+        };
+        let seconds = self.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        object = with(object, "time", json!(seconds.as_secs_f64()));
+        object
+    }
+}
+
+impl Who {
+    fn label(&self, style: Style) -> String {
+        format!("{} #{}", style.name(&self.0.service), self.0.id)
+    }
+
+    fn to_json(&self, event: &str) -> Value {
+        json!({
+            "event": event,
+            "service": *self.0.service,
+            "connection": self.0.id,
+            "peer": self.0.peer.to_string(),
+            "local": self.0.local.to_string(),
+        })
+    }
+}
+
+fn with(mut object: Value, key: &str, value: Value) -> Value {
+    if let Value::Object(map) = &mut object {
+        map.insert(key.to_owned(), value);
+    }
+    object
+}

@@ -1,0 +1,304 @@
+//! What a `wharf serve` command line means: which services, where, and how.
+
+use std::sync::Arc;
+
+use wharf::address::Address;
+use wharf::datagram::Datagrammed;
+use wharf::framing::{self, Framing, OnTooLong};
+use wharf::network::ListenOptions;
+use wharf::server::{DatagramOptions, Mode, ServeOptions, Server};
+use wharf::service::{AnyService, Framed, Replies};
+use wharf_services::catalog::{Entry, Framed as FramingMeans, catalog};
+use wharf_services::message::{Messages, Shown};
+use wharf_services::upper::Letters;
+use wharf_services::{Chargen, Daytime, Discard, Echo, Exec, Message, Time, Upper};
+
+use super::args::{ServeArgs, ServeMode, WhenTooLong};
+use super::line::{Line, Told};
+use super::printer::Printer;
+use crate::failure::Failure;
+
+/// Everything that is to be served.
+pub(super) struct Plan {
+    places: Vec<Place>,
+    options: ServeOptions,
+    replies: Replies,
+    letters: Letters,
+    framing: Option<(Framing, framing::Limits)>,
+    program: Vec<String>,
+    standard_set: bool,
+}
+
+/// One service at one address.
+struct Place {
+    entry: &'static Entry,
+    address: Address,
+}
+
+impl Plan {
+    /// Reads the arguments.
+    pub(super) fn make(args: &ServeArgs) -> Result<Plan, Failure> {
+        let places = places(args)?;
+        for place in &places {
+            check(place, args)?;
+        }
+        Ok(Plan {
+            places,
+            options: serve_options(args),
+            replies: if args.reply_once {
+                Replies::Once
+            } else {
+                Replies::All
+            },
+            letters: if args.ascii {
+                Letters::Ascii
+            } else {
+                Letters::Unicode
+            },
+            framing: args
+                .frame
+                .clone()
+                .map(|framing| (framing, frame_limits(args))),
+            program: args.program.clone(),
+            standard_set: args.service.is_none(),
+        })
+    }
+
+    /// The one service and its first address.
+    pub(super) fn only(&self) -> Result<(&str, &Address), Failure> {
+        match &self.places[..] {
+            [first, ..] if !self.standard_set => Ok((first.entry.name, &first.address)),
+            _ => Err(Failure::usage("--show needs one service")
+                .cure("wharf serve upper 12000 --show python")),
+        }
+    }
+
+    /// Whether the service prints lines of its own instead of events: the message
+    /// service alone, which looks like the program of the lecture.
+    pub(super) fn shows_its_own_lines(&self) -> bool {
+        !self.standard_set
+            && self
+                .places
+                .iter()
+                .all(|place| place.entry.name == "message")
+    }
+
+    /// Puts every service into `server`.
+    pub(super) fn add_to(&self, mut server: Server, message: &Message) -> Server {
+        for place in &self.places {
+            let name = place.entry.name;
+            let address = place.address.clone();
+            server = if address.scheme.is_datagram() {
+                self.add_datagrams(server, name, address, message)
+            } else {
+                let service = self.stream_service(name, message);
+                server.serve_with(name, address, service, self.options.clone())
+            };
+        }
+        server
+    }
+
+    fn stream_service(&self, name: &str, message: &Message) -> AnyService {
+        let framed = |reply: fn(&[u8], &mut Vec<u8>)| {
+            let (framing, limits) = self.framing.clone()?;
+            let service = Framed::new(framing, reply).limits(limits);
+            Some(AnyService::new(service.replies(self.replies)))
+        };
+        let replies = self.replies;
+        match name {
+            "echo" => framed(wharf_services::echo_reply)
+                .unwrap_or_else(|| AnyService::new(Echo { replies })),
+            "upper" => framed(self.upper_reply()).unwrap_or_else(|| AnyService::new(self.upper())),
+            "message" => AnyService::new(message.clone()),
+            "discard" => AnyService::new(self.discard()),
+            "chargen" => AnyService::new(Chargen),
+            "daytime" => AnyService::new(Daytime),
+            "time" => AnyService::new(Time),
+            _ => AnyService::new(self.exec()),
+        }
+    }
+
+    fn add_datagrams(
+        &self,
+        server: Server,
+        name: &str,
+        address: Address,
+        message: &Message,
+    ) -> Server {
+        let options = DatagramOptions::default();
+        let framed = self.framing.is_some();
+        match name {
+            // A datagram is a message already: a framing adds nothing to its bounds.
+            "echo" => server.serve_datagrams_with(name, address, Echo::default(), options),
+            "upper" if framed => {
+                server.serve_datagrams_with(name, address, Datagrammed(self.upper_reply()), options)
+            }
+            "upper" => server.serve_datagrams_with(name, address, self.upper(), options),
+            "message" => server.serve_datagrams_with(name, address, message.clone(), options),
+            "discard" => server.serve_datagrams_with(name, address, self.discard(), options),
+            "chargen" => server.serve_datagrams_with(name, address, Chargen, options),
+            "daytime" => server.serve_datagrams_with(name, address, Daytime, options),
+            _ => server.serve_datagrams_with(name, address, Time, options),
+        }
+    }
+
+    fn upper(&self) -> Upper {
+        Upper {
+            letters: self.letters,
+            replies: self.replies,
+        }
+    }
+
+    fn upper_reply(&self) -> fn(&[u8], &mut Vec<u8>) {
+        match self.letters {
+            Letters::Ascii => wharf_services::upper_ascii_reply,
+            Letters::Unicode => wharf_services::upper_reply,
+        }
+    }
+
+    fn discard(&self) -> Discard {
+        Discard {
+            framing: self.framing.as_ref().map(|(framing, _)| framing.clone()),
+        }
+    }
+
+    /// The message service; what it shows goes to stdout in the lecture's words.
+    pub(super) fn message(&self, printer: &Printer) -> Message {
+        let printer = printer.clone();
+        let service: Arc<str> = "message".into();
+        let message = Message::new(move |shown: &Shown<'_>| {
+            printer.print(Line::now(Told::Shown {
+                service: Arc::clone(&service),
+                text: shown.to_string(),
+            }));
+        });
+        let message = match &self.framing {
+            Some((framing, limits)) => message.framing(framing.clone()).limits(*limits),
+            None => message,
+        };
+        match self.replies {
+            Replies::Once => message.messages(Messages::One),
+            Replies::All => message,
+        }
+    }
+
+    fn exec(&self) -> Exec {
+        let (program, arguments) = self.program.split_first().map_or(
+            // Checked when the plan was made; an empty name fails when it is started.
+            ("", &[][..]),
+            |(program, arguments)| (program.as_str(), arguments),
+        );
+        Exec::new(program, arguments)
+    }
+}
+
+/// Which services stand where.
+fn places(args: &ServeArgs) -> Result<Vec<Place>, Failure> {
+    let Some(name) = &args.service else {
+        let standard = catalog().iter();
+        return Ok(standard.flat_map(standard_places).collect());
+    };
+    let entry = find(name)?;
+    if !args.addresses.is_empty() {
+        let addresses = args.addresses.iter().cloned();
+        return Ok(addresses.map(|address| Place { entry, address }).collect());
+    }
+    let places: Vec<Place> = standard_places(entry).collect();
+    if places.is_empty() {
+        return Err(
+            Failure::usage(format!("{name} has no standard address: say where"))
+                .cure(format!("wharf serve {name} 7000 -- PROGRAM ARGUMENTS")),
+        );
+    }
+    Ok(places)
+}
+
+fn standard_places(entry: &'static Entry) -> impl Iterator<Item = Place> {
+    let addresses = entry.addresses();
+    addresses.map(move |address| Place { entry, address })
+}
+
+fn find(name: &str) -> Result<&'static Entry, Failure> {
+    if let Some(entry) = catalog().iter().find(|entry| entry.name == name) {
+        return Ok(entry);
+    }
+    let names: Vec<&str> = catalog().iter().map(|entry| entry.name).collect();
+    let failure = Failure::usage(format!("there is no service {name:?}"));
+    let looks_like_an_address =
+        name.starts_with([':', '/', '@', '.']) || name.parse::<u16>().is_ok() || name.contains(':');
+    if looks_like_an_address {
+        return Err(failure
+            .with("means", "the service comes first, then where it listens")
+            .cure(format!("wharf serve echo {name}")));
+    }
+    match wharf::names::suggest(name, names.iter().copied()) {
+        Some(near) => Err(failure.cure(format!("wharf serve {near}"))),
+        None => Err(failure.with("known", names.join(", "))),
+    }
+}
+
+/// Whether the options make sense for a service at an address.
+fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
+    let name = place.entry.name;
+    if place.address.scheme.is_datagram() && !place.entry.speaks_datagrams() {
+        return Err(Failure::usage(format!(
+            "{name} speaks over byte streams, and {} carries datagrams",
+            place.address
+        ))
+        .cure(format!("wharf serve {name} tcp::7000")));
+    }
+    if args.once && place.address.scheme.is_datagram() && args.service.is_some() {
+        return Err(Failure::usage(format!(
+            "--once counts connections, and {} has none",
+            place.address
+        )));
+    }
+    if args.service.is_some() && args.frame.is_some() && !place.entry.takes_framing() {
+        let framed: Vec<&str> = catalog()
+            .iter()
+            .filter(|entry| entry.framing != FramingMeans::Not)
+            .map(|entry| entry.name)
+            .collect();
+        return Err(Failure::usage(format!(
+            "{name} deals in no messages, so --frame means nothing to it"
+        ))
+        .with("framed", framed.join(", ")));
+    }
+    match (name, args.program.is_empty()) {
+        ("exec", true) => Err(Failure::usage("exec needs a program to run, after --")
+            .cure("wharf serve exec 7000 -- tr a-z A-Z")),
+        ("exec", false) | (_, true) => Ok(()),
+        (_, false) => Err(Failure::usage(format!("{name} runs no program; exec does"))
+            .cure("wharf serve exec 7000 -- PROGRAM ARGUMENTS")),
+    }
+}
+
+fn serve_options(args: &ServeArgs) -> ServeOptions {
+    ServeOptions {
+        mode: match args.mode {
+            ServeMode::Concurrent => Mode::Concurrent,
+            ServeMode::OneAtATime => Mode::OneAtATime,
+            ServeMode::Threads => Mode::Threads,
+        },
+        accept_at_most: args.once.then_some(1),
+        listen: ListenOptions {
+            backlog: args.backlog,
+            ..ListenOptions::default()
+        },
+        ..ServeOptions::default()
+    }
+}
+
+fn frame_limits(args: &ServeArgs) -> framing::Limits {
+    let mut limits = framing::Limits {
+        on_too_long: match args.too_long {
+            WhenTooLong::Close => OnTooLong::Close,
+            WhenTooLong::Skip => OnTooLong::Skip,
+        },
+        ..framing::Limits::default()
+    };
+    if let Some(most) = args.max_message {
+        limits.max_message = most;
+    }
+    limits
+}
