@@ -21,6 +21,7 @@ use table::Table;
 /// Ask what names, addresses, ports and byte orders mean.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
+    override_usage = "wharf names [OPTIONS] [[TOPIC] SUBJECT]",
     before_help = "\
 Examples:
   wharf names                    this machine: its name, full name and addresses
@@ -37,8 +38,8 @@ asked says it: an address is looked up by address, a number up to 65535 by port,
 larger or hexadecimal one by byte order, a word by service and else by host."
 )]
 pub(crate) struct NamesArgs {
-    /// What to ask: a topic and its subject, or the subject alone
-    #[arg(value_name = "[TOPIC] SUBJECT", num_args = 0..=2)]
+    /// What is asked; before it, a topic may say how it is meant
+    #[arg(value_name = "SUBJECT", num_args = 0..=2)]
     words: Vec<String>,
 }
 

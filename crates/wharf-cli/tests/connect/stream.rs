@@ -199,7 +199,9 @@ fn what_does_not_come_is_a_failed_check_with_evidence() {
     assert!(text.contains(r#"received "BUSY\n""#), "{text}");
 
     let (end, wait) = mpsc::channel::<()>();
-    let (at, _server) = peer(move |_stream| drop(wait.recv()));
+    let (at, _server) = peer(move |_stream| {
+        let _ = wait.recv();
+    });
     let arguments = [&at, "--send", "x", "--expect", "READY", "--timeout", "50ms"];
     let output = connect(&arguments, b"");
     assert_eq!(code(&output), 5);
