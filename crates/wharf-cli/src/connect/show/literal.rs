@@ -60,7 +60,7 @@ mod tests {
             bytes(Language::Python, b"a\"\\\n\xff1"),
             r#"b"a\"\\\n\xff1""#
         );
-        assert_eq!(bytes(Language::C, b"a\"\0001??="), r#""a\"\000001\?\?=""#);
+        assert_eq!(bytes(Language::C, b"a\"\x00001??="), r#""a\"\000001\?\?=""#);
         assert_eq!(text(Language::Rust, "localhost"), "\"localhost\"");
     }
 }
