@@ -16,7 +16,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let server = Server::new().serve("echo", format!("tcp:127.0.0.1:{port}").parse()?, Echo);
+        let server = Server::new().serve(
+            "echo",
+            format!("tcp:127.0.0.1:{port}").parse()?,
+            Echo::default(),
+        );
         let running = server.start().await?;
         for bound in running.endpoints() {
             println!("listening {}", bound.local);

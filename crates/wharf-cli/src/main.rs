@@ -18,7 +18,9 @@ mod style;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
+use wharf::address::Address;
 
 use args::{Arguments, Command, Common};
 use exit::Exit;
@@ -27,7 +29,7 @@ use failure::Failure;
 fn main() -> ExitCode {
     let arguments = match parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return wrong_use(&error),
     };
     let common = arguments.common.clone();
     start_log(&common);
@@ -49,8 +51,15 @@ fn parse() -> Result<Arguments, clap::Error> {
     Arguments::from_arg_matches(&matches)
 }
 
-/// Help and usage errors, as clap writes them.
-fn usage(error: &clap::Error) -> ExitCode {
+/// Help and usage errors: as clap writes them, but for addresses, whose mistakes
+/// have cures of their own.
+fn wrong_use(error: &clap::Error) -> ExitCode {
+    if let Some(failure) = address_mistake(error) {
+        let style = style::Color::Auto.style_for(&io::stderr());
+        // A closed stderr cannot be told.
+        let _ = io::stderr().write_all(failure.render(style).as_bytes());
+        return failure.exit.into();
+    }
     // A closed pipe (`wharf --help | head -1`) is no failure.
     let _ = error.print();
     if error.use_stderr() {
@@ -58,6 +67,18 @@ fn usage(error: &clap::Error) -> ExitCode {
     } else {
         Exit::Done.into()
     }
+}
+
+/// The mistake in an address, if that is what clap complains of.
+fn address_mistake(error: &clap::Error) -> Option<Failure> {
+    let text = |kind| match error.get(kind)? {
+        ContextValue::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    let is_address = error.kind() == ErrorKind::ValueValidation
+        && text(ContextKind::InvalidArg)?.contains("ADDRESS");
+    let mistake = text(ContextKind::InvalidValue)?.parse::<Address>().err()?;
+    is_address.then(|| mistake.into())
 }
 
 fn report(common: &Common, failure: &Failure) -> ExitCode {

@@ -447,18 +447,17 @@ pub enum ConnectErrorKind {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot connect to {}: ", self.address)?;
-        match (&self.kind, &self.attempts[..]) {
-            (ConnectErrorKind::Failed, [only]) => {
-                write!(f, "{} ({})", words(&only.error), only.endpoint)
-            }
-            (ConnectErrorKind::Failed, attempts) => {
-                for (index, attempt) in attempts.iter().enumerate() {
-                    let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{} ({})", words(&attempt.error), attempt.endpoint)?;
-                }
-                Ok(())
-            }
-            (kind, _) => kind.fmt(f),
+        let failed = matches!(self.kind, ConnectErrorKind::Failed);
+        if !failed || self.attempts.is_empty() {
+            self.kind.fmt(f)?;
         }
+        // What came after the connect has nothing to do with who did not answer it.
+        let told = failed || matches!(self.kind, ConnectErrorKind::TimedOut(_));
+        let attempts = if told { &self.attempts[..] } else { &[] };
+        for (index, attempt) in attempts.iter().enumerate() {
+            let comma = if index == 0 && failed { "" } else { ", " };
+            write!(f, "{comma}{} ({})", words(&attempt.error), attempt.endpoint)?;
+        }
+        Ok(())
     }
 }

@@ -44,6 +44,10 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// drain is not held up by peers that keep their side open.
 pub const DRAIN_LINGER: Duration = Duration::from_millis(250);
 
+/// How long a TLS handshake may go on once the server drains: the two round trips of
+/// a far client that came just before.
+pub const DRAIN_HANDSHAKE: Duration = Duration::from_secs(1);
+
 /// How much input is read and thrown away during [`LINGER`], in bytes. Past it
 /// the peer is not listening to us, and is reset.
 pub const LINGER_BYTES: usize = 1 << 20;
@@ -118,6 +122,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CONNECT_STAGGER: Duration = Duration::from_millis(250);
 
 /// The limits of one server. Caps are for the whole process, over all cores.
+///
+/// Idle, write and total timeouts are looked after by a sweep that comes eight times
+/// per shortest one of them, at least every second and at most every 10 ms. They come
+/// up to two sweeps late, and never early.
 ///
 /// ```
 /// use wharf::limits::Limits;

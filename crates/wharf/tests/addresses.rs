@@ -134,7 +134,7 @@ async fn the_file_of_a_unix_socket_is_handled_with_care() {
         soon(running.drain()).await;
         assert!(!path.exists());
         let error = Client::new().connect(&address(&at)).await.unwrap_err();
-        assert!(error.to_string().contains("No such file"), "{error}");
+        assert!(error.to_string().contains("no such file"), "{error}");
     }
 }
 

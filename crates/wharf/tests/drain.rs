@@ -255,6 +255,34 @@ async fn a_second_call_forces() {
 }
 
 #[tokio::test]
+async fn a_silent_tls_client_does_not_hold_up_the_drain() {
+    let server = Server::new().serve("echo", address("tls:127.0.0.1:0,self-signed"), Echo);
+    let (running, recorder) = started(server).await;
+    let mut secured = connected(&running).await;
+    asked(&mut secured, b"hello").await;
+    let _silent = std::net::TcpStream::connect(running.endpoints()[0].local.inet().unwrap());
+    soon(recorder.until(|seen| seen.contains(&Seen::Opened(2)))).await;
+    let start = Instant::now();
+    let report = soon(running.drain_within(Duration::from_secs(8))).await;
+    assert_eq!(
+        report,
+        DrainReport {
+            open: 2,
+            cut_off: 0
+        }
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
+    for ended in soon(recorder.ends(2)).await {
+        assert_eq!(ended.reason, CloseReason::Drained);
+    }
+    assert_eq!(read_to_end(&mut secured).await.unwrap(), b"");
+}
+
+#[tokio::test]
 async fn a_service_hears_of_the_drain() {
     struct SaysGoodbye;
     impl Service for SaysGoodbye {

@@ -77,24 +77,9 @@ pub(crate) enum Told {
     },
 }
 
-/// Which connection.
-pub(crate) struct Who {
-    id: u64,
-    service: Arc<str>,
-    peer: String,
-    local: String,
-}
-
-impl Who {
-    fn of(connection: &ConnectionInfo) -> Self {
-        Who {
-            id: connection.id,
-            service: Arc::clone(&connection.service),
-            peer: connection.peer.to_string(),
-            local: connection.local.to_string(),
-        }
-    }
-}
+/// Which connection. Shared, not copied: the serving threads must not pay for text
+/// that only the printer needs.
+pub(crate) struct Who(Arc<ConnectionInfo>);
 
 impl Line {
     pub(crate) fn now(told: Told) -> Self {
@@ -113,9 +98,9 @@ impl Line {
                 local: bound.local.to_string(),
                 fingerprint: bound.fingerprint.map(|hash| hash.to_string()),
             },
-            Event::Opened { connection } => Told::Opened(Who::of(connection)),
+            Event::Opened { connection } => Told::Opened(Who(Arc::clone(connection))),
             Event::Secured { connection, tls } => Told::Secured {
-                who: Who::of(connection),
+                who: Who(Arc::clone(connection)),
                 tls: tls.to_string(),
             },
             Event::Closed {
@@ -127,7 +112,7 @@ impl Line {
                 messages,
                 lasted,
             } => Told::Closed {
-                who: Who::of(connection),
+                who: Who(Arc::clone(connection)),
                 reason: *reason,
                 detail: detail.clone(),
                 received: *received,
@@ -190,7 +175,12 @@ impl Line {
             Told::Listening { .. } => return None,
             Told::Shown { service, text } => format!("{} {text}", style.name(service)),
             Told::Opened(who) => {
-                format!("{} opened  {} > {}", who.label(style), who.peer, who.local)
+                format!(
+                    "{} opened  {} > {}",
+                    who.label(style),
+                    who.0.peer,
+                    who.0.local
+                )
             }
             Told::Secured { who, tls } => format!("{} secured {tls}", who.label(style)),
             Told::Closed { .. } => self.closed_text(style)?,
@@ -360,16 +350,16 @@ impl Line {
 
 impl Who {
     fn label(&self, style: Style) -> String {
-        format!("{} #{}", style.name(&self.service), self.id)
+        format!("{} #{}", style.name(&self.0.service), self.0.id)
     }
 
     fn to_json(&self, event: &str) -> Value {
         json!({
             "event": event,
-            "service": *self.service,
-            "connection": self.id,
-            "peer": self.peer,
-            "local": self.local,
+            "service": *self.0.service,
+            "connection": self.0.id,
+            "peer": self.0.peer.to_string(),
+            "local": self.0.local.to_string(),
         })
     }
 }

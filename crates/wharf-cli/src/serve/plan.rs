@@ -196,7 +196,7 @@ impl Plan {
 fn places(args: &ServeArgs) -> Result<Vec<Place>, Failure> {
     let Some(name) = &args.service else {
         let standard = catalog().iter();
-        return Ok(standard.flat_map(|entry| standard_places(entry)).collect());
+        return Ok(standard.flat_map(standard_places).collect());
     };
     let entry = find(name)?;
     if !args.addresses.is_empty() {

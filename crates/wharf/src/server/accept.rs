@@ -183,7 +183,6 @@ impl AcceptLoop {
             remaining.forget();
             served.count_down();
         }
-        self.shared.totals.accepted();
         let info = Arc::new(ConnectionInfo {
             id: self.shared.next_id(),
             service: Arc::clone(&self.served.name),
@@ -192,14 +191,18 @@ impl AcceptLoop {
             opened: tokio::time::Instant::now(),
         });
         let watch = Arc::new(Watch::new(self.shared.drain.flag()));
-        let entry = self.registry.enter(Arc::clone(&info), Arc::clone(&watch));
+        let totals = &self.shared.totals;
+        let entry = self
+            .registry
+            .enter(Arc::clone(&info), Arc::clone(&watch), totals);
         let session = Session {
             shared: Arc::clone(&self.shared),
             served: Arc::clone(&self.served),
             info,
             watch,
             service: served.service.clone(),
-            _held: (place, turn, share, entry),
+            entry,
+            _held: (place, turn, share),
         };
         match served.mode {
             Mode::Concurrent | Mode::OneAtATime => {

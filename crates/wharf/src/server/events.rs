@@ -53,19 +53,19 @@ pub enum Event<'a> {
     /// A connection was accepted.
     Opened {
         /// Which one.
-        connection: &'a ConnectionInfo,
+        connection: &'a Arc<ConnectionInfo>,
     },
     /// A TLS handshake is done.
     Secured {
         /// Which connection.
-        connection: &'a ConnectionInfo,
+        connection: &'a Arc<ConnectionInfo>,
         /// What was agreed on.
         tls: &'a Established,
     },
     /// A connection ended.
     Closed {
         /// Which one.
-        connection: &'a ConnectionInfo,
+        connection: &'a Arc<ConnectionInfo>,
         /// Why.
         reason: CloseReason,
         /// The error behind the reason, in words.

@@ -2,8 +2,9 @@
 //!
 //! A connection does not run timers. Its byte counters tell the sweep whether
 //! anything moved since the last look, so a message costs no clock reading. The
-//! price is resolution: a timeout is noticed up to one sweep late. Sweeps come
-//! eight times per shortest timeout, at least every second.
+//! price is resolution: one sweep notices that the last byte came, another one that
+//! the time is over, so a timeout comes up to two sweeps late, and never early.
+//! Sweeps come eight times per shortest timeout, at least every second.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::events::ConnectionInfo;
+use super::snapshot::Totals;
 use crate::connection::{CloseReason, Watch};
 use crate::limits::Limits;
 
@@ -43,14 +45,22 @@ pub(super) struct Live {
 }
 
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, Slab<Live>> {
+    /// The connections; while it is held, none comes and none goes.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Slab<Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a connection.
-    pub(super) fn enter(self: &Arc<Self>, info: Arc<ConnectionInfo>, watch: Arc<Watch>) -> Entry {
+    /// Enters a connection, and counts it in the same moment as a snapshot sees it.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        info: Arc<ConnectionInfo>,
+        watch: Arc<Watch>,
+        totals: &Totals,
+    ) -> Entry {
         let now = info.opened;
-        let key = self.lock().insert(Live {
+        let mut live = self.lock();
+        totals.accepted();
+        let key = live.insert(Live {
             info,
             watch,
             moved: 0,
@@ -58,12 +68,13 @@ impl Registry {
             sent: 0,
             sent_at: now,
         });
+        drop(live);
         if self.count.fetch_add(1, Ordering::AcqRel) == 0 {
             self.changed.notify_waiters();
         }
         Entry {
             registry: Arc::clone(self),
-            key,
+            key: Some(key),
         }
     }
 
@@ -152,12 +163,27 @@ impl Live {
 #[derive(Debug)]
 pub(super) struct Entry {
     registry: Arc<Registry>,
-    key: usize,
+    key: Option<usize>,
+}
+
+impl Entry {
+    /// Moves the connection from the live ones to the totals, in one step. It
+    /// counts as open until the entry is dropped.
+    pub(super) fn close(&mut self, totals: &Totals, reason: CloseReason) {
+        let mut all = self.registry.lock();
+        if let Some(live) = self.key.take().and_then(|key| all.try_remove(key)) {
+            let watch = &live.watch;
+            totals.ended(reason);
+            totals.add_traffic(watch.received(), watch.sent(), watch.messages());
+        }
+    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.registry.lock().try_remove(self.key);
+        if let Some(key) = self.key.take() {
+            self.registry.lock().try_remove(key);
+        }
         if self.registry.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.registry.changed.notify_waiters();
         }

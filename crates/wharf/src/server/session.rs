@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::Duration;
 
 use super::admission::{PeerShare, Place};
 use super::events::{ConnectionInfo, Event};
@@ -16,7 +17,7 @@ use super::shared::{Served, Shared};
 use crate::connection::{CloseReason, Connection, Detached, Watch};
 use crate::limits;
 use crate::service::AnyService;
-use crate::tls::ServerTls;
+use crate::tls::{HandshakeError, ServerTls};
 
 /// An admitted connection and all that it holds in the server.
 pub(super) struct Session {
@@ -25,15 +26,14 @@ pub(super) struct Session {
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) watch: Arc<Watch>,
     pub(super) service: AnyService,
-    /// The place, the turn, the peer's share and the registry's entry: all are
-    /// given back together, when the connection is closed.
-    pub(super) _held: (
-        Place,
-        Option<tokio::sync::OwnedSemaphorePermit>,
-        PeerShare,
-        Entry,
-    ),
+    pub(super) entry: Entry,
+    /// The place, the turn and the peer's share: all are given back together, when
+    /// the connection is closed.
+    pub(super) _held: (Place, Option<tokio::sync::OwnedSemaphorePermit>, PeerShare),
 }
+
+/// How a handshake ended: by itself, or for a reason of the server's.
+type Shaken = Result<Result<Connection, HandshakeError>, CloseReason>;
 
 /// How a conversation ended.
 struct Ending {
@@ -92,7 +92,7 @@ impl Session {
     }
 
     /// Reports a connection for which this machine had no means.
-    fn not_begun(&self, error: &io::Error) {
+    fn not_begun(self, error: &io::Error) {
         self.shared.tell(&Event::Opened {
             connection: &self.info,
         });
@@ -103,27 +103,44 @@ impl Session {
     }
 
     /// Serves `connection` to its end.
-    pub(super) async fn run(self, mut connection: Connection) {
-        self.shared.tell(&Event::Opened {
-            connection: &self.info,
-        });
-        if let Some(tls) = &self.served.tls {
-            connection = match self.secure(tls, connection).await {
-                Ok(secured) => secured,
-                Err(ending) => return self.closed(ending),
-            };
+    ///
+    /// This future is what an idle connection costs in memory. So what happens once
+    /// and is large, the handshake and the closing, is boxed for its time; and it is
+    /// a block, because an `async fn` keeps room for its arguments twice.
+    #[allow(clippy::manual_async_fn)]
+    pub(super) fn run(self, mut connection: Connection) -> impl Future<Output = ()> + Send {
+        async move {
+            self.shared.tell(&Event::Opened {
+                connection: &self.info,
+            });
+            if let Some(tls) = &self.served.tls {
+                match Box::pin(self.secure(tls, connection)).await {
+                    Ok(secured) => connection = secured,
+                    Err(ending) => return self.closed(ending),
+                }
+            }
+            connection.set_watch(Arc::clone(&self.watch));
+            let ending = self.converse(&mut connection).await;
+            self.watch.set_over();
+            Box::pin(self.close(&mut connection, &ending)).await;
+            drop(connection);
+            self.closed(ending);
         }
-        connection.set_watch(Arc::clone(&self.watch));
-        let ending = self.converse(&mut connection).await;
-        self.watch.set_over();
-        self.close(connection, &ending).await;
-        self.closed(ending);
     }
 
     /// The TLS handshake, off the accept loop and with its own timeout.
     async fn secure(&self, tls: &ServerTls, connection: Connection) -> Result<Connection, Ending> {
         let handshake = connection.accept_tls(tls);
-        let handshake = tokio::time::timeout(self.shared.limits.handshake_timeout, handshake);
+        let most = self.shared.limits.handshake_timeout;
+        let handshake = async {
+            let shaken: Shaken = tokio::select! {
+                biased;
+                done = handshake => Ok(done),
+                () = tokio::time::sleep(most) => Err(CloseReason::TlsTimeout),
+                () = self.drained_for(limits::DRAIN_HANDSHAKE) => Err(CloseReason::Drained),
+            };
+            shaken
+        };
         match self.supervise(pin!(handshake)).await {
             Outcome::Done(Ok(Ok(secured))) => {
                 if let Some(tls) = secured.tls() {
@@ -138,13 +155,19 @@ impl Session {
                 reason: CloseReason::TlsFailed,
                 detail: Some(error.to_string()),
             }),
-            Outcome::Done(Err(_)) => Err(CloseReason::TlsTimeout.into()),
+            Outcome::Done(Err(reason)) => Err(reason.into()),
             Outcome::Condemned(reason) => Err(reason.into()),
             Outcome::Panicked(panic) => Err(Ending {
                 reason: CloseReason::ServicePanicked,
                 detail: Some(words_of(&*panic)),
             }),
         }
+    }
+
+    /// Waits until the drain has begun, and `time` longer.
+    async fn drained_for(&self, time: Duration) {
+        self.shared.drain.begun().await;
+        tokio::time::sleep(time).await;
     }
 
     async fn converse(&self, connection: &mut Connection) -> Ending {
@@ -167,7 +190,7 @@ impl Session {
     }
 
     /// Closes in the way that fits the reason.
-    async fn close(&self, mut connection: Connection, ending: &Ending) {
+    async fn close(&self, connection: &mut Connection, ending: &Ending) {
         match ending.reason {
             // These peers take nothing any more: closing in order would wait for them.
             CloseReason::SlowReader | CloseReason::CutOff => connection.reset(),
@@ -182,15 +205,13 @@ impl Session {
                 let _ = self.supervise(winding).await;
             }
         }
-        drop(connection);
     }
 
     /// Counts and reports the end.
-    fn closed(&self, ending: Ending) {
+    fn closed(mut self, ending: Ending) {
         let (received, sent) = (self.watch.received(), self.watch.sent());
         let messages = self.watch.messages();
-        self.shared.totals.ended(ending.reason);
-        self.shared.totals.add_traffic(received, sent, messages);
+        self.entry.close(&self.shared.totals, ending.reason);
         self.shared.freed.notify_waiters();
         self.shared.tell(&Event::Closed {
             connection: &self.info,

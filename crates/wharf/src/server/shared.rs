@@ -151,10 +151,12 @@ impl Shared {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
+        // Nobody comes or goes while the counters are read, so the sums are exact.
+        let cores: Vec<_> = self.cores.iter().map(|core| core.lock()).collect();
         let mut snapshot = self.totals.read();
         let now = Instant::now();
-        for core in &self.cores {
-            core.for_each(|live| {
+        for core in &cores {
+            for (_, live) in core.iter() {
                 snapshot.connections.push(ConnectionSnapshot {
                     id: live.info.id,
                     service: Arc::clone(&live.info.service),
@@ -165,8 +167,9 @@ impl Shared {
                     sent: live.watch.sent(),
                     messages: live.watch.messages(),
                 });
-            });
+            }
         }
+        drop(cores);
         for live in &snapshot.connections {
             snapshot.received += live.received;
             snapshot.sent += live.sent;

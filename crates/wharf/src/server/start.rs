@@ -52,17 +52,26 @@ pub enum StartErrorKind {
 
 /// The error's own words, without Rust's "(os error 98)".
 pub(crate) fn words(error: &io::Error) -> String {
+    // An error that was made with words of its own keeps them.
+    let is_plain = error.get_ref().is_none();
     match error.kind() {
-        io::ErrorKind::AddrInUse if error.raw_os_error().is_some() => {
-            "address already in use".to_owned()
-        }
-        io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
-            "permission denied".to_owned()
-        }
+        io::ErrorKind::AddrInUse if is_plain => "address already in use".to_owned(),
+        io::ErrorKind::PermissionDenied if is_plain => "permission denied".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
         _ => {
             let text = error.to_string();
-            text.split(" (os error").next().unwrap_or(&text).to_owned()
+            let text = text.split(" (os error").next().unwrap_or(&text);
+            match text.chars().next() {
+                // In the middle of a sentence.
+                Some(first) if is_plain => {
+                    format!(
+                        "{}{}",
+                        first.to_ascii_lowercase(),
+                        &text[first.len_utf8()..]
+                    )
+                }
+                _ => text.to_owned(),
+            }
         }
     }
 }

@@ -145,7 +145,10 @@ pub(crate) struct Ended {
 
 /// An observer that keeps everything, and that can be waited for.
 #[derive(Clone)]
-pub(crate) struct Recorder(Arc<(Mutex<Vec<(Seen, tokio::time::Instant)>>, Notify)>);
+pub(crate) struct Recorder(Arc<(Mutex<Vec<Timed>>, Notify)>);
+
+/// An event and its time.
+type Timed = (Seen, tokio::time::Instant);
 
 impl Recorder {
     pub(crate) fn new() -> Self {
@@ -156,7 +159,7 @@ impl Recorder {
         self.timed().into_iter().map(|(seen, _)| seen).collect()
     }
 
-    pub(crate) fn timed(&self) -> Vec<(Seen, tokio::time::Instant)> {
+    pub(crate) fn timed(&self) -> Vec<Timed> {
         self.0.0.lock().unwrap().clone()
     }
 

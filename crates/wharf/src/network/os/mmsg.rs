@@ -13,6 +13,7 @@ use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+use std::sync::Arc;
 
 use libc::{c_int, c_void, cmsghdr, iovec, mmsghdr, msghdr, sockaddr_storage, socklen_t};
 
@@ -362,10 +363,13 @@ fn write_control<T: Copy>(control: &mut Control, level: c_int, kind: c_int, valu
     }
 }
 
+/// A socket that the runtime's reactor watches.
+pub(super) type Watch = AsyncFd<Arc<Socket>>;
+
 /// Puts a socket under the current runtime's reactor.
-pub(super) fn register(socket: Socket, interest: Interest) -> io::Result<AsyncFd<Socket>> {
+pub(super) fn register(socket: Arc<Socket>, interest: Interest) -> io::Result<Watch> {
     // SAFETY: the socket owns its descriptor, gives the same number every time,
-    // and keeps it open until the AsyncFd is dropped.
+    // and keeps it open until the AsyncFd, which shares it, is dropped.
     let registered = unsafe { AsyncFd::register_with_interest(socket, interest) };
     registered.map_err(io::Error::from)
 }
