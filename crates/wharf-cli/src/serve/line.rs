@@ -1,14 +1,14 @@
 //! One event, owned, as text and as JSON.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use wharf::connection::CloseReason;
 use wharf::server::{ConnectionInfo, Event};
 
 use crate::failure::{visible, words};
-use crate::style::{Style, bytes, count, duration};
+use crate::style::{Style, bytes, count, duration, seconds};
 
 /// An event with its time.
 pub(crate) struct Line {
@@ -75,6 +75,8 @@ pub(crate) enum Told {
     Lost {
         events: u64,
     },
+    /// A service that could not start; people read it on stderr.
+    Failed(Value),
 }
 
 /// Which connection. Shared, not copied: the serving threads must not pay for text
@@ -172,7 +174,7 @@ impl Line {
         let time = style.dim(&format!("{:>9.3}s", passed.as_secs_f64()));
         let text = match &self.told {
             // The table at the start says it better.
-            Told::Listening { .. } => return None,
+            Told::Listening { .. } | Told::Failed(_) => return None,
             Told::Shown { service, text } => format!("{} {text}", style.name(service)),
             Told::Opened(who) => {
                 format!(
@@ -225,9 +227,8 @@ impl Line {
                 "{} all {cap} places are taken; new clients wait or are refused",
                 style.warning("full:")
             ),
-            Told::Draining { open } => {
-                format!("stopping with {}", count(*open as u64, "open connection"))
-            }
+            // Said on stderr, with how to hurry it.
+            Told::Draining { .. } => return None,
             Told::Note { text } => format!("{} {text}", style.warning("note:")),
             Told::Lost { events } => format!(
                 "{} {} not shown: stdout is too slow",
@@ -275,7 +276,7 @@ impl Line {
 
     /// The event as one JSON object; docs/json.md describes it.
     pub(crate) fn to_json(&self) -> Value {
-        let mut object = match &self.told {
+        let object = match &self.told {
             Told::Listening {
                 service,
                 scheme,
@@ -341,10 +342,9 @@ impl Line {
                 json!({"event": "shown", "service": **service, "text": text})
             }
             Told::Lost { events } => json!({"event": "lost", "events": events}),
+            Told::Failed(failure) => failure.clone(),
         };
-        let seconds = self.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        object = with(object, "time", json!(seconds.as_secs_f64()));
-        object
+        with(object, "time", json!(seconds(self.at)))
     }
 }
 
