@@ -60,7 +60,7 @@ fn a_late_answer_arrives() {
     let script = "cat >/dev/null; sleep 0.3; echo LATE";
     let mut server = serve("tcp:127.0.0.1:0", &["sh", "-c", script]);
     assert_eq!(ask(&server.port(), b"question"), "LATE\n");
-    assert_eq!(server.closed(), "finished");
+    assert_eq!(server.closed(), "peer-closed");
 }
 
 #[test]

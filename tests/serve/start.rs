@@ -175,14 +175,24 @@ fn two_cores_serve_one_port() {
 #[test]
 fn the_message_service_prints_four_lines_for_each_client() {
     let mut server = Process::start(&mut wharf(["serve", "message", "127.0.0.1:0"]));
-    let port = server.wait_for(|stream, line| {
-        let (_, port) = line.rsplit_once("wharf connect :")?;
-        (stream == Stream::Err).then(|| port.to_owned())
-    });
+    // The table is on stderr here, since stdout belongs to the service.
+    let (mut port, mut first) = (None, None);
+    while port.is_none() || first.is_none() {
+        let (stream, line) = server.wait_for(|stream, line| Some((stream, line.to_owned())));
+        match stream {
+            Stream::Out => first = Some(line),
+            Stream::Err => {
+                port = port.or(line
+                    .rsplit_once("connect :")
+                    .map(|(_, port)| port.to_owned()));
+            }
+        }
+    }
+    let (port, first) = (port.unwrap(), first.unwrap());
     let said = |server: &mut Process| {
         server.wait_for(|stream, line| (stream == Stream::Out).then(|| line.to_owned()))
     };
-    assert_eq!(said(&mut server), "server waits for connection");
+    assert_eq!(first, "server waits for connection");
     for message in ["first", "second"] {
         assert_eq!(ask(&port, format!("{message}\n").as_bytes()), "");
         let accepted = said(&mut server);

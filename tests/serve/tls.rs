@@ -47,7 +47,7 @@ fn a_plain_text_client_gets_a_reason_that_people_understand() {
         Some((event["reason"].clone(), event["detail"].to_string()))
     });
     assert_eq!(reason, "tls-failed");
-    assert!(detail.contains("TLS"), "{detail}");
+    assert!(detail.contains("the client spoke plain text"), "{detail}");
 }
 
 #[test]
