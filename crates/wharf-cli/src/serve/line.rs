@@ -370,3 +370,103 @@ fn with(mut object: Value, key: &str, value: Value) -> Value {
     }
     object
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+    use crate::failure::Failure;
+
+    fn every_event() -> Vec<Told> {
+        let who = || Who {
+            id: 1,
+            service: "echo".into(),
+            peer: "127.0.0.1:51234".into(),
+            local: "127.0.0.1:7000".into(),
+        };
+        let (service, local) = (String::from("echo"), String::from("127.0.0.1:7000"));
+        let error = String::from("too many open files");
+        vec![
+            Told::Listening {
+                service: "echo".into(),
+                scheme: "tcp",
+                local: local.clone(),
+                fingerprint: None,
+            },
+            Told::Opened(who()),
+            Told::Secured {
+                who: who(),
+                tls: "TLS 1.3".into(),
+            },
+            Told::Closed {
+                who: who(),
+                reason: CloseReason::PeerClosed,
+                detail: None,
+                received: 0,
+                sent: 0,
+                messages: 0,
+                lasted: Duration::ZERO,
+            },
+            Told::Refused {
+                service: service.clone(),
+                peer: local.clone(),
+                reason: CloseReason::RefusedFull,
+            },
+            Told::AcceptFailing {
+                service: service.clone(),
+                local: local.clone(),
+                error: error.clone(),
+            },
+            Told::AcceptRecovered {
+                service: service.clone(),
+                local: local.clone(),
+                failures: 3,
+            },
+            Told::Broken {
+                service,
+                local,
+                error,
+            },
+            Told::Full { cap: 1 },
+            Told::Draining { open: 1 },
+            Told::Note { text: "x".into() },
+            Told::Shown {
+                service: "message".into(),
+                text: "x".into(),
+            },
+            Told::Lost { events: 1 },
+            Told::Failed(Failure::new(Exit::CannotListen, "x").to_json()),
+        ]
+    }
+
+    /// The names in backquotes of a table's cell.
+    fn quoted(cell: &str) -> Vec<&str> {
+        cell.split('`').skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn every_event_has_the_members_that_the_documentation_names() {
+        let text = include_str!("../../../../docs/json.md");
+        let (_, section) = text.split_once("## `wharf serve --json`").unwrap();
+        let opened = ["service", "connection", "peer", "local"];
+        for told in every_event() {
+            let event = Line::now(told).to_json();
+            let name = event["event"].as_str().unwrap();
+            let row = section
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{name}`")))
+                .unwrap_or_else(|| panic!("{name} is not documented"));
+            let cell = row.split('|').nth(2).unwrap();
+            let mut members = quoted(cell);
+            if cell.contains("as `opened`") {
+                members.retain(|member| *member != "opened");
+                members.extend(opened);
+            }
+            members.extend(["event", "time"]);
+            members.sort_unstable();
+            let mut found: Vec<&String> = event.as_object().unwrap().keys().collect();
+            found.sort_unstable();
+            assert_eq!(found, members, "{event}");
+        }
+    }
+}

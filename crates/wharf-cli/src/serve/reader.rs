@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::Sender;
 
 /// Waits until the reader of the pipe that stdout is has closed it; for ever,
 /// where stdout is no pipe.
@@ -19,10 +19,12 @@ pub(super) async fn gone() {
     }
 }
 
-fn pipe() -> io::Result<Option<AsyncFd<File>>> {
+fn pipe() -> io::Result<Option<Sender>> {
     let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     if !stdout.metadata()?.file_type().is_fifo() {
         return Ok(None);
     }
-    AsyncFd::with_interest(stdout, Interest::ERROR).map(Some)
+    // Unchecked, since the checked one makes the pipe non-blocking, for everybody who
+    // has it; here it is only watched.
+    Sender::from_owned_fd_unchecked(stdout.into()).map(Some)
 }
