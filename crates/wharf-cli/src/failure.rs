@@ -8,8 +8,10 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::path::Path;
+use std::time::SystemTime;
 
-use wharf::address::AddressError;
+use wharf::address::{Address, AddressError, Port, Target};
 use wharf::client::{ConnectError, ConnectErrorKind};
 use wharf::server::{StartError, StartErrorKind};
 
@@ -30,7 +32,7 @@ impl Failure {
     pub(crate) fn new(exit: Exit, cause: impl Into<String>) -> Self {
         Failure {
             exit,
-            cause: cause.into(),
+            cause: without_numbers(cause.into()),
             evidence: Vec::new(),
         }
     }
@@ -75,6 +77,7 @@ impl Failure {
             "cause": self.cause,
             "evidence": evidence,
             "exit": self.exit as u8,
+            "time": crate::style::seconds(SystemTime::now()),
         })
     }
 }
@@ -109,6 +112,20 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// Rust's "(os error 98)" tells people nothing, wherever it stands.
+fn without_numbers(text: String) -> String {
+    let mut rest = text.as_str();
+    let mut kept = String::new();
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        kept += before;
+        rest = after.split_once(')').map_or("", |(_, rest)| rest);
+    }
+    if kept.is_empty() {
+        return text;
+    }
+    kept + rest
+}
+
 /// An error's own words, without Rust's "(os error 98)".
 pub(crate) fn words(error: &io::Error) -> String {
     let text = error.to_string();
@@ -140,7 +157,8 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
             }
         }
         StartErrorKind::NoCertificate(_) => Failure::new(Exit::Tls, cause).cure(format!(
-            "{},self-signed    or    {0},cert=FILE,key=FILE",
+            "wharf serve {} {},self-signed    or    wharf serve {0} {1},cert=FILE,key=FILE",
+            error.service,
             bare(&error.address)
         )),
         _ => Failure::usage(cause),
@@ -148,47 +166,72 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
 }
 
 /// The address without its options.
-fn bare(address: &wharf::address::Address) -> String {
-    wharf::address::Address::new(address.scheme, address.target.clone()).to_string()
+fn bare(address: &Address) -> Address {
+    Address::new(address.scheme, address.target.clone())
+}
+
+/// The address with another port, as short as it can be typed.
+fn at_port(address: &Address, port: u16) -> String {
+    let text = bare(address).with_port(port).to_string();
+    let short = text.strip_prefix("tcp:").unwrap_or(&text);
+    short.strip_prefix(':').unwrap_or(short).to_owned()
 }
 
 fn listen_failure(error: &StartError, io: &io::Error, cause: String) -> Failure {
-    let mut failure = Failure::new(Exit::CannotListen, cause);
+    let failure = Failure::new(Exit::CannotListen, cause);
     let service = &error.service;
     let number = match error.address.port() {
-        Some(wharf::address::Port::Number(number)) => Some(*number),
+        Some(Port::Number(number)) => Some(*number),
         _ => None,
     };
-    match io.kind() {
-        io::ErrorKind::AddrInUse => {
-            if let Some(holder) = holder::of(error.address.scheme, &error.at) {
-                failure = failure.with("held by", holder);
-            }
-            if let Some(port) = number {
-                let next = port.checked_add(1).unwrap_or(0);
-                let scheme = scheme_prefix(error.address.scheme);
-                failure = failure.cure(format!(
-                    "wharf serve {service} {scheme}{next}    or    wharf serve {service} {scheme}0   (any free port)"
-                ));
-            }
+    match (io.kind(), number) {
+        (io::ErrorKind::AddrInUse, _) => {
+            let failure = match holder::of(error.address.scheme, &error.at) {
+                Some(holder) => failure.with("held by", holder),
+                None => failure,
+            };
+            let Some(port) = number else { return failure };
+            let next = at_port(&error.address, port.checked_add(1).unwrap_or(0));
+            let any = at_port(&error.address, 0);
+            failure.cure(format!(
+                "wharf serve {service} {next}    or    wharf serve {service} {any}   (any free port)"
+            ))
         }
-        io::ErrorKind::PermissionDenied => {
-            if let Some(port) = number {
-                for cure in wharf::names::may_bind(port).cures() {
-                    failure = failure.cure(cure);
-                }
-            }
-        }
-        _ => {}
+        (io::ErrorKind::PermissionDenied, Some(port)) => low_port(failure, error, port),
+        (io::ErrorKind::NotFound, None) => missing_directory(failure, error),
+        _ => failure,
     }
-    failure
 }
 
-/// How an address begins that is not TCP.
-fn scheme_prefix(scheme: wharf::address::Scheme) -> String {
-    match scheme {
-        wharf::address::Scheme::Tcp => String::new(),
-        other => format!("{}::", other.as_str()),
+/// The ways to a port that this user may not bind.
+fn low_port(failure: Failure, error: &StartError, port: u16) -> Failure {
+    let right = wharf::names::may_bind(port);
+    let cures = right.cures();
+    if cures.is_empty() {
+        return failure;
+    }
+    let program =
+        std::env::current_exe().map_or("PROGRAM".into(), |path| path.display().to_string());
+    let higher = at_port(&error.address, port.saturating_add(8_000));
+    let failure = failure
+        .with("means", right.to_string())
+        .cure(format!("wharf serve {} {higher}", error.service));
+    // The first one says in words what the command above does.
+    cures.iter().skip(1).fold(failure, |failure, cure| {
+        failure.cure(cure.replace("PROGRAM", &program))
+    })
+}
+
+/// A Unix socket needs its directory.
+fn missing_directory(failure: Failure, error: &StartError) -> Failure {
+    match &error.address.target {
+        Target::Path(path) => match path.parent() {
+            Some(parent) if parent != Path::new("") => {
+                failure.cure(format!("mkdir -p {}", parent.display()))
+            }
+            _ => failure,
+        },
+        _ => failure,
     }
 }
 

@@ -12,8 +12,10 @@ const MAX_PROCESSES: usize = 20_000;
 
 /// The process that holds the endpoint `at`, in words.
 pub(crate) fn of(scheme: Scheme, at: &str) -> Option<String> {
-    let at: SocketAddr = at.parse().ok()?;
-    let inode = socket_inode(scheme, at)?;
+    let inode = match at.parse() {
+        Ok(at) => socket_inode(scheme, at)?,
+        Err(_) => unix_inode(at)?,
+    };
     match process_of(inode) {
         Some(process) => Some(process),
         None => Some("a process of another user".to_owned()),
@@ -43,6 +45,18 @@ fn socket_inode(scheme: Scheme, at: SocketAddr) -> Option<u64> {
         }
     }
     None
+}
+
+/// The inode of the Unix socket that is bound to a path; connections that were
+/// accepted there have the same path, and the same holder.
+fn unix_inode(path: &str) -> Option<u64> {
+    let table = fs::read_to_string("/proc/net/unix").ok()?;
+    table.lines().skip(1).find_map(|row| {
+        // Num RefCount Protocol Flags Type St Inode Path; a path may hold spaces.
+        let before = row.strip_suffix(path)?.strip_suffix(' ')?;
+        let fields: Vec<&str> = before.split_whitespace().collect();
+        (fields.len() == 7).then(|| fields[6].parse().ok())?
+    })
 }
 
 /// Whether a table's `ADDRESS:PORT` in hexadecimal is `at`, or all addresses.
@@ -131,6 +145,18 @@ mod tests {
         assert!(holder.contains(&me), "{holder}");
         drop(listener);
         assert_eq!(of(Scheme::Tcp, &at), None);
+    }
+
+    #[test]
+    fn a_unix_socket_is_found_by_its_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a name with spaces");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let at = path.display().to_string();
+        let me = format!("(pid {})", std::process::id());
+        assert!(of(Scheme::Unix, &at).unwrap().contains(&me));
+        drop(listener);
+        assert_eq!(of(Scheme::Unix, &at), None);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The command `wharf`.
 //!
 //! Layout: `args` is what can be typed; each command has a module; `failure` is
-//! how errors look, `exit` what they return, `style` how text looks, `quantity`
-//! how numbers are typed, `holder` who has a port.
+//! how errors look, `usage` those of the command line, `exit` what they return,
+//! `style` how text looks, `quantity` how numbers are typed, `holder` who has a port.
 
 mod args;
 mod connect;
@@ -14,13 +14,12 @@ mod names;
 mod quantity;
 mod serve;
 mod style;
+mod usage;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
-use wharf::address::Address;
 
 use args::{Arguments, Command, Common};
 use exit::Exit;
@@ -51,14 +50,12 @@ fn parse() -> Result<Arguments, clap::Error> {
     Arguments::from_arg_matches(&matches)
 }
 
-/// Help and usage errors: as clap writes them, but for addresses, whose mistakes
-/// have cures of their own.
+/// Help as clap writes it, and mistakes as everything else that fails.
 fn wrong_use(error: &clap::Error) -> ExitCode {
-    if let Some(failure) = address_mistake(error) {
-        let style = style::Color::Auto.style_for(&io::stderr());
-        // A closed stderr cannot be told.
-        let _ = io::stderr().write_all(failure.render(style).as_bytes());
-        return failure.exit.into();
+    if let Some(failure) = usage::mistake(error) {
+        // Arguments that are no text hold none of the options looked for.
+        let typed = std::env::args_os().filter_map(|argument| argument.into_string().ok());
+        return report(&usage::common(typed), &failure);
     }
     // A closed pipe (`wharf --help | head -1`) is no failure.
     let _ = error.print();
@@ -67,18 +64,6 @@ fn wrong_use(error: &clap::Error) -> ExitCode {
     } else {
         Exit::Done.into()
     }
-}
-
-/// The mistake in an address, if that is what clap complains of.
-fn address_mistake(error: &clap::Error) -> Option<Failure> {
-    let text = |kind| match error.get(kind)? {
-        ContextValue::String(text) => Some(text.as_str()),
-        _ => None,
-    };
-    let is_address = error.kind() == ErrorKind::ValueValidation
-        && text(ContextKind::InvalidArg)?.contains("ADDRESS");
-    let mistake = text(ContextKind::InvalidValue)?.parse::<Address>().err()?;
-    is_address.then(|| mistake.into())
 }
 
 fn report(common: &Common, failure: &Failure) -> ExitCode {

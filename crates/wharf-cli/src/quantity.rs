@@ -53,6 +53,14 @@ pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     whole(number, factor)
 }
 
+/// A cap on clients: a count that lets at least one of them in.
+pub(crate) fn parse_cap(text: &str) -> Result<usize, String> {
+    match parse_count(text)? {
+        0 => Err("it would serve nobody".to_owned()),
+        cap => Ok(cap),
+    }
+}
+
 /// A size in bytes: `512`, `64KiB`, `1M`.
 pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
     let (number, unit) = split(text);

@@ -1,7 +1,7 @@
 //! Colour and numbers for people.
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -106,6 +106,12 @@ pub(crate) fn duration(time: Duration) -> String {
     } else {
         format!("{:.0} us", seconds * 1e6)
     }
+}
+
+/// A moment as seconds since 1970-01-01 UTC, for machines.
+pub(crate) fn seconds(at: SystemTime) -> f64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs_f64()
 }
 
 /// A count with its noun.

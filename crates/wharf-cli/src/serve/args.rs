@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use wharf::address::Address;
 use wharf::framing::Framing;
 
-use crate::quantity::{Timeout, parse_count, parse_duration, parse_size, parse_timeout};
+use crate::quantity::{Timeout, parse_cap, parse_duration, parse_size, parse_timeout};
 
 /// Serve network services.
 #[derive(Clone, Debug, Args)]
@@ -64,7 +64,7 @@ pub(crate) struct ServeArgs {
     pub(crate) cores: u16,
 
     /// Connections served at once; more wait in the queue, or are refused
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", value_parser = parse_cap)]
     pub(crate) max_connections: Option<usize>,
 
     /// What a client gets that comes when the server is full
@@ -72,7 +72,7 @@ pub(crate) struct ServeArgs {
     pub(crate) when_full: FullPolicy,
 
     /// Connections from one peer (an IPv4 address, an IPv6 /64)
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", value_parser = parse_cap)]
     pub(crate) per_peer: Option<usize>,
 
     /// What a refused client is told

@@ -1,14 +1,14 @@
 //! One event, owned, as text and as JSON.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use wharf::connection::CloseReason;
 use wharf::server::{ConnectionInfo, Event};
 
 use crate::failure::{visible, words};
-use crate::style::{Style, bytes, count, duration};
+use crate::style::{Style, bytes, count, duration, seconds};
 
 /// An event with its time.
 pub(crate) struct Line {
@@ -75,6 +75,8 @@ pub(crate) enum Told {
     Lost {
         events: u64,
     },
+    /// A service that could not start; people read it on stderr.
+    Failed(Value),
 }
 
 /// Which connection. Shared, not copied: the serving threads must not pay for text
@@ -172,7 +174,7 @@ impl Line {
         let time = style.dim(&format!("{:>9.3}s", passed.as_secs_f64()));
         let text = match &self.told {
             // The table at the start says it better.
-            Told::Listening { .. } => return None,
+            Told::Listening { .. } | Told::Failed(_) => return None,
             Told::Shown { service, text } => format!("{} {text}", style.name(service)),
             Told::Opened(who) => {
                 format!(
@@ -225,9 +227,8 @@ impl Line {
                 "{} all {cap} places are taken; new clients wait or are refused",
                 style.warning("full:")
             ),
-            Told::Draining { open } => {
-                format!("stopping with {}", count(*open as u64, "open connection"))
-            }
+            // Said on stderr, with how to hurry it.
+            Told::Draining { .. } => return None,
             Told::Note { text } => format!("{} {text}", style.warning("note:")),
             Told::Lost { events } => format!(
                 "{} {} not shown: stdout is too slow",
@@ -275,7 +276,7 @@ impl Line {
 
     /// The event as one JSON object; docs/json.md describes it.
     pub(crate) fn to_json(&self) -> Value {
-        let mut object = match &self.told {
+        let object = match &self.told {
             Told::Listening {
                 service,
                 scheme,
@@ -341,10 +342,9 @@ impl Line {
                 json!({"event": "shown", "service": **service, "text": text})
             }
             Told::Lost { events } => json!({"event": "lost", "events": events}),
+            Told::Failed(failure) => failure.clone(),
         };
-        let seconds = self.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        object = with(object, "time", json!(seconds.as_secs_f64()));
-        object
+        with(object, "time", json!(seconds(self.at)))
     }
 }
 
@@ -369,4 +369,107 @@ fn with(mut object: Value, key: &str, value: Value) -> Value {
         map.insert(key.to_owned(), value);
     }
     object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+    use crate::failure::Failure;
+
+    fn every_event() -> Vec<Told> {
+        let at = |text: &str| text.parse::<std::net::SocketAddr>().unwrap().into();
+        let info = Arc::new(ConnectionInfo {
+            id: 1,
+            service: "echo".into(),
+            peer: at("127.0.0.1:51234"),
+            local: at("127.0.0.1:7000"),
+            opened: tokio::time::Instant::now(),
+        });
+        let who = || Who(Arc::clone(&info));
+        let (service, local) = (String::from("echo"), String::from("127.0.0.1:7000"));
+        let error = String::from("too many open files");
+        vec![
+            Told::Listening {
+                service: "echo".into(),
+                scheme: "tcp",
+                local: local.clone(),
+                fingerprint: None,
+            },
+            Told::Opened(who()),
+            Told::Secured {
+                who: who(),
+                tls: "TLS 1.3".into(),
+            },
+            Told::Closed {
+                who: who(),
+                reason: CloseReason::PeerClosed,
+                detail: None,
+                received: 0,
+                sent: 0,
+                messages: 0,
+                lasted: Duration::ZERO,
+            },
+            Told::Refused {
+                service: service.clone(),
+                peer: local.clone(),
+                reason: CloseReason::RefusedFull,
+            },
+            Told::AcceptFailing {
+                service: service.clone(),
+                local: local.clone(),
+                error: error.clone(),
+            },
+            Told::AcceptRecovered {
+                service: service.clone(),
+                local: local.clone(),
+                failures: 3,
+            },
+            Told::Broken {
+                service,
+                local,
+                error,
+            },
+            Told::Full { cap: 1 },
+            Told::Draining { open: 1 },
+            Told::Note { text: "x".into() },
+            Told::Shown {
+                service: "message".into(),
+                text: "x".into(),
+            },
+            Told::Lost { events: 1 },
+            Told::Failed(Failure::new(Exit::CannotListen, "x").to_json()),
+        ]
+    }
+
+    /// The names in backquotes of a table's cell.
+    fn quoted(cell: &str) -> Vec<&str> {
+        cell.split('`').skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn every_event_has_the_members_that_the_documentation_names() {
+        let text = include_str!("../../../../docs/json.md");
+        let (_, section) = text.split_once("## `wharf serve --json`").unwrap();
+        let opened = ["service", "connection", "peer", "local"];
+        for told in every_event() {
+            let event = Line::now(told).to_json();
+            let name = event["event"].as_str().unwrap();
+            let row = section
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{name}`")))
+                .unwrap_or_else(|| panic!("{name} is not documented"));
+            let cell = row.split('|').nth(2).unwrap();
+            let mut members = quoted(cell);
+            if cell.contains("as `opened`") {
+                members.retain(|member| *member != "opened");
+                members.extend(opened);
+            }
+            members.extend(["event", "time"]);
+            members.sort_unstable();
+            let mut found: Vec<&String> = event.as_object().unwrap().keys().collect();
+            found.sort_unstable();
+            assert_eq!(found, members, "{event}");
+        }
+    }
 }

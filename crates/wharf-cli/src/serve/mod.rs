@@ -1,12 +1,14 @@
 //! `wharf serve`: from arguments to a running server, and to its end.
 //!
 //! Layout: `args` is what can be typed, `plan` what it means, `line` one event,
-//! `printer` the thread that writes events, `table` what is printed at the start.
+//! `printer` the thread that writes events, `reader` who reads them, `table` what
+//! is printed at the start.
 
 mod args;
 mod line;
 mod plan;
 mod printer;
+mod reader;
 mod table;
 
 use std::io::{self, Write};
@@ -188,7 +190,7 @@ impl Serving {
         message: &Message,
     ) -> Exit {
         if !common.json {
-            self.introduce(bare);
+            self.introduce(common, bare);
         }
         if self.serves("message") {
             message.ready();
@@ -208,6 +210,7 @@ impl Serving {
             _ = self.interrupt.recv() => true,
             _ = self.terminate.recv() => true,
             () = printer.closed() => true,
+            () = reader::gone() => true,
             () = self.running.ended() => false,
         };
         if asked {
@@ -220,9 +223,13 @@ impl Serving {
 
     /// Prints the table of what listens where: on stdout, or on stderr where stdout
     /// belongs to the service's own lines.
-    fn introduce(&self, bare: bool) {
+    fn introduce(&self, common: &Common, bare: bool) {
         let bounds = self.running.endpoints();
-        let table = table::render(bounds, self.style);
+        let style = match bare {
+            true => self.style,
+            false => common.color.style_for(&io::stdout()),
+        };
+        let table = table::render(bounds, style);
         let text = format!("{table}\n{}; Ctrl-C stops\n\n", table::reach(bounds));
         // When nobody reads stdout, the printer notices and ends the server.
         let _ = if bare {
@@ -237,7 +244,9 @@ impl Serving {
 
     fn complain(&self, common: &Common, failure: &Failure) {
         if common.json {
-            let _ = writeln!(io::stdout(), "{}", failure.to_json());
+            // In line with the events, which another thread writes.
+            let told = Told::Failed(failure.to_json());
+            self.printer.print(Line::now(told));
         }
         let _ = io::stderr().write_all(failure.render(self.style).as_bytes());
     }
@@ -326,7 +335,7 @@ fn render(
     }
     match &line.told {
         Told::Shown { text, .. } if own_lines => Some(text.clone()),
-        Told::Opened(_) | Told::Closed { .. } | Told::Draining { .. } if own_lines => None,
+        Told::Opened(_) | Told::Closed { .. } if own_lines => None,
         _ => line.to_text(began, style),
     }
 }
