@@ -31,9 +31,16 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long open connections may go on after a server was asked to stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection must be silent, once the server drains, to count as
-/// idle: long enough for bytes that are in the kernel or on the local network.
+/// How long an idle connection must go on being silent, once the server drains:
+/// long enough for bytes that the kernel has and the reactor has not reported.
 pub const DRAIN_PAUSE: Duration = Duration::from_millis(20);
+
+/// The same for a connection on which something moved lately: its peer may be in
+/// the middle of saying something, and the next part may be a round trip away.
+pub const DRAIN_PAUSE_ACTIVE: Duration = Duration::from_secs(1);
+
+/// After this much silence a connection is idle and not lately used.
+pub const QUIET: Duration = Duration::from_millis(500);
 
 /// How long a closing server waits for a peer's end of stream, so that unread
 /// input does not turn its last reply into a reset (RFC 9293, section 3.6.1).

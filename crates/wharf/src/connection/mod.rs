@@ -71,7 +71,7 @@ pub struct Connection {
     watch: Option<Arc<Watch>>,
     reads_end_at_drain: bool,
     saw_end: bool,
-    drain_pause: Option<Pin<Box<Sleep>>>,
+    drain_pause: Option<DrainPause>,
     /// Present only where a timeout was set, so that others pay 8 bytes.
     timers: Option<Box<Timers>>,
     tls: Option<Box<Established>>,
@@ -367,13 +367,23 @@ impl Connection {
         self.reads_end_at_drain && self.watch.as_ref().is_some_and(|watch| watch.is_draining())
     }
 
-    /// Idle means: nothing comes for a moment. The wait also lets the reactor
-    /// report input that is in the kernel already.
+    /// Idle means: nothing moves for a while, neither way. The wait also lets the
+    /// reactor report input that is in the kernel already.
     fn poll_drain_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.drain_pause
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limits::DRAIN_PAUSE)))
-            .as_mut()
-            .poll(cx)
+        let Some(watch) = &self.watch else {
+            return Poll::Ready(());
+        };
+        loop {
+            let pause = self.drain_pause.get_or_insert_with(|| DrainPause {
+                moved: watch.moved(),
+                timer: Box::pin(tokio::time::sleep(watch.drain_pause())),
+            });
+            ready!(pause.timer.as_mut().poll(cx));
+            if pause.moved == watch.moved() {
+                return Poll::Ready(());
+            }
+            self.drain_pause = None;
+        }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -434,6 +444,13 @@ impl Drop for Writing<'_> {
             timers.write.stop();
         }
     }
+}
+
+/// A wait for silence.
+struct DrainPause {
+    /// The bytes that had moved when it began.
+    moved: u64,
+    timer: Pin<Box<Sleep>>,
 }
 
 /// What a read does that would wait while the server drains.

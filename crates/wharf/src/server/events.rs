@@ -115,6 +115,15 @@ pub enum Event<'a> {
         /// What the network says.
         error: &'a io::Error,
     },
+    /// A datagram service panicked; the batch at hand is lost, the socket goes on.
+    Panicked {
+        /// The service's name.
+        service: &'a str,
+        /// The socket.
+        local: &'a Endpoint,
+        /// What the panic said.
+        detail: &'a str,
+    },
     /// The cap on connections is reached; new clients wait or are refused.
     Full {
         /// The cap.

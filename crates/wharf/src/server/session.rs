@@ -195,11 +195,12 @@ impl Session {
                 reason: CloseReason::ServicePanicked,
                 detail: Some(words_of(&*panic)),
             },
+            // What a service makes of an input that the drain ended is not its peer's fault.
+            Outcome::Done(_) if connection.ended_by_drain() => CloseReason::Drained.into(),
             Outcome::Done(Err(error)) => Ending {
                 reason: error.reason(),
                 detail: Some(error.to_string()),
             },
-            Outcome::Done(Ok(())) if connection.ended_by_drain() => CloseReason::Drained.into(),
             Outcome::Done(Ok(())) if connection.saw_end() => CloseReason::PeerClosed.into(),
             Outcome::Done(Ok(())) => CloseReason::Finished.into(),
         }
@@ -218,7 +219,8 @@ impl Session {
                 };
                 let winding = pin!(connection.wind_down(linger));
                 // A peer that is gone meanwhile, or a drain that is over, ends the wait.
-                let _ = self.supervise(winding).await;
+                // The verdict that ended the conversation does not.
+                let _ = self.supervise_until(winding, Ends::WhenCut).await;
             }
         }
     }
@@ -242,9 +244,14 @@ impl Session {
     }
 
     fn supervise<F: Future + Unpin>(&self, future: F) -> Supervised<'_, F> {
+        self.supervise_until(future, Ends::WhenCondemned)
+    }
+
+    fn supervise_until<F: Future + Unpin>(&self, future: F, ends: Ends) -> Supervised<'_, F> {
         Supervised {
             future,
             watch: &self.watch,
+            ends,
             known: None,
         }
     }
@@ -255,9 +262,28 @@ impl Session {
 struct Supervised<'a, F> {
     future: F,
     watch: &'a Watch,
+    ends: Ends,
     /// The waker that the watch has already: a task's is the same at every poll,
     /// so the watch's lock is taken once per connection, not once per message.
     known: Option<Waker>,
+}
+
+/// What ends a supervised future early.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// Any reason to end the connection.
+    WhenCondemned,
+    /// Only the end of all patience.
+    WhenCut,
+}
+
+impl<F> Supervised<'_, F> {
+    fn verdict(&self) -> Option<CloseReason> {
+        match self.ends {
+            Ends::WhenCondemned => self.watch.verdict(),
+            Ends::WhenCut => self.watch.is_cut().then_some(CloseReason::CutOff),
+        }
+    }
 }
 
 enum Outcome<T> {
@@ -271,7 +297,7 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(reason) = this.watch.verdict() {
+        if let Some(reason) = this.verdict() {
             return Poll::Ready(Outcome::Condemned(reason));
         }
         let was_draining = this.watch.is_draining();
@@ -294,7 +320,7 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
                     // The same for a drain that began on another core.
                     cx.waker().wake_by_ref();
                 }
-                match this.watch.verdict() {
+                match this.verdict() {
                     Some(reason) => Poll::Ready(Outcome::Condemned(reason)),
                     None => Poll::Pending,
                 }
@@ -305,7 +331,7 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
 }
 
 /// What a panic said.
-fn words_of(panic: &(dyn Any + Send)) -> String {
+pub(super) fn words_of(panic: &(dyn Any + Send)) -> String {
     if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = panic.downcast_ref::<String>() {
