@@ -81,16 +81,14 @@ fn options(text: &str) -> Vec<String> {
 
 #[test]
 fn every_exit_code_is_documented() {
-    for arguments in [
-        &["--help"][..],
-        &["serve", "--help"],
-        &["man"],
-        &["man", "serve"],
+    for (arguments, title) in [
+        (&["--help"][..], "Exit codes:"),
+        (&["serve", "--help"], "Exit codes:"),
+        (&["man"], "EXIT STATUS"),
+        (&["man", "serve"], "EXIT STATUS"),
     ] {
         let help = printed(arguments, 100);
-        let (_, table) = help
-            .split_once("Exit codes:")
-            .expect("a table of exit codes");
+        let (_, table) = help.split_once(title).expect("a table of exit codes");
         let codes: Vec<u8> = table
             .lines()
             .filter_map(|line| line.split_whitespace().next()?.parse().ok())
@@ -128,6 +126,24 @@ fn manual_pages_are_as_they_were_and_every_command_has_one() {
         ended.stderr.contains("  try      wharf man serve\n"),
         "{ended:?}"
     );
+}
+
+#[test]
+fn a_manual_page_says_something_of_every_option() {
+    for command in ["serve", "connect"] {
+        let page = printed(&["man", command], 80);
+        let lines: Vec<&str> = page.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            if *line == ".TP" {
+                let words = lines.get(index + 2).copied().unwrap_or_default();
+                assert!(
+                    words.starts_with(|first: char| first.is_alphabetic() || first == '['),
+                    "{command}: nothing below {:?}",
+                    lines[index + 1]
+                );
+            }
+        }
+    }
 }
 
 #[test]
