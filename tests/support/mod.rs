@@ -32,7 +32,7 @@ pub(crate) struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<(Stream, String)>,
-    seen: Vec<String>,
+    seen: Vec<(Stream, String)>,
 }
 
 /// Where a line came from.
@@ -132,7 +132,7 @@ impl Process {
             let left = until.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok((stream, line)) => {
-                    self.seen.push(line.clone());
+                    self.seen.push((stream, line.clone()));
                     if let Some(found) = wanted(stream, &line) {
                         return found;
                     }
@@ -169,7 +169,7 @@ impl Process {
         assert!(status.success());
     }
 
-    /// Waits for the end.
+    /// Waits for the end; gives everything that it said from the beginning.
     pub(crate) fn end(mut self) -> Ended {
         self.stdin = None;
         let until = Instant::now() + DEADLINE;
@@ -178,6 +178,12 @@ impl Process {
             stdout: String::new(),
             stderr: String::new(),
         };
+        for (stream, line) in &self.seen {
+            match stream {
+                Stream::Out => ended.stdout += &format!("{line}\n"),
+                Stream::Err => ended.stderr += &format!("{line}\n"),
+            }
+        }
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {

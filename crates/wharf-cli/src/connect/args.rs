@@ -9,23 +9,29 @@ use super::escape::{Escaped, parse_escaped};
 use crate::failure::Failure;
 use crate::quantity::{Timeout, parse_timeout};
 
+/// How it behaves, for the long help and the manual page.
+const BEHAVIOUR: &str = "\
+On a terminal, lines are edited and answers shown above them; Ctrl-D ends your side, \
+Ctrl-C everything. Control characters of the peer are shown and not obeyed. The \
+history is in $XDG_STATE_HOME/wharf/history; lines that begin with a blank stay out \
+of it. Otherwise stdin goes to the peer, and what the peer sends to stdout, byte for \
+byte.
+
+At the end of input the peer is told (TCP's FIN), and its answer awaited for as long \
+as it takes, or as --linger says. A peer that ends first ends the command, too: at \
+once where input is typed, in a pipe when no input came for half a second. With \
+--half-close keep each side ends by itself.
+
+Over udp: and unix-dgram: each line of input is a datagram, without its line feed, and \
+each datagram that comes is printed as a line; with --frame raw each read of stdin is \
+a datagram, and nothing is added to what comes. At the end of input the command waits \
+until as many datagrams came as were sent, and exits with 28 if they do not come in \
+time. Where everybody may answer (broadcast, multicast) it listens for the whole \
+--timeout and shows who answered.";
+
 /// Talk to a service.
-///
-/// On a terminal, lines are edited and answers shown as they come; Ctrl-D ends your
-/// side, Ctrl-C everything. Otherwise stdin goes to the peer and what the peer sends
-/// to stdout, byte for byte.
-///
-/// At the end of input the peer is told (TCP's FIN), and its answer is awaited for
-/// as long as it takes, or as --linger says. A peer that ends first ends the
-/// command; input that is still flowing is sent before. A peer that ended only its
-/// own side is sent everything with --half-close keep.
-///
-/// Over udp: and unix-dgram: each line of stdin is a datagram, without its newline,
-/// and each datagram that comes is printed as a line; with --frame raw each read of
-/// stdin is a datagram, and nothing is added to what comes. At the end of input the
-/// command waits until as many datagrams came as were sent.
 #[derive(Clone, Debug, Args)]
-#[command(before_help = "\
+#[command(after_long_help = BEHAVIOUR, before_help = "\
 Examples:
   wharf connect :7000                          this machine, TCP port 7000
   wharf connect udp:example.org:7000           over UDP; each line is a datagram

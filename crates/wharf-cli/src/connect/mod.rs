@@ -8,10 +8,11 @@
 //! Layout: `args` is what can be typed, `stream` and `datagram` are the two
 //! conversations, `input` and `output` the two ends on this side (`terminal` where
 //! a person sits there), `wire` cuts and frames, `view` shows (`hex`, `visible`),
-//! `expect` looks for a text, `report` tells what happened, `show` writes the same
+//! `expect` looks for a text, `report` tells what happened and `broken` what failed, `show` writes the same
 //! conversation as a program with plain sockets.
 
 mod args;
+mod broken;
 mod datagram;
 mod escape;
 mod expect;
@@ -50,7 +51,6 @@ use view::View;
 use wire::Wire;
 
 pub(crate) use args::ConnectArgs;
-#[expect(unused_imports, reason = "serve shows its programs with it")]
 pub(crate) use show::show_server;
 
 /// How long an answer may take: of a datagram, or of a peer from whom something is expected.
@@ -167,7 +167,7 @@ impl<'a> Ends<'a> {
             input,
             output,
             wire,
-            view: View::new(common, args, started),
+            view: View::new(common, args, is_interactive, started),
             expect: args.expect.as_ref().map(|text| Expect::new(&text.0)),
             report,
             started,

@@ -14,11 +14,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep_until};
 use wharf::connection::Connection;
-use wharf::framing::{Decoder, FrameError};
+use wharf::framing::Decoder;
 use wharf::limits::READ_BUFFER;
 use wharf::network::Endpoint;
 
 use super::args::HalfClose;
+use super::broken::Broken;
 use super::expect::Seen;
 use super::input::Item;
 use super::output::Gone;
@@ -44,6 +45,7 @@ pub(super) async fn converse(connection: Connection, ends: Ends<'_>) -> Result<E
         ends,
         ours: Ours::Open,
         to_peer: Vec::new(),
+        taken: 0,
         unflushed: Flush::Done,
         to_show: Vec::new(),
         peer_ended: None,
@@ -104,24 +106,14 @@ enum Pushed {
     Finished,
 }
 
-/// Why a conversation failed.
-enum Broken {
-    /// Reading or writing failed.
-    Peer(io::Error),
-    /// The peer closed while input was still to be sent.
-    Unsent(io::Error),
-    /// The peer's messages are none.
-    Framing(FrameError),
-    /// The input cannot be sent, or not be read.
-    Input(Failure),
-}
-
 struct Talk<'a> {
     ends: Ends<'a>,
     peer: Endpoint,
     decoder: Option<Decoder>,
     ours: Ours,
     to_peer: Vec<u8>,
+    /// How much of it the peer has taken.
+    taken: usize,
     unflushed: Flush,
     to_show: Vec<u8>,
     /// Whether our side had ended before the peer's.
@@ -156,8 +148,10 @@ impl Talk<'_> {
     async fn step(&mut self, halves: &mut Halves) -> Step {
         let deadline = self.deadline();
         let may_read = self.peer_ended.is_none() && self.to_show.is_empty();
-        let may_take =
-            self.ours == Ours::Open && self.to_peer.is_empty() && self.to_show.is_empty();
+        // What is sent is shown only on request; otherwise a reader of stdout who
+        // is slow does not hold up the input.
+        let may_show = self.to_show.is_empty() || !self.ends.view.shows_sent();
+        let may_take = self.ours == Ours::Open && self.to_peer.is_empty() && may_show;
         let push = self.next_push();
         let Halves {
             read,
@@ -168,7 +162,7 @@ impl Talk<'_> {
         tokio::select! {
             outcome = read.read(buffer), if may_read => Step::Received(outcome),
             item = ends.input.next(), if may_take => Step::Input(item),
-            outcome = do_push(write, push, &self.to_peer), if push != Push::Nothing => Step::Pushed(outcome),
+            outcome = do_push(write, push, &self.to_peer[self.taken..]), if push != Push::Nothing => Step::Pushed(outcome),
             room = ends.output.ready(), if !self.to_show.is_empty() => match room {
                 Ok(room) => {
                     room.send(std::mem::take(&mut self.to_show));
@@ -203,7 +197,7 @@ impl Talk<'_> {
             if let Some(expect) = expect {
                 expect.look(bytes);
             }
-            self.to_show = view.bytes(bytes);
+            self.to_show.append(&mut view.bytes(bytes));
             return Ok(());
         };
         let mut shown = if view.wants_bytes() {
@@ -220,7 +214,7 @@ impl Talk<'_> {
                 shown.append(&mut view.message(message, None));
             }
         });
-        self.to_show = shown;
+        self.to_show.append(&mut shown);
         outcome.map_err(Broken::Framing)
     }
 
@@ -240,7 +234,8 @@ impl Talk<'_> {
                     expect.look(message.as_bytes());
                 }
                 if !self.ends.view.wants_bytes() {
-                    self.to_show = self.ends.view.message(message.as_bytes(), None);
+                    let mut shown = self.ends.view.message(message.as_bytes(), None);
+                    self.to_show.append(&mut shown);
                 }
                 Ok(())
             }
@@ -270,12 +265,14 @@ impl Talk<'_> {
     fn send(&mut self, piece: &Piece) -> Result<(), Broken> {
         match self.ends.wire.encode(piece) {
             Ok(wire) => {
-                self.to_show = self.ends.view.sent(piece.payload(), &wire);
+                let mut shown = self.ends.view.sent(piece.payload(), &wire);
+                self.to_show.append(&mut shown);
                 self.to_peer = wire;
                 Ok(())
             }
             Err(error) if self.ends.is_interactive() => {
-                self.to_show = self.ends.view.note(&format!("not sent: {error}"));
+                let mut note = self.ends.view.note(&format!("not sent: {error}"));
+                self.to_show.append(&mut note);
                 Ok(())
             }
             Err(error) => Err(Broken::Input(
@@ -292,7 +289,11 @@ impl Talk<'_> {
         match pushed {
             Pushed::Bytes(count) => {
                 self.totals.sent += count as u64;
-                self.to_peer.drain(..count);
+                self.taken += count;
+                if self.taken == self.to_peer.len() {
+                    self.to_peer.clear();
+                    self.taken = 0;
+                }
                 self.unflushed = Flush::Due;
                 // Input that waits for the peer is not silent.
                 self.last_input = Instant::now();
@@ -307,6 +308,7 @@ impl Talk<'_> {
         let nothing_lost = self.ours == Ours::Ending && self.to_peer.is_empty();
         self.ours = Ours::Ended;
         self.to_peer.clear();
+        self.taken = 0;
         self.unflushed = Flush::Done;
         if !nothing_lost {
             self.broken = Some(error);
@@ -403,11 +405,11 @@ impl Talk<'_> {
         let broken = self.broken.take();
         let verdict = match outcome {
             Ok(Ended::Expected | Ended::OutputGone) => Ok(Exit::Done),
-            Ok(_) if broken.is_some() => Err(self.broken(Broken::Unsent(
-                broken.unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()),
-            ))),
-            Ok(ended) => self.expected(ended),
-            Err(broken) => Err(self.broken(broken)),
+            Ok(ended) => match broken {
+                Some(error) => Err(Broken::Unsent(error).failure(&self.peer, self.totals)),
+                None => self.expected(ended),
+            },
+            Err(broken) => Err(broken.failure(&self.peer, self.totals)),
         };
         let (totals, report, time) = (self.totals, self.ends.report, self.ends.started.elapsed());
         self.ends.finish().await?;
@@ -425,39 +427,6 @@ impl Talk<'_> {
         };
         let cause = format!("{} did not send {} {when}", self.peer, expect.wanted());
         Err(Failure::new(Exit::CheckFailed, cause).with("received", expect.instead()))
-    }
-
-    fn broken(&self, broken: Broken) -> Failure {
-        let peer = &self.peer;
-        let failure = match broken {
-            Broken::Input(failure) => return failure,
-            Broken::Framing(error) => {
-                Failure::new(Exit::PeerBroke, format!("{peer} sent a {error}"))
-            }
-            Broken::Unsent(error) => Failure::new(
-                Exit::PeerBroke,
-                format!("{peer} closed the connection before it had taken everything"),
-            )
-            .with("cause", words(&error)),
-            Broken::Peer(error) => match error.kind() {
-                io::ErrorKind::ConnectionReset => {
-                    Failure::new(Exit::PeerBroke, format!("{peer} reset the connection"))
-                        .with("means", "it closed with data unread, or crashed")
-                }
-                io::ErrorKind::UnexpectedEof => Failure::new(
-                    Exit::PeerBroke,
-                    format!("{peer} ended the connection without ending TLS"),
-                )
-                .with("means", "what it sent may have been cut short"),
-                io::ErrorKind::TimedOut => Failure::new(
-                    Exit::TimedOut,
-                    format!("{peer} does not acknowledge what is sent"),
-                )
-                .with("means", "the path to it is cut, or the machine is gone"),
-                _ => Failure::new(Exit::PeerBroke, format!("{peer}: {}", words(&error))),
-            },
-        };
-        failure.with("so far", self.totals.words())
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct View {
     received: u64,
     /// A stream stands at the beginning of a line.
     at_line_start: bool,
+    /// Each piece is shown above the line that is edited, so it ends a line itself.
+    is_above_a_line: bool,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,12 @@ enum Form {
 }
 
 impl View {
-    pub(super) fn new(common: &Common, args: &ConnectArgs, started: Instant) -> Self {
+    pub(super) fn new(
+        common: &Common,
+        args: &ConnectArgs,
+        is_above_a_line: bool,
+        started: Instant,
+    ) -> Self {
         let form = if common.json {
             Form::Json
         } else if args.hex {
@@ -64,12 +71,18 @@ impl View {
             sent: 0,
             received: 0,
             at_line_start: true,
+            is_above_a_line,
         }
     }
 
     /// Whether it shows the bytes of a stream, even if they hold messages.
     pub(super) fn wants_bytes(&self) -> bool {
         matches!(self.form, Form::Hex)
+    }
+
+    /// Whether it shows what is sent, too.
+    pub(super) fn shows_sent(&self) -> bool {
+        matches!(self.form, Form::Hex | Form::Json)
     }
 
     pub(super) fn connected(
@@ -232,6 +245,12 @@ impl View {
 
     /// A piece of a stream, with the time before each line that begins in it.
     fn stamped(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let text = self.with_stamps(bytes);
+        self.at_line_start |= self.is_above_a_line;
+        text
+    }
+
+    fn with_stamps(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut text = Vec::with_capacity(bytes.len());
         if self.stamps_since.is_none() {
             text.extend_from_slice(bytes);

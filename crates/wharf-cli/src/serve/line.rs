@@ -381,16 +381,15 @@ mod tests {
     use crate::failure::Failure;
 
     fn every_event() -> Vec<Told> {
-        let endpoint = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port)).into();
-        let who = || {
-            Who(Arc::new(ConnectionInfo {
-                id: 1,
-                service: "echo".into(),
-                peer: endpoint(51234),
-                local: endpoint(7000),
-                opened: tokio::time::Instant::now(),
-            }))
-        };
+        let at = |text: &str| text.parse::<std::net::SocketAddr>().unwrap().into();
+        let info = Arc::new(ConnectionInfo {
+            id: 1,
+            service: "echo".into(),
+            peer: at("127.0.0.1:51234"),
+            local: at("127.0.0.1:7000"),
+            opened: tokio::time::Instant::now(),
+        });
+        let who = || Who(Arc::clone(&info));
         let (service, local) = (String::from("echo"), String::from("127.0.0.1:7000"));
         let error = String::from("too many open files");
         vec![

@@ -15,9 +15,11 @@
 //! `watch` is what a server sees, `reason` names every way to end.
 
 mod chunk;
+mod detached;
 mod listener;
 mod reason;
 mod stream;
+mod timers;
 mod watch;
 
 use std::fmt;
@@ -38,10 +40,12 @@ use crate::tls::{ClientTls, Established, HandshakeError, ServerTls};
 
 pub use chunk::Chunk;
 pub(crate) use chunk::{give_buffer, take_buffer};
+pub(crate) use detached::Detached;
 pub use listener::{Accept, Listener, OpenShared};
 pub use reason::CloseReason;
 pub use stream::ByteStream;
 pub(crate) use stream::Stream;
+use timers::Timers;
 pub(crate) use watch::Watch;
 
 /// A byte stream with one peer, over TCP, a Unix socket, TLS or a network of
@@ -270,7 +274,7 @@ impl Connection {
     ///
     /// For a peer that does not read: closing in order would leave the kernel
     /// holding the output for as long as it likes.
-    pub(crate) fn reset(&mut self) {
+    pub(crate) fn reset(&self) {
         self.stream.set_reset_on_close();
     }
 
@@ -354,7 +358,7 @@ impl Connection {
     fn waited_for_input(&mut self) {
         self.drain_pause = None;
         if let Some(timers) = &mut self.timers {
-            timers.read.running = None;
+            timers.read.stop();
         }
     }
 
@@ -427,71 +431,8 @@ impl Drop for Writing<'_> {
             watch.set_writing(false);
         }
         if let Some(timers) = &mut self.0.timers {
-            timers.write.running = None;
+            timers.write.stop();
         }
-    }
-}
-
-/// The timers of a connection whose reads or writes are limited in time.
-struct Timers {
-    read: Timer,
-    write: Timer,
-}
-
-struct Timer {
-    limit: Option<Duration>,
-    running: Option<Pin<Box<Sleep>>>,
-}
-
-impl Timers {
-    fn new(timeouts: Timeouts) -> Self {
-        let timer = |limit| Timer {
-            limit,
-            running: None,
-        };
-        Timers {
-            read: timer(timeouts.read),
-            write: timer(timeouts.write),
-        }
-    }
-}
-
-impl Timer {
-    /// Turns a wait that is too long into an error. The clock starts when a wait
-    /// begins, and stops when it is over.
-    fn check<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        outcome: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        let (Poll::Pending, Some(limit)) = (&outcome, self.limit) else {
-            self.running = None;
-            return outcome;
-        };
-        let running = self
-            .running
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        ready!(running.as_mut().poll(cx));
-        self.running = None;
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-/// A connection on its way from one runtime to another.
-pub(crate) struct Detached {
-    stream: stream::DetachedStream,
-    local: Endpoint,
-    peer: Endpoint,
-}
-
-impl Detached {
-    /// The connection again, bound to the current runtime.
-    pub(crate) fn attach(self) -> io::Result<Connection> {
-        Ok(Connection::over(
-            self.stream.attach()?,
-            self.local,
-            self.peer,
-        ))
     }
 }
 

@@ -41,9 +41,13 @@ impl Stream {
 
     /// Makes close(2) send a reset (SO_LINGER with zero time, socket(7)).
     pub(crate) fn set_reset_on_close(&self) {
-        if let Stream::Tcp(stream) = self {
-            // If it fails the connection closes in the ordinary way.
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        match self {
+            Stream::Tcp(stream) => {
+                // If it fails the connection closes in the ordinary way.
+                let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            }
+            Stream::Tls(stream) => stream.get_ref().0.get_ref().reset(),
+            Stream::Unix(_) | Stream::Packets(_) | Stream::Other(_) => {}
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{Batch, Datagrams};
+use crate::limits::DRAIN_PAUSE;
 use crate::service::Context;
 
 /// How many batches are still answered after a drain began: enough for what a
@@ -83,31 +84,54 @@ impl Datagrams {
         context: &Context,
     ) -> io::Result<()> {
         let mut draining = pin!(context.draining());
-        let mut left = DRAIN_BATCHES;
-        while left > 0 {
+        while !context.is_draining() {
             let due = service.deadline();
             if due.is_some_and(|due| due <= Instant::now()) {
                 // Checked before every wait, so that a flood does not starve timers.
                 self.time_out(service, batch, context).await?;
                 tokio::task::coop::consume_budget().await;
-                if !context.is_draining() {
-                    continue;
-                }
+                continue;
             }
-            // What has arrived goes before the drain: it is answered first.
             tokio::select! {
                 biased;
                 received = self.receive(batch) => {
                     received?;
-                    service.receive(batch, context);
-                    self.send(batch).await?;
-                    self.show_counters();
-                    left -= usize::from(context.is_draining());
+                    self.answer(service, batch, context).await?;
                 }
                 () = &mut draining => break,
                 () = until(due) => {}
             }
         }
+        self.answer_the_queue(service, batch, context).await
+    }
+
+    /// Answers what had arrived when the drain began. A pause without a datagram
+    /// ends it: in that time the reactor reports what is in the kernel.
+    async fn answer_the_queue(
+        &mut self,
+        service: &impl DatagramService,
+        batch: &mut Batch,
+        context: &Context,
+    ) -> io::Result<()> {
+        for _ in 0..DRAIN_BATCHES {
+            match tokio::time::timeout(DRAIN_PAUSE, self.receive(batch)).await {
+                Err(_) => break,
+                Ok(received) => received?,
+            };
+            self.answer(service, batch, context).await?;
+        }
+        Ok(())
+    }
+
+    async fn answer(
+        &mut self,
+        service: &impl DatagramService,
+        batch: &mut Batch,
+        context: &Context,
+    ) -> io::Result<()> {
+        service.receive(batch, context);
+        self.send(batch).await?;
+        self.show_counters();
         Ok(())
     }
 

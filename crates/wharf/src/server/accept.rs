@@ -21,6 +21,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::SemaphorePermit;
+use tracing::Instrument as _;
 
 use super::Mode;
 use super::admission::Place;
@@ -206,7 +207,8 @@ impl AcceptLoop {
         };
         match served.mode {
             Mode::Concurrent | Mode::OneAtATime => {
-                tokio::spawn(session.run(connection));
+                let span = session.span();
+                tokio::spawn(session.run(connection).instrument(span));
             }
             Mode::Threads => session.run_on_thread(connection),
         }
@@ -223,6 +225,10 @@ impl AcceptLoop {
         let Some(right) = self.shared.admission.try_refusal() else {
             return;
         };
+        if self.served.tls.is_some() {
+            // Plain text would only look like a broken handshake.
+            return;
+        }
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             let refusal = &shared.limits.refusal;

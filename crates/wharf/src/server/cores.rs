@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tracing::Instrument as _;
 
 use super::accept::AcceptLoop;
 use super::open::{How, Socket};
@@ -53,6 +54,8 @@ pub(super) fn spawn_socket(
     socket: Socket,
 ) -> AbortHandle {
     let open = shared.loop_opened();
+    let span =
+        tracing::info_span!("listener", service = &*served.name, local = %socket.local(), core);
     match socket {
         Socket::Listener(listener) => {
             let accept = AcceptLoop {
@@ -62,11 +65,11 @@ pub(super) fn spawn_socket(
                 listener,
                 open,
             };
-            tokio::spawn(accept.run()).abort_handle()
+            tokio::spawn(accept.run().instrument(span)).abort_handle()
         }
         Socket::Datagrams(datagrams) => {
             let serving = serve_datagrams(Arc::clone(shared), served, datagrams, open);
-            tokio::spawn(serving).abort_handle()
+            tokio::spawn(serving.instrument(span)).abort_handle()
         }
     }
 }

@@ -6,9 +6,11 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
+
+use tracing::Instrument as _;
 
 use super::admission::{PeerShare, Place};
 use super::events::{ConnectionInfo, Event};
@@ -51,6 +53,16 @@ impl From<CloseReason> for Ending {
 }
 
 impl Session {
+    /// The span in which everything of the connection is traced.
+    pub(super) fn span(&self) -> tracing::Span {
+        tracing::debug_span!(
+            "connection",
+            id = self.info.id,
+            service = &*self.served.name,
+            peer = %self.info.peer,
+        )
+    }
+
     /// Serves `connection` on a thread of its own, with a runtime of its own.
     pub(super) fn run_on_thread(self, connection: Connection) {
         let detached = match connection.detach() {
@@ -84,7 +96,10 @@ impl Session {
             Err(error) => self.not_begun(&error),
             Ok(runtime) => runtime.block_on(async {
                 match detached.attach() {
-                    Ok(connection) => self.run(connection).await,
+                    Ok(connection) => {
+                        let span = self.span();
+                        self.run(connection).instrument(span).await;
+                    }
                     Err(error) => self.not_begun(&error),
                 }
             }),
@@ -110,6 +125,7 @@ impl Session {
     #[allow(clippy::manual_async_fn)]
     pub(super) fn run(self, mut connection: Connection) -> impl Future<Output = ()> + Send {
         async move {
+            tracing::debug!("opened");
             self.shared.tell(&Event::Opened {
                 connection: &self.info,
             });
@@ -213,6 +229,7 @@ impl Session {
         let messages = self.watch.messages();
         self.entry.close(&self.shared.totals, ending.reason);
         self.shared.freed.notify_waiters();
+        tracing::debug!(reason = %ending.reason, received, sent, messages, "closed");
         self.shared.tell(&Event::Closed {
             connection: &self.info,
             reason: ending.reason,
@@ -228,6 +245,7 @@ impl Session {
         Supervised {
             future,
             watch: &self.watch,
+            known: None,
         }
     }
 }
@@ -237,6 +255,9 @@ impl Session {
 struct Supervised<'a, F> {
     future: F,
     watch: &'a Watch,
+    /// The waker that the watch has already: a task's is the same at every poll,
+    /// so the watch's lock is taken once per connection, not once per message.
+    known: Option<Waker>,
 }
 
 enum Outcome<T> {
@@ -261,7 +282,14 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
             Ok(Poll::Pending) => {
                 // Remember the task *after* the poll, then look once more: a verdict
                 // that came in between found no task to wake.
-                this.watch.set_waker(cx.waker());
+                if !this
+                    .known
+                    .as_ref()
+                    .is_some_and(|known| known.will_wake(cx.waker()))
+                {
+                    this.known = Some(cx.waker().clone());
+                    this.watch.set_waker(cx.waker());
+                }
                 if this.watch.is_draining() != was_draining {
                     // The same for a drain that began on another core.
                     cx.waker().wake_by_ref();

@@ -7,8 +7,8 @@
 //! | a function from message to reply | [`Reply`] | all of them |
 //! | code that blocks (std `Read`/`Write`) | a closure in [`Blocking`] | tcp, tls, unix, seqpacket |
 //!
-//! A service sees a [`Connection`](crate::connection::Connection) and a
-//! [`Context`], never a socket, so it runs on every [`Network`](crate::network::Network).
+//! A service sees a [`Connection`] and a [`Context`], never a socket, so it runs on
+//! every [`Network`](crate::network::Network).
 
 mod blocking;
 mod context;

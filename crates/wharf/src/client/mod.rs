@@ -5,24 +5,26 @@
 //! 250 ms or as soon as one fails; the first that answers wins, and each failure
 //! is reported.
 
-use std::fmt;
+mod error;
+mod race;
+
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-use tokio::time::Instant;
-
 use crate::address::{Address, BindTo, ByteSize, Host, Scheme, Target};
 use crate::connection::Connection;
 use crate::datagram::Datagrams;
-use crate::limits::{CONNECT_STAGGER, CONNECT_TIMEOUT};
+use crate::limits::CONNECT_TIMEOUT;
 use crate::network::{
-    BindOptions, ConnectOptions, Endpoint, Network, Os, ResolveError, Role, StreamKind, UnixName,
+    BindOptions, ConnectOptions, Endpoint, Network, Os, Role, StreamKind, UnixName,
 };
-use crate::server::words;
 use crate::service::Timeouts;
-use crate::tls::{ClientTls, HandshakeError, TlsConfigError, Trust};
+use crate::tls::{ClientTls, Trust};
+
+use race::{Race, interleaved};
+
+pub use error::{Attempt, ConnectError, ConnectErrorKind};
 
 /// Opens connections, with the same settings for all of them.
 ///
@@ -323,141 +325,5 @@ fn from_endpoint(bind: Option<&BindTo>, to: &Endpoint) -> Option<Endpoint> {
             Some(Endpoint::Unix(UnixName::Abstract(name.clone())))
         }
         _ => None,
-    }
-}
-
-/// IP versions in turn, beginning with that of the first endpoint (RFC 8305, section 4).
-fn interleaved(endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
-    let is_v4 = |endpoint: &Endpoint| endpoint.inet().is_some_and(|ip| ip.is_ipv4());
-    let first_is_v4 = endpoints.first().is_some_and(is_v4);
-    let (first, second): (Vec<_>, Vec<_>) = endpoints
-        .into_iter()
-        .partition(|endpoint| is_v4(endpoint) == first_is_v4);
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut order = Vec::new();
-    loop {
-        let (one, other) = (first.next(), second.next());
-        if one.is_none() && other.is_none() {
-            return order;
-        }
-        order.extend(one.into_iter().chain(other));
-    }
-}
-
-/// One connect over several endpoints.
-struct Race<'a, N> {
-    network: &'a N,
-    bind: Option<&'a BindTo>,
-    options: &'a ConnectOptions,
-    attempts: &'a mut Vec<Attempt>,
-}
-
-type Runner = (Endpoint, io::Result<Connection>);
-
-impl<N: Network> Race<'_, N> {
-    async fn run(self, endpoints: Vec<Endpoint>) -> Result<Connection, ConnectErrorKind> {
-        let mut waiting = endpoints.into_iter();
-        let mut runners: JoinSet<Runner> = JoinSet::new();
-        let mut next_at = Instant::now();
-        loop {
-            if runners.is_empty() || Instant::now() >= next_at {
-                match waiting.next() {
-                    Some(endpoint) => self.start(&mut runners, endpoint),
-                    None if runners.is_empty() => return Err(ConnectErrorKind::Failed),
-                    None => {}
-                }
-                next_at = Instant::now() + CONNECT_STAGGER;
-            }
-            let more = waiting.len() > 0;
-            tokio::select! {
-                biased;
-                Some(ended) = runners.join_next() => match ended {
-                    Ok((_, Ok(connection))) => return Ok(connection),
-                    Ok((endpoint, Err(error))) => {
-                        self.attempts.push(Attempt { endpoint, error });
-                        next_at = Instant::now();
-                    }
-                    // A runner that panicked has nothing to report.
-                    Err(_) => next_at = Instant::now(),
-                },
-                () = tokio::time::sleep_until(next_at), if more => {}
-            }
-        }
-    }
-
-    fn start(&self, runners: &mut JoinSet<Runner>, endpoint: Endpoint) {
-        let network = self.network.clone();
-        let mut options = self.options.clone();
-        options.from = from_endpoint(self.bind, &endpoint).or(options.from);
-        runners.spawn(async move {
-            let outcome = network.connect(&endpoint, &options).await;
-            (endpoint, outcome)
-        });
-    }
-}
-
-/// A connection could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub struct ConnectError {
-    /// Where to.
-    pub address: Box<Address>,
-    /// Every endpoint that was tried and failed, in order.
-    pub attempts: Vec<Attempt>,
-    /// What failed in the end.
-    #[source]
-    pub kind: ConnectErrorKind,
-}
-
-/// One endpoint that was tried.
-#[derive(Debug)]
-pub struct Attempt {
-    /// Which one.
-    pub endpoint: Endpoint,
-    /// Why it failed.
-    pub error: io::Error,
-}
-
-/// What failed when a connection was opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectErrorKind {
-    /// The name leads nowhere.
-    #[error(transparent)]
-    Resolve(#[from] ResolveError),
-    /// Every endpoint failed; see [`ConnectError::attempts`].
-    #[error("no endpoint could be reached")]
-    Failed,
-    /// Nothing answered in time.
-    #[error("no answer within {0:?}")]
-    TimedOut(Duration),
-    /// The files or names given for TLS cannot be used.
-    #[error(transparent)]
-    TlsConfig(#[from] TlsConfigError),
-    /// The TLS handshake failed.
-    #[error(transparent)]
-    Handshake(Box<HandshakeError>),
-    /// Something of this machine failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The scheme does not carry what was asked for.
-    #[error("{0}")]
-    WrongScheme(String),
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}: ", self.address)?;
-        let failed = matches!(self.kind, ConnectErrorKind::Failed);
-        if !failed || self.attempts.is_empty() {
-            self.kind.fmt(f)?;
-        }
-        // What came after the connect has nothing to do with who did not answer it.
-        let told = failed || matches!(self.kind, ConnectErrorKind::TimedOut(_));
-        let attempts = if told { &self.attempts[..] } else { &[] };
-        for (index, attempt) in attempts.iter().enumerate() {
-            let comma = if index == 0 && failed { "" } else { ", " };
-            write!(f, "{comma}{} ({})", words(&attempt.error), attempt.endpoint)?;
-        }
-        Ok(())
     }
 }
