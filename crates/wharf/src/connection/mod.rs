@@ -12,11 +12,13 @@
 //! that loses nothing: our end of stream, then the peer's, then the socket.
 //!
 //! Layout: `chunk` lends read buffers, `stream` is the transport below,
-//! `watch` is what a server sees, `reason` names every way to end.
+//! `messages` carries messages for clients, `watch` is what a server sees, `reason`
+//! names every way to end.
 
 mod chunk;
 mod detached;
 mod listener;
+mod messages;
 mod reason;
 mod stream;
 mod timers;
@@ -33,6 +35,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::framing::{self, Framing};
 use crate::limits;
 use crate::network::{Endpoint, StreamKind};
 use crate::service::Timeouts;
@@ -42,6 +45,7 @@ pub use chunk::Chunk;
 pub(crate) use chunk::{give_buffer, take_buffer};
 pub(crate) use detached::Detached;
 pub use listener::{Accept, Listener, OpenShared};
+pub use messages::{MessageError, Messages};
 pub use reason::CloseReason;
 pub use stream::ByteStream;
 pub(crate) use stream::Stream;
@@ -145,6 +149,32 @@ impl Connection {
     pub async fn fill(&mut self) -> io::Result<&[u8]> {
         poll_fn(|cx| self.poll_fill(cx)).await?;
         Ok(self.unread.as_deref().unwrap_or_default())
+    }
+
+    /// Reads until the peer's end of stream, at most `most` bytes.
+    ///
+    /// Not cancel safe: what was read is lost with the future.
+    ///
+    /// # Errors
+    /// As [`Connection::read_chunk`], and [`io::ErrorKind::InvalidData`] when more
+    /// than `most` bytes come.
+    pub async fn read_to_end(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        while let Some(chunk) = self.read_chunk().await? {
+            if all.len() + chunk.len() > most {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("more than {most} bytes came"),
+                ));
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all)
+    }
+
+    /// The connection as a carrier of messages.
+    pub fn framed(self, framing: &Framing, limits: framing::Limits) -> Messages {
+        Messages::new(self, framing, limits)
     }
 
     /// Drops `count` bytes of what [`Connection::fill`] lent.
