@@ -1,7 +1,8 @@
 //! Unix sockets of type SEQPACKET: connections that keep packet boundaries.
 //!
 //! Each read gives one packet and each write sends one (unix(7)). A packet that
-//! is longer than the read buffer is an error, never silently cut.
+//! is longer than the read buffer is an error, never silently cut. An empty packet
+//! cannot be told from the end of the stream (recv(2)), so it reads as that.
 
 use std::io::{self, Write};
 use std::mem::MaybeUninit;
