@@ -29,6 +29,7 @@ use super::events::{ConnectionInfo, Event};
 use super::registry::Registry;
 use super::session::Session;
 use super::shared::{OpenLoop, Served, ServedBy, Shared, StreamServed};
+use super::worker::Worker;
 use crate::connection::{CloseReason, Connection, Listener, Watch};
 use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, DRAIN_PAUSE, WhenFull};
 
@@ -42,6 +43,8 @@ pub(super) struct AcceptLoop {
     pub(super) registry: Arc<Registry>,
     pub(super) listener: Listener,
     pub(super) open: OpenLoop,
+    /// The thread for the next client, where each is served on one of its own.
+    pub(super) spare: Option<Worker>,
 }
 
 /// How long a drain goes on to accept. What the kernel had queued is taken in a
@@ -76,16 +79,13 @@ impl AcceptLoop {
     async fn accept_all(&mut self, served: &StreamServed) {
         let mut trouble = Trouble::default();
         let shared = Arc::clone(&self.shared);
-        while let Some((accepted, ticket)) = self.next(&shared, served).await {
+        while let Some(accepted) = self.next(&shared, served).await {
             match accepted {
-                Ok(connection) => {
+                Ok((connection, ticket)) => {
                     trouble.over(self);
                     self.take(served, connection, ticket);
                 }
-                Err(error) => {
-                    drop(ticket);
-                    trouble.happened(self, &error).await;
-                }
+                Err(error) => trouble.happened(self, &error).await,
             }
         }
     }
@@ -96,17 +96,30 @@ impl AcceptLoop {
         &mut self,
         shared: &Shared,
         served: &'a StreamServed,
-    ) -> Option<(io::Result<Connection>, Ticket<'a>)> {
+    ) -> Option<io::Result<(Connection, Ticket<'a>)>> {
+        if let Err(error) = self.prepare(served).await {
+            return Some(Err(error));
+        }
         loop {
             let ticket = Self::ticket(shared, served).await?;
             let accepted = poll_fn(|cx| Poll::Ready(self.listener.poll_accept(cx))).await;
             if let Poll::Ready(accepted) = accepted {
-                return Some((accepted, ticket));
+                return Some(accepted.map(|connection| (connection, ticket)));
             }
             // The listener will wake this task; until then others may have the place.
             drop(ticket);
             woken().await;
         }
+    }
+
+    /// Makes what a client's thread needs before there is a client: without it, nobody
+    /// is accepted, and who comes waits in the listener's queue.
+    async fn prepare(&mut self, served: &StreamServed) -> io::Result<()> {
+        if served.mode == Mode::Threads && self.spare.is_none() {
+            let name = format!("{}-{}", self.served.name, served.next_thread());
+            self.spare = Some(Worker::start(name).await?);
+        }
+        Ok(())
     }
 
     /// What is needed to serve one more; `None` when the service had its last client.
@@ -149,9 +162,9 @@ impl AcceptLoop {
                 // the kernel has, so the loop gives the reactor a moment.
                 let next = self.next(&shared, served);
                 match tokio::time::timeout(DRAIN_PAUSE, next).await {
-                    Ok(Some((Ok(connection), ticket))) => self.take(served, connection, ticket),
-                    Ok(Some((Err(error), _))) if is_about_one_connection(&error) => {}
-                    Ok(Some((Err(_), _)) | None) | Err(_) => return,
+                    Ok(Some(Ok((connection, ticket)))) => self.take(served, connection, ticket),
+                    Ok(Some(Err(error))) if is_about_one_connection(&error) => {}
+                    Ok(Some(Err(_)) | None) | Err(_) => return,
                 }
             }
         };
@@ -160,7 +173,7 @@ impl AcceptLoop {
     }
 
     /// Admits a connection, or refuses it.
-    fn take(&self, served: &StreamServed, connection: Connection, ticket: Ticket<'_>) {
+    fn take(&mut self, served: &StreamServed, connection: Connection, ticket: Ticket<'_>) {
         // A place may have become free since the ticket was made.
         let place = ticket.place.or_else(|| self.shared.admission.try_place());
         match place {
@@ -170,7 +183,7 @@ impl AcceptLoop {
     }
 
     fn admit(
-        &self,
+        &mut self,
         served: &StreamServed,
         connection: Connection,
         place: Place,
@@ -205,12 +218,12 @@ impl AcceptLoop {
             entry,
             _held: (place, turn, share),
         };
-        match served.mode {
-            Mode::Concurrent | Mode::OneAtATime => {
+        match self.spare.take() {
+            Some(worker) => session.run_on_thread(worker, connection),
+            None => {
                 let span = session.span();
                 tokio::spawn(session.run(connection).instrument(span));
             }
-            Mode::Threads => session.run_on_thread(connection),
         }
     }
 

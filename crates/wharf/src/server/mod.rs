@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Layout: `start` and `open` open every address, `cores` runs them; `accept` is the loop of one listener;
-//! `admission` are the caps; `session` is one connection's life; `registry` knows
+//! `worker` are threads that are ready for a client; `admission` are the caps; `session` is one connection's life; `registry` knows
 //! who is there and sweeps for timeouts; `events` and `snapshot` are what can be
 //! seen from outside; `running` is the handle with which it is stopped.
 
@@ -24,6 +24,7 @@ mod session;
 mod shared;
 mod snapshot;
 mod start;
+mod worker;
 
 use std::sync::Arc;
 
@@ -99,7 +100,8 @@ pub enum Mode {
     /// One after the other, as the simplest programs do: the next client waits
     /// in the listener's queue until the one before has left.
     OneAtATime,
-    /// Each on an operating system thread of its own.
+    /// Each on an operating system thread of its own. One thread per listener is
+    /// ready in advance; while none can be made, clients wait in the listener's queue.
     Threads,
 }
 

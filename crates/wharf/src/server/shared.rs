@@ -230,6 +230,8 @@ pub(super) struct StreamServed {
     left: AtomicUsize,
     /// Given when none is left: every listener of the service closes.
     last: Drain,
+    /// Threads that were made for it.
+    threads: AtomicU64,
     /// Whose turn it is, when it serves one at a time.
     pub(super) turn: Option<Arc<Semaphore>>,
 }
@@ -263,12 +265,18 @@ impl StreamServed {
             remaining: most.map(Semaphore::new),
             left: AtomicUsize::new(most.unwrap_or(0)),
             last: Drain::new(),
+            threads: AtomicU64::new(0),
             turn: (options.mode == Mode::OneAtATime).then(|| Arc::new(Semaphore::new(1))),
         };
         if most == Some(0) {
             served.last.begin();
         }
         served
+    }
+
+    /// The number of the next thread, from 1; with it the thread is named.
+    pub(super) fn next_thread(&self) -> u64 {
+        self.threads.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Notes that one of the limited number of connections was accepted.
