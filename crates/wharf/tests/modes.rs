@@ -133,6 +133,64 @@ async fn the_last_client_ends_the_server() {
     }
 }
 
+/// A server of one service at two addresses of its own.
+async fn at_two_addresses(options: ServeOptions) -> (wharf::server::Running, common::Recorder) {
+    let at = || address("tcp:127.0.0.1:0");
+    let server = Server::new()
+        .serve_with("echo", at(), Echo, options.clone())
+        .serve_with("echo", at(), Echo, options)
+        .serve("other", at(), Echo);
+    started(server).await
+}
+
+#[tokio::test]
+async fn the_last_client_closes_every_address_of_the_service() {
+    for called in [0, 1] {
+        let (running, _) = at_two_addresses(ServeOptions {
+            accept_at_most: Some(1),
+            ..ServeOptions::default()
+        })
+        .await;
+        let at = |index: usize| to(&running.endpoints()[index]);
+        let mut only = soon(Client::new().connect(&at(called))).await.unwrap();
+        asked(&mut only, b"hello").await;
+        for index in [0, 1] {
+            let closed = async { while Client::new().connect(&at(index)).await.is_ok() {} };
+            soon(closed).await;
+        }
+        asked(&mut only, b"still served").await;
+        assert_eq!(running.snapshot().accepted, 1);
+        // Another service has its own number.
+        let mut other = soon(Client::new().connect(&at(2))).await.unwrap();
+        asked(&mut other, b"hello").await;
+    }
+}
+
+#[tokio::test]
+async fn one_at_a_time_holds_over_all_addresses_of_the_service() {
+    let (running, recorder) = at_two_addresses(mode(Mode::OneAtATime)).await;
+    let at = |index: usize| to(&running.endpoints()[index]);
+    let mut first = soon(Client::new().connect(&at(0))).await.unwrap();
+    asked(&mut first, b"one").await;
+    let mut second = soon(Client::new().connect(&at(1))).await.unwrap();
+    second.write_all(b"two").await.unwrap();
+    // The other service takes a client that came later, so the second had its chance.
+    let mut other = soon(Client::new().connect(&at(2))).await.unwrap();
+    asked(&mut other, b"three").await;
+    asked(&mut first, b"still the only one").await;
+    let names: Vec<u64> = running
+        .snapshot()
+        .connections
+        .iter()
+        .map(|c| c.id)
+        .collect();
+    assert_eq!(names, [1, 2]);
+    assert_eq!(running.snapshot().connections[1].service.as_ref(), "other");
+    soon(first.close()).await.unwrap();
+    assert_eq!(&*soon(second.read_chunk()).await.unwrap().unwrap(), b"two");
+    soon(recorder.ends(1)).await;
+}
+
 #[tokio::test]
 async fn exactly_as_many_clients_are_served_as_were_asked_for() {
     let three = ServeOptions {

@@ -66,7 +66,7 @@ impl AcceptLoop {
         if let ServedBy::Stream(stream) = &served.service {
             tokio::select! {
                 biased;
-                () = stream.had_its_last() => {}
+                () = stream.common.had_its_last() => {}
                 () = shared.drain.begun() => self.take_the_queue(stream).await,
                 () = self.accept_all(stream) => {}
             }
@@ -116,7 +116,7 @@ impl AcceptLoop {
     /// is accepted, and who comes waits in the listener's queue.
     async fn prepare(&mut self, served: &StreamServed) -> io::Result<()> {
         if served.mode == Mode::Threads && self.spare.is_none() {
-            let name = format!("{}-{}", self.served.name, served.next_thread());
+            let name = format!("{}-{}", self.served.name, served.common.next_thread());
             self.spare = Some(Worker::start(name).await?);
         }
         Ok(())
@@ -124,7 +124,7 @@ impl AcceptLoop {
 
     /// What is needed to serve one more; `None` when the service had its last client.
     async fn ticket<'a>(shared: &Shared, served: &'a StreamServed) -> Option<Ticket<'a>> {
-        let turn = match &served.turn {
+        let turn = match &served.common.turn {
             None => None,
             Some(turn) => Some(Arc::clone(turn).acquire_owned().await.ok()?),
         };
@@ -142,7 +142,7 @@ impl AcceptLoop {
                 }
             }
         };
-        let remaining = match &served.remaining {
+        let remaining = match &served.common.remaining {
             None => None,
             Some(remaining) => Some(remaining.acquire().await.ok()?),
         };
@@ -195,7 +195,7 @@ impl AcceptLoop {
         };
         if let Some(remaining) = remaining {
             remaining.forget();
-            served.count_down();
+            served.common.count_down();
         }
         let info = Arc::new(ConnectionInfo {
             id: self.shared.next_id(),

@@ -98,7 +98,8 @@ pub enum Mode {
     #[default]
     Concurrent,
     /// One after the other, as the simplest programs do: the next client waits
-    /// in the listener's queue until the one before has left.
+    /// in the listener's queue until the one before has left, at whichever of the
+    /// service's addresses it came.
     OneAtATime,
     /// Each on an operating system thread of its own. One thread per listener is
     /// ready in advance; while none can be made, clients wait in the listener's queue.
@@ -142,6 +143,10 @@ impl<N: Network> Server<N> {
     }
 
     /// Serves byte streams at `address`; `name` stands for the service in events and logs.
+    ///
+    /// A service may be served at several addresses: under the same name, with the same
+    /// [`ServeOptions::mode`] and [`ServeOptions::accept_at_most`], they are one service,
+    /// which has one turn and one number of clients.
     #[must_use]
     pub fn serve(self, name: &str, address: Address, service: impl Service) -> Self {
         self.serve_with(name, address, service, ServeOptions::default())
@@ -240,7 +245,8 @@ impl<N: Network> Server<N> {
 pub struct ServeOptions {
     /// How its connections share the machine.
     pub mode: Mode,
-    /// Stop listening after this many connections; `None` never stops.
+    /// Stop listening after this many connections, over all addresses of the service;
+    /// `None` never stops.
     pub accept_at_most: Option<usize>,
     /// Options of its listening sockets.
     pub listen: ListenOptions,

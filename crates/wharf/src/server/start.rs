@@ -8,7 +8,7 @@ use super::cores::{Core, Way, spawn_socket, spawn_sweep, start_core};
 use super::events::Event;
 use super::open::{How, OpenError, Socket, open};
 use super::running::{Bound, Running};
-use super::shared::{Served, Shared};
+use super::shared::{Groups, Served, Shared};
 use super::{Entry, Partial, Server, What};
 use crate::address::{Address, Scheme};
 use crate::network::{ListenOptions, Network, PortSharing, ResolveError, StreamKind};
@@ -116,6 +116,7 @@ pub(super) async fn start<N: Network>(server: Server<N>) -> Result<Running, Star
         opened: Vec::new(),
         failures: Vec::new(),
         notes: Vec::new(),
+        groups: Groups::default(),
         network: server.network,
     };
     for entry in server.entries {
@@ -140,6 +141,7 @@ struct Starting<N> {
     opened: Vec<Opened>,
     failures: Vec<StartError>,
     notes: Vec<String>,
+    groups: Groups,
 }
 
 impl<N: Network> Starting<N> {
@@ -164,7 +166,7 @@ impl<N: Network> Starting<N> {
                 OpenError::Resolve(error) => fail(whole.clone(), error.into()),
                 OpenError::Socket(at, error) => fail(at.to_string(), error.into()),
             })?;
-        let served = Arc::new(Served::new(entry, tls));
+        let served = Arc::new(Served::new(entry, tls, &mut self.groups));
         for socket in sockets {
             self.opened.push(Opened {
                 served: Arc::clone(&served),
