@@ -66,6 +66,11 @@ pub const ACCEPT_BACKOFF_MIN: Duration = Duration::from_millis(10);
 /// The longest pause after accept(2) failed: service resumes within a second.
 pub const ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// How long accept(2) must have worked until its trouble counts as over: one pause of
+/// [`ACCEPT_BACKOFF_MAX`] more. While a server is short of descriptors, each client that
+/// leaves lets one in before accept fails again; that is no news.
+pub const ACCEPT_CALM: Duration = Duration::from_secs(1);
+
 /// TCP keep-alive: idle time before the first probe. Shorter than the 5 minutes
 /// after which common NAT devices forget a connection.
 pub const KEEPALIVE: Duration = Duration::from_secs(60);

@@ -21,6 +21,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::Mode;
@@ -31,7 +32,7 @@ use super::session::Session;
 use super::shared::{OpenLoop, Served, ServedBy, Shared, StreamServed};
 use super::worker::Worker;
 use crate::connection::{CloseReason, Connection, Listener, Watch};
-use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, DRAIN_PAUSE, WhenFull};
+use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, ACCEPT_CALM, DRAIN_PAUSE, WhenFull};
 
 /// How long a refused client has to read the refusal.
 const REFUSAL_LINGER: Duration = Duration::from_millis(500);
@@ -79,13 +80,22 @@ impl AcceptLoop {
     async fn accept_all(&mut self, served: &StreamServed) {
         let mut trouble = Trouble::default();
         let shared = Arc::clone(&self.shared);
-        while let Some(accepted) = self.next(&shared, served).await {
-            match accepted {
-                Ok((connection, ticket)) => {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = trouble.calmed_down() => {
                     trouble.over(self);
+                    continue;
+                }
+                accepted = self.next(&shared, served) => accepted,
+            };
+            match accepted {
+                None => return,
+                Some(Ok((connection, ticket))) => {
+                    trouble.accepted();
                     self.take(served, connection, ticket);
                 }
-                Err(error) => trouble.happened(self, &error).await,
+                Some(Err(error)) => trouble.happened(self, &error).await,
             }
         }
     }
@@ -202,7 +212,7 @@ impl AcceptLoop {
             service: Arc::clone(&self.served.name),
             peer: connection.peer().clone(),
             local: connection.local().clone(),
-            opened: tokio::time::Instant::now(),
+            opened: Instant::now(),
         });
         let watch = Arc::new(Watch::new(self.shared.drain.flag()));
         let totals = &self.shared.totals;
@@ -263,11 +273,15 @@ async fn woken() {
     .await;
 }
 
-/// Failures of accept(2) in a row.
+/// A time in which accept(2) fails. It is over when accept has worked for a while:
+/// where each client that leaves lets one other in, every second accept fails, and
+/// this is one trouble and not many.
 #[derive(Default)]
 struct Trouble {
     failures: u64,
     pause: Option<Duration>,
+    /// When it is over, unless accept fails again.
+    over_at: Option<Instant>,
 }
 
 impl Trouble {
@@ -280,6 +294,7 @@ impl Trouble {
             return;
         }
         self.failures += 1;
+        self.over_at = None;
         if self.failures == 1 {
             let (service, local) = (&*of.served.name, of.listener.local());
             tracing::warn!(service, %local, %error, "accept fails; trying again until it works");
@@ -298,11 +313,26 @@ impl Trouble {
         }
     }
 
-    /// Notes that accept works again.
-    fn over(&mut self, of: &AcceptLoop) {
-        if self.failures == 0 {
-            return;
+    /// Notes that accept has worked: once more, or again.
+    fn accepted(&mut self) {
+        if self.failures > 0 {
+            self.pause = None;
+            self.over_at
+                .get_or_insert_with(|| Instant::now() + ACCEPT_CALM);
         }
+    }
+
+    /// Waits until accept has worked for long enough; for ever where it does not fail,
+    /// or does nothing else. Cancel safe.
+    async fn calmed_down(&self) {
+        match self.over_at {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells that accept works again.
+    fn over(&mut self, of: &AcceptLoop) {
         let (service, local) = (&*of.served.name, of.listener.local());
         tracing::info!(service, %local, failures = self.failures, "accept works again");
         of.shared.tell(&Event::AcceptRecovered {
