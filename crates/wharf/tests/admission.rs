@@ -9,7 +9,7 @@ use wharf::client::Client;
 use wharf::connection::CloseReason;
 use wharf::limits::{Limits, WhenFull};
 use wharf::network::{Endpoint, MemoryNetwork};
-use wharf::server::{Running, Server};
+use wharf::server::{Running, Server, StartErrorKind};
 
 fn limits(max_connections: usize) -> Limits {
     Limits {
@@ -100,6 +100,20 @@ async fn one_peer_gets_no_more_than_its_share() {
     soon(first.close()).await.unwrap();
     soon(recorder.end()).await;
     asked(&mut connected(&running).await, b"four").await;
+}
+
+#[tokio::test]
+async fn limits_that_let_nobody_in_are_refused() {
+    let none_per_peer = Limits {
+        per_peer: Some(0),
+        ..Limits::default()
+    };
+    for (limits, name) in [(limits(0), "max_connections"), (none_per_peer, "per_peer")] {
+        let server = Server::new().serve("echo", address("tcp:127.0.0.1:0"), Echo);
+        let error = server.limits(limits).start().await.unwrap_err();
+        assert!(matches!(error.kind, StartErrorKind::Limits(_)));
+        assert!(error.to_string().contains(name), "{error}");
+    }
 }
 
 /// A place that nobody uses must not be held by a listener that waits: here there

@@ -234,7 +234,7 @@ impl<N: Network> Server<N> {
     ///
     /// # Errors
     /// The first address that cannot be opened, unless [`Partial::Accept`] was
-    /// set and at least one can.
+    /// set and at least one can; and limits of 0 that let nobody in.
     pub async fn start(self) -> Result<Running, StartError> {
         start::start(self).await
     }

@@ -11,6 +11,7 @@ use super::running::{Bound, Running};
 use super::shared::{Groups, Served, Shared};
 use super::{Entry, Partial, Server, What};
 use crate::address::{Address, Scheme};
+use crate::limits::Limits;
 use crate::network::{ListenOptions, Network, PortSharing, ResolveError, StreamKind};
 use crate::tls::{ServerTls, TlsConfigError};
 
@@ -48,6 +49,9 @@ pub enum StartErrorKind {
     /// The scheme does not carry what the service speaks.
     #[error("{0}")]
     WrongScheme(String),
+    /// A limit of the server lets nobody in.
+    #[error("{0}")]
+    Limits(&'static str),
 }
 
 /// The error's own words, without Rust's "(os error 98)".
@@ -104,8 +108,27 @@ impl Opened {
     }
 }
 
+/// The limit that would let nobody in, in words.
+fn excludes_all(limits: &Limits) -> Option<&'static str> {
+    if limits.max_connections == 0 {
+        Some("max_connections is 0, so nobody could be served; 1 is the least")
+    } else if limits.per_peer == Some(0) {
+        Some("per_peer is 0, so every peer would be refused; 1 is the least, None is no limit")
+    } else {
+        None
+    }
+}
+
 /// Opens everything and starts the loops.
 pub(super) async fn start<N: Network>(server: Server<N>) -> Result<Running, StartError> {
+    if let (Some(why), Some(entry)) = (excludes_all(&server.limits), server.entries.first()) {
+        return Err(StartError {
+            service: entry.name.to_string(),
+            at: entry.address.to_string(),
+            address: Box::new(entry.address.clone()),
+            kind: StartErrorKind::Limits(why),
+        });
+    }
     let cores = if server.network.shares_ports() {
         server.cores
     } else {
