@@ -120,6 +120,11 @@ pub const MAX_UNPROVEN_SESSIONS: usize = 1_024;
 /// A datagram session ends after this much silence.
 pub const SESSION_IDLE: Duration = Duration::from_secs(300);
 
+/// How many threads a blocking service runs at once. As many as tokio's own pool for
+/// blocking work: 512 stacks of 2 MiB are 1 GiB of address space and, at two pages in
+/// use each, 4 MiB of memory.
+pub const BLOCKING_THREADS: usize = 512;
+
 /// How long a client tries one connect over all addresses.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -145,12 +150,13 @@ pub const CONNECT_STAGGER: Duration = Duration::from_millis(250);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections served at once. At the cap the listener waits *before*
+    /// Connections served at once, at least 1. At the cap the listener waits *before*
     /// accept, or refuses: see [`WhenFull`].
     pub max_connections: usize,
     /// What happens to a client that comes while the server is full.
     pub when_full: WhenFull,
-    /// Connections from one peer (an IPv4 address or an IPv6 /64); `None` is no limit.
+    /// Connections from one peer (an IPv4 address or an IPv6 /64), at least 1; `None` is
+    /// no limit.
     pub per_peer: Option<usize>,
     /// What a refused client is told before it is closed; empty is nothing.
     pub refusal: Vec<u8>,

@@ -291,6 +291,37 @@ async fn a_blocking_handler_that_is_cut_off_reads_an_error() {
     assert_eq!(read, Err(io::ErrorKind::ConnectionAborted));
 }
 
+/// A handler that does not look at its connection outlives it; the next ones get no
+/// thread, and no place is lost.
+#[tokio::test]
+async fn threads_of_blocking_handlers_are_limited_although_their_connections_are_gone() {
+    let (release, released) = mpsc::channel::<()>();
+    let (begun, beginnings) = mpsc::channel();
+    let released = Arc::new(Mutex::new(released));
+    let handler = Blocking::new(move |mut peer: BlockingConnection| {
+        begun.send(()).unwrap();
+        let _ = released.lock().unwrap().recv();
+        peer.write_all(b"at last")
+    })
+    .max_threads(1);
+    let server = Server::new()
+        .serve("slow", address("tcp:127.0.0.1:0"), handler)
+        .limits(Limits {
+            idle_timeout: Some(Duration::from_millis(50)),
+            ..Limits::default()
+        });
+    let (running, recorder) = started(server).await;
+    let _idle: Vec<_> = [connected(&running).await, connected(&running).await].into();
+    for ended in soon(recorder.ends(2)).await {
+        assert_eq!(ended.reason, CloseReason::Idle);
+    }
+    assert_eq!(beginnings.try_iter().count(), 1);
+    release.send(()).unwrap();
+    release.send(()).unwrap();
+    let mut client = connected(&running).await;
+    assert_eq!(read_to_end(&mut client).await.unwrap(), b"at last");
+}
+
 #[tokio::test]
 async fn a_blocking_handler_outlives_its_server_in_peace() {
     let timeouts = Timeouts {
