@@ -69,6 +69,7 @@ pub(super) fn spawn_socket(
                 registry: Arc::clone(&shared.cores[core]),
                 listener,
                 open,
+                spare: None,
             };
             tokio::spawn(accept.run().instrument(span)).abort_handle()
         }

@@ -97,7 +97,7 @@ pub enum Event<'a> {
         /// What accept(2) says.
         error: &'a io::Error,
     },
-    /// Accept works again.
+    /// Accept works again, and has done so for [`crate::limits::ACCEPT_CALM`].
     AcceptRecovered {
         /// The service's name.
         service: &'a str,

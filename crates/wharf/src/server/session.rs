@@ -5,23 +5,25 @@ use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tracing::Instrument as _;
 
 use super::admission::{PeerShare, Place};
 use super::events::{ConnectionInfo, Event};
 use super::registry::Entry;
 use super::shared::{Served, Shared};
+use super::worker::Worker;
 use crate::connection::{CloseReason, Connection, Detached, Watch};
 use crate::limits;
 use crate::service::AnyService;
 use crate::tls::{HandshakeError, ServerTls};
 
 /// An admitted connection and all that it holds in the server.
+#[derive(Debug)]
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) served: Arc<Served>,
@@ -63,51 +65,29 @@ impl Session {
         )
     }
 
-    /// Serves `connection` on a thread of its own, with a runtime of its own.
-    pub(super) fn run_on_thread(self, connection: Connection) {
-        let detached = match connection.detach() {
-            Ok(detached) => detached,
-            Err(error) => return self.not_begun(&error),
-        };
-        // The session goes over by a channel: where there is no thread, it comes back
-        // and is reported.
-        let (hand_over, taken) = mpsc::sync_channel::<(Session, Detached)>(1);
-        let thread = thread::Builder::new()
-            .name(format!("{}-{}", self.served.name, self.info.id))
-            .spawn(move || {
-                if let Ok((session, detached)) = taken.recv() {
-                    session.run_in_own_runtime(detached);
-                }
-            });
-        match thread {
+    /// Serves `connection` on the thread of `worker`.
+    pub(super) fn run_on_thread(self, worker: Worker, connection: Connection) {
+        match connection.detach() {
+            Ok(detached) => worker.serve(self, detached),
             Err(error) => self.not_begun(&error),
-            Ok(_) => {
-                // The thread waits for exactly this.
-                let _ = hand_over.send((self, detached));
-            }
         }
     }
 
-    fn run_in_own_runtime(self, detached: Detached) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        match runtime {
-            Err(error) => self.not_begun(&error),
-            Ok(runtime) => runtime.block_on(async {
-                match detached.attach() {
-                    Ok(connection) => {
-                        let span = self.span();
-                        self.run(connection).instrument(span).await;
-                    }
-                    Err(error) => self.not_begun(&error),
+    /// Serves `connection` to its end in `runtime`, which is this thread's own.
+    pub(super) fn run_in(self, runtime: &Runtime, connection: Detached) {
+        runtime.block_on(async {
+            match connection.attach() {
+                Ok(connection) => {
+                    let span = self.span();
+                    self.run(connection).instrument(span).await;
                 }
-            }),
-        }
+                Err(error) => self.not_begun(&error),
+            }
+        });
     }
 
     /// Reports a connection for which this machine had no means.
-    fn not_begun(self, error: &io::Error) {
+    pub(super) fn not_begun(self, error: &io::Error) {
         self.shared.tell(&Event::Opened {
             connection: &self.info,
         });

@@ -15,7 +15,7 @@ use socket2::{Domain, MaybeUninitSlice, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::unix::{SocketFile, bind, connect_when_free, listen_on, named};
+use super::unix::{SocketFile, bind_and_listen, connect_when_free, named};
 use super::{unix_address, unix_endpoint};
 use crate::connection::{Accept, Connection, Listener, OpenShared, Stream};
 use crate::network::{ConnectOptions, Endpoint, ListenOptions, UnixName};
@@ -46,8 +46,7 @@ fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
 
 /// Listens at `name`.
 pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Listener> {
-    let (socket, file) = bind(name, Type::SEQPACKET, options.mode)?;
-    listen_on(&socket, options.backlog)?;
+    let (socket, file) = bind_and_listen(name, Type::SEQPACKET, options)?;
     let local = Endpoint::Unix(name.clone());
     let source = OsListener {
         socket: register(socket)?,
