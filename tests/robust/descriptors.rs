@@ -104,11 +104,12 @@ fn without_descriptors_the_clients_inside_are_served_and_the_others_wait() {
     drop(clients);
     let ended = server.stop();
     assert_eq!(ended.code(), 0, "{ended:?}");
-    // Each later failure was a change of state, not a line for each try.
+    // Each later failure followed a place that was free for a moment: a change of
+    // state, not a line for each try.
     failing += ended.stdout.matches("accept-failing").count();
     let recovered = 1 + ended.stdout.matches("accept-recovered").count();
     assert!(failing.abs_diff(recovered) <= 1, "{failing} {recovered}");
-    assert!(failing <= CLIENTS / 20, "{failing} times");
+    assert!(failing <= LIMIT, "{failing} times");
 }
 
 #[test]

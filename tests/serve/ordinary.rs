@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::peer::{ask, tcp, until};
+use crate::peer::{ask, until};
 use crate::support::{Ended, Process, Server, run};
 
 /// A copy of the binary in a directory where `nobody` may run it and write.
@@ -114,5 +114,4 @@ fn everything_else_works() {
     until("the port is closed", || {
         std::net::TcpStream::connect(("127.0.0.1", port.parse::<u16>().unwrap())).is_err()
     });
-    let _ = tcp;
 }

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use super::stop::bash;
 use crate::namespace::alone;
 use crate::peer::{ask, converse, tcp, udp};
 use crate::support::{Process, Server, Stream, run, wharf};
@@ -63,6 +64,33 @@ fn the_table_lists_every_standard_service() {
         server.signal("INT");
         let ended = server.end();
         assert_eq!(ended.code(), 0, "{ended:?}");
+    });
+}
+
+#[test]
+fn every_command_of_the_table_can_be_tried() {
+    alone("start::every_command_of_the_table_can_be_tried", || {
+        let mut server = Process::start(&mut wharf(["serve"]));
+        let lines = table(&mut server);
+        let commands = lines.iter().filter_map(|line| {
+            let at = line.find("wharf connect ")?;
+            Some((line, &line[at..]))
+        });
+        let mut tried = 0;
+        for (line, command) in commands {
+            let ended = run(&mut bash(command), "some text\n");
+            // To discard and message nothing comes back, and over UDP that is a loss.
+            let silent = line.starts_with("discard") || line.starts_with("message");
+            let lost = silent && line.contains("udp");
+            assert_eq!(
+                ended.code(),
+                if lost { 28 } else { 0 },
+                "{command}: {ended:?}"
+            );
+            assert_eq!(ended.stdout.is_empty(), silent, "{command}: {ended:?}");
+            tried += 1;
+        }
+        assert_eq!(tried, STANDARD.len());
     });
 }
 

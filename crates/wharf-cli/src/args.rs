@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// Write results as JSON, one object per line
+    /// Write JSON for machines, one object per line
     #[arg(long, global = true, display_order = 900)]
     pub(crate) json: bool,
 
@@ -43,6 +43,7 @@ pub(crate) struct Common {
     #[arg(
         long,
         global = true,
+        hide_short_help = true,
         value_name = "WHEN",
         value_enum,
         default_value_t,
@@ -51,7 +52,7 @@ pub(crate) struct Common {
     pub(crate) color: Color,
 
     /// Log what the library does to stderr; -vv and -vvv say more (or set WHARF_LOG)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 902)]
+    #[arg(hide_short_help = true, short, long, global = true, action = clap::ArgAction::Count, display_order = 902)]
     pub(crate) verbose: u8,
 }
 
@@ -75,6 +76,7 @@ pub(crate) enum Command {
     },
 }
 
-fn exit_codes() -> String {
+/// What every exit code means, for the long help and the manual page.
+pub(crate) fn exit_codes() -> String {
     format!("Exit codes:\n{}", Exit::table())
 }

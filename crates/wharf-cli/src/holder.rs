@@ -47,16 +47,22 @@ fn socket_inode(scheme: Scheme, at: SocketAddr) -> Option<u64> {
     None
 }
 
-/// The inode of the Unix socket that is bound to a path; connections that were
-/// accepted there have the same path, and the same holder.
+/// The inode of the Unix socket that is bound to a path. Connections that were
+/// accepted there have the same path, so one that listens comes first.
 fn unix_inode(path: &str) -> Option<u64> {
+    /// `__SO_ACCEPTCON` (linux/net.h), as the table writes it.
+    const LISTENS: &str = "00010000";
     let table = fs::read_to_string("/proc/net/unix").ok()?;
-    table.lines().skip(1).find_map(|row| {
+    let bound = table.lines().skip(1).filter_map(|row| {
         // Num RefCount Protocol Flags Type St Inode Path; a path may hold spaces.
         let before = row.strip_suffix(path)?.strip_suffix(' ')?;
         let fields: Vec<&str> = before.split_whitespace().collect();
-        (fields.len() == 7).then(|| fields[6].parse().ok())?
-    })
+        match fields[..] {
+            [_, _, _, flags, _, _, inode] => Some((flags == LISTENS, inode.parse().ok()?)),
+            _ => None,
+        }
+    });
+    bound.max().map(|(_, inode)| inode)
 }
 
 /// Whether a table's `ADDRESS:PORT` in hexadecimal is `at`, or all addresses.
@@ -155,7 +161,12 @@ mod tests {
         let at = path.display().to_string();
         let me = format!("(pid {})", std::process::id());
         assert!(of(Scheme::Unix, &at).unwrap().contains(&me));
-        drop(listener);
+        // What was accepted has the same path.
+        let client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let accepted = listener.accept().unwrap();
+        drop(client);
+        assert!(of(Scheme::Unix, &at).unwrap().contains(&me));
+        drop((listener, accepted));
         assert_eq!(of(Scheme::Unix, &at), None);
     }
 

@@ -252,13 +252,13 @@ impl Line {
         else {
             return None;
         };
-        let reason = match reason {
+        let painted = match reason {
             CloseReason::PeerClosed | CloseReason::Finished | CloseReason::Drained => {
                 style.good(reason.as_str())
             }
             _ => style.warning(reason.as_str()),
         };
-        let mut text = format!("{} closed  {reason}", who.label(style));
+        let mut text = format!("{} closed  {painted}", who.label(style));
         if *messages > 0 {
             text += &format!(", {}", count(*messages, "message"));
         }
@@ -268,7 +268,10 @@ impl Line {
             bytes(*sent),
             duration(*lasted)
         );
-        if let Some(detail) = detail {
+        // "peer-reset (connection reset by peer)" says it twice.
+        if let Some(detail) = detail
+            && *reason != CloseReason::PeerReset
+        {
             text += &format!(" ({})", visible(detail));
         }
         Some(text)

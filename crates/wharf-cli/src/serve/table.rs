@@ -43,8 +43,7 @@ pub(super) fn reach(bounds: &[Bound]) -> String {
         .filter(|bound| !bound.local.is_local())
         .count();
     match open {
-        0 => "only this machine can connect; all:PORT as address opens a service to the network"
-            .to_owned(),
+        0 => "reachable from this machine only (all:PORT opens it to others)".to_owned(),
         _ => "open to the network where an address is not a loopback one".to_owned(),
     }
 }
@@ -75,12 +74,24 @@ fn rows(bounds: &[Bound]) -> Vec<Row> {
                 service: bound.service.to_string(),
                 transport: bound.scheme.as_str(),
                 places: bound.local.to_string(),
-                command: format!("wharf connect {}", target(bound)),
+                command: format!("wharf connect {}{}", target(bound), rest(bound)),
             }),
         }
         last = Some(bound);
     }
     rows
+}
+
+/// What goes after the address, so that the answer can be looked at: some services
+/// answer in bytes that are no text, or without end.
+fn rest(bound: &Bound) -> &'static str {
+    match &*bound.service {
+        "time" if bound.scheme.is_datagram() => " --hex --send now",
+        "daytime" if bound.scheme.is_datagram() => " --send now",
+        "time" => " --hex",
+        "chargen" if !bound.scheme.is_datagram() => " | head -3",
+        _ => "",
+    }
 }
 
 /// The address that a client types.
