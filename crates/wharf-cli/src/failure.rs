@@ -46,7 +46,7 @@ impl Failure {
     /// Adds a line of evidence under a short label.
     #[must_use]
     pub(crate) fn with(mut self, label: &'static str, text: impl Into<String>) -> Self {
-        self.evidence.push((label, text.into()));
+        self.evidence.push((label, without_numbers(text.into())));
         self
     }
 
@@ -114,7 +114,7 @@ impl From<io::Error> for Failure {
 }
 
 /// Rust's "(os error 98)" tells people nothing, wherever it stands.
-fn without_numbers(text: String) -> String {
+pub(crate) fn without_numbers(text: String) -> String {
     let mut rest = text.as_str();
     let mut kept = String::new();
     while let Some((before, after)) = rest.split_once(" (os error ") {
