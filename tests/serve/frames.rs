@@ -71,3 +71,15 @@ fn a_message_that_is_too_long_closes_or_is_skipped() {
     drop(peer);
     assert_eq!(server.closed(), "peer-closed");
 }
+
+#[test]
+fn a_framing_of_datagrams_is_said_to_mean_nothing() {
+    let mut server = Server::start(["echo", "udp:127.0.0.1:0", "--frame", "u32"]);
+    let note = server
+        .process
+        .wait_for_event("note", |event| event["text"].as_str().map(str::to_owned));
+    assert_eq!(
+        note,
+        "--frame means nothing at udp:127.0.0.1:0: a datagram is a message already"
+    );
+}

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::peer::{ask, converse, rest, tcp};
-use crate::support::{Server, Stream, root, run, wharf};
+use crate::namespace::alone;
+use crate::peer::{ask, converse, rest, tcp, udp};
+use crate::support::{DEADLINE, Process, Server, Stream, root, run, wharf};
 
 /// The members of every event of `wharf serve`, from the table in docs/json.md.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
@@ -35,7 +37,7 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
         members.extend(["event".to_owned(), "time".to_owned()]);
         events.insert(name.clone(), members);
     }
-    assert!(events.len() >= 14, "{events:?}");
+    assert!(events.len() >= 15, "{events:?}");
     events
 }
 
@@ -79,7 +81,7 @@ fn every_event_has_the_documented_members_and_nothing_else_is_on_stdout() {
         })
     };
     let tls = next(&mut server, "listening");
-    assert!(tls["fingerprint"].is_string(), "{tls}");
+    assert_eq!(tls["fingerprint"].as_str().map(str::len), Some(64));
     let plain = next(&mut server, "listening");
     assert_eq!(
         (&plain["transport"], &plain["fingerprint"]),
@@ -114,9 +116,21 @@ fn every_event_has_the_documented_members_and_nothing_else_is_on_stdout() {
     next(&mut server, "draining");
     let ended = server.process.end();
     assert_eq!(ended.code(), 3, "{ended:?}");
-    for line in ended.stdout.lines() {
-        assert_as_documented(&serde_json::from_str(line).unwrap());
-    }
+    let events: Vec<Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    events.iter().for_each(assert_as_documented);
+    let last = events.last().unwrap();
+    assert_eq!(last["event"], "stopped");
+    assert_eq!(last["accepted"], 2, "{last}");
+    let ended = last["ended"].as_object().unwrap();
+    assert_eq!(ended["refused-full"], 1, "{last}");
+    assert_eq!(ended.values().filter_map(Value::as_u64).sum::<u64>(), 3);
+    assert_eq!(last["received_bytes"], 6 + 9, "{last}");
+    assert_eq!(last["messages"], 2, "{last}");
+    assert_eq!(last["datagrams"], Value::Null);
 }
 
 #[test]
@@ -143,11 +157,104 @@ fn every_failure_is_one_json_line_with_its_exit_code() {
 
 #[test]
 fn datagrams_and_their_sockets_are_told_too() {
-    let mut server = Server::start(["echo", "udp:127.0.0.1:0", "tcp:127.0.0.1:0"]);
-    let (transport, service) = server.process.wait_for_event("listening", |event| {
-        assert_as_documented(event);
-        Some((event["transport"].clone(), event["service"].clone()))
-    });
-    assert_eq!((transport, service), ("udp".into(), "echo".into()));
-    assert_eq!(ask(&server.port(), b"x"), "x");
+    // No system grants two gibibytes, whoever asks.
+    let mut server = Server::start([
+        "echo",
+        "udp:127.0.0.1:0",
+        "udp:127.0.0.1:0,rcvbuf=2047MiB",
+        "tcp:127.0.0.1:0",
+    ]);
+    let next = |server: &mut Server, name: &str| {
+        server.process.wait_for_event(name, |event| {
+            assert_as_documented(event);
+            Some(event.clone())
+        })
+    };
+    let sockets = ["", "", ""].map(|_| next(&mut server, "listening"));
+    let transports = sockets.clone().map(|event| event["transport"].clone());
+    assert_eq!(transports, ["udp", "udp", "tcp"]);
+    assert_eq!(sockets[0]["receive_buffer_asked"], 4 << 20);
+    assert!(sockets[0]["receive_buffer_granted"].as_u64() > Some(0));
+    let large = &sockets[1];
+    assert_eq!(large["receive_buffer_asked"], 2047_u64 << 20);
+    assert!(large["receive_buffer_granted"].as_u64() < large["receive_buffer_asked"].as_u64());
+    assert_eq!(sockets[2]["receive_buffer_asked"], Value::Null);
+    let note = next(&mut server, "note");
+    let text = note["text"].as_str().unwrap();
+    assert!(
+        text.contains("sysctl net.core.rmem_max=2146435072"),
+        "{text}"
+    );
+
+    let port = |event: &Value| {
+        let (_, port) = event["local"].as_str()?.rsplit_once(':')?;
+        Some(port.to_owned())
+    };
+    assert_eq!(ask(&port(&sockets[2]).unwrap(), b"x"), "x");
+    let peer = udp(&port(&sockets[0]).unwrap());
+    peer.send(b"12345").unwrap();
+    assert_eq!(peer.recv(&mut [0; 10]).unwrap(), 5);
+    server.process.signal("INT");
+    let stopped = next(&mut server, "stopped");
+    assert_eq!(
+        (&stopped["accepted"], &stopped["sent_bytes"]),
+        (&1.into(), &1.into())
+    );
+    let members = [
+        ("received", 1),
+        ("received_bytes", 5),
+        ("sent", 1),
+        ("sent_bytes", 5),
+        ("truncated", 0),
+        ("icmp_errors", 0),
+        ("send_failed", 0),
+        ("amplification_refused", 0),
+        ("not_queued", 0),
+        ("kernel_dropped", 0),
+    ];
+    let datagrams = stopped["datagrams"].as_object().unwrap();
+    for (member, count) in members {
+        assert_eq!(datagrams[member], count, "{stopped}");
+    }
+    assert_eq!(datagrams.len(), members.len());
+    let text = std::fs::read_to_string(root().join("docs/json.md")).unwrap();
+    let (_, section) = text.split_once("In `stopped`,").unwrap();
+    for member in datagrams.keys() {
+        assert!(
+            section.contains(&format!("`{member}`")),
+            "{member} is not documented"
+        );
+    }
+}
+
+#[test]
+fn an_answer_that_would_amplify_is_counted_and_named() {
+    alone(
+        "json::an_answer_that_would_amplify_is_counted_and_named",
+        || {
+            // An address that is not a loopback one, though nobody else is there.
+            let script = "ip address add 192.0.2.1/24 dev lo";
+            let made = run(Command::new("sh").args(["-c", script]), "");
+            assert_eq!(made.code(), 0, "{made:?}");
+            let mut server = Process::start(&mut wharf(["serve", "daytime", "udp:192.0.2.1:13"]));
+            server.wait_for(|stream, line| {
+                let is_note = line.contains("only when they ask with at least as many bytes");
+                (stream == Stream::Out && is_note).then_some(())
+            });
+            let peer = std::net::UdpSocket::bind("192.0.2.1:0").unwrap();
+            peer.connect("192.0.2.1:13").unwrap();
+            peer.set_read_timeout(Some(DEADLINE)).unwrap();
+            // Three that get no answer, and one that does, after which all were seen.
+            for _ in 0..3 {
+                peer.send(b"?").unwrap();
+            }
+            peer.send(&[b'?'; 100]).unwrap();
+            assert!(peer.recv(&mut [0; 100]).unwrap() > 10);
+            server.signal("INT");
+            let ended = server.end();
+            let expected = "\n  3 answers not sent: longer than the question, and the peer is not on \
+                        this machine\n";
+            assert!(ended.stderr.ends_with(expected), "{ended:?}");
+        },
+    );
 }

@@ -1,8 +1,10 @@
 //! Colour, quiet, and what goes to which stream.
 
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
-use crate::peer::ask;
+use crate::peer::{ask, converse, rest, unix, until};
 use crate::support::{Process, Stream, run, wharf};
 
 use super::stop::bash;
@@ -76,17 +78,55 @@ fn a_file_gets_no_colour_though_stderr_is_a_terminal() {
 }
 
 #[test]
-fn quiet_prints_no_line_per_connection() {
-    let mut server = Process::start(&mut wharf(["serve", "echo", "127.0.0.1:0", "--quiet"]));
-    let port = server.wait_for(|_, line| {
-        let (_, port) = line.rsplit_once("wharf connect :")?;
-        Some(port.to_owned())
-    });
-    assert_eq!(ask(&port, b"x"), "x");
+fn quiet_prints_errors_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let arguments = ["serve", "echo", path.to_str().unwrap(), "--quiet"];
+    let mut server = Process::start(&mut wharf(arguments));
+    until("it listens", || UnixStream::connect(&path).is_ok());
+    let mut peer = unix(path.to_str().unwrap());
+    converse(&mut peer, b"x", b"x");
+    // Somebody is connected while it stops.
     server.signal("INT");
+    assert_eq!(rest(&mut peer), b"");
     let ended = server.end();
     assert_eq!(ended.code(), 0);
-    assert!(!ended.stdout.contains("closed"), "{ended:?}");
+    assert_eq!((&*ended.stdout, &*ended.stderr), ("", ""));
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let arguments = ["serve", "-q", "echo", path.to_str().unwrap(), &taken];
+    server = Process::start(&mut wharf(arguments));
+    server.wait_for(|_, line| line.starts_with("error: cannot listen").then_some(()));
+}
+
+#[test]
+fn a_stdout_that_takes_nothing_is_a_failure() {
+    for command in [
+        "wharf serve echo 127.0.0.1:0",
+        "wharf serve --json echo 127.0.0.1:0",
+    ] {
+        let ended = run(&mut bash(&format!("{command} >/dev/full")), "");
+        assert_eq!(ended.code(), 1, "{command}: {ended:?}");
+        let expected = "error: cannot write to stdout: no space left on device";
+        assert!(ended.stderr.contains(expected), "{command}: {ended:?}");
+    }
+}
+
+#[test]
+fn the_table_says_who_can_reach_it() {
+    for (arguments, expected) in [
+        ("127.0.0.1:0", "reachable from this machine only"),
+        ("all:0", "open to the network: other machines can reach it"),
+        (
+            "all:0 127.0.0.1:0",
+            "open to the network, except what stands on a loopback address",
+        ),
+    ] {
+        let script = format!("wharf serve echo {arguments} | grep -m1 'Ctrl-C stops'");
+        let ended = run(&mut bash(&script), "");
+        assert!(ended.stdout.starts_with(expected), "{arguments}: {ended:?}");
+    }
 }
 
 #[test]

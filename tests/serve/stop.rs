@@ -4,6 +4,7 @@ use std::io::Read;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::namespace::alone;
 use crate::peer::{ask, converse, rest, tcp, unix};
 use crate::support::{Server, run, wharf};
 
@@ -107,6 +108,30 @@ fn once_ends_after_one_client() {
         let ended = server.process.end();
         assert_eq!(ended.code(), 0, "{address}: {ended:?}");
     }
+}
+
+#[test]
+fn once_leaves_the_standard_datagrams_out() {
+    alone("stop::once_leaves_the_standard_datagrams_out", || {
+        let mut server = Server::start(["upper", "--once"]);
+        let transports: Vec<String> = (0..2)
+            .map(|_| {
+                server.process.wait_for_event("listening", |event| {
+                    event["transport"].as_str().map(str::to_owned)
+                })
+            })
+            .collect();
+        assert_eq!(transports, ["tcp", "tcp"]);
+        let note = server
+            .process
+            .wait_for_event("note", |event| event["text"].as_str().map(str::to_owned));
+        assert_eq!(
+            note,
+            "--once counts connections, so udp::12000, udp::11111 is left out"
+        );
+        assert_eq!(ask("12000", b"one"), "ONE");
+        assert_eq!(server.process.end().code(), 0);
+    });
 }
 
 /// bash, with this `wharf` on its path.

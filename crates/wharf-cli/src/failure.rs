@@ -11,8 +11,9 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use wharf::address::{Address, AddressError, Port, Target};
-use wharf::client::{ConnectError, ConnectErrorKind};
+use wharf::address::{Address, AddressError, Port, Scheme, Target};
+use wharf::client::{Attempt, ConnectError, ConnectErrorKind};
+use wharf::network::ResolveError;
 use wharf::server::{StartError, StartErrorKind};
 
 use crate::exit::Exit;
@@ -45,7 +46,7 @@ impl Failure {
     /// Adds a line of evidence under a short label.
     #[must_use]
     pub(crate) fn with(mut self, label: &'static str, text: impl Into<String>) -> Self {
-        self.evidence.push((label, text.into()));
+        self.evidence.push((label, without_numbers(text.into())));
         self
     }
 
@@ -113,7 +114,7 @@ impl From<io::Error> for Failure {
 }
 
 /// Rust's "(os error 98)" tells people nothing, wherever it stands.
-fn without_numbers(text: String) -> String {
+pub(crate) fn without_numbers(text: String) -> String {
     let mut rest = text.as_str();
     let mut kept = String::new();
     while let Some((before, after)) = rest.split_once(" (os error ") {
@@ -142,6 +143,9 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
     let cause = error.to_string();
     match &error.kind {
         StartErrorKind::Resolve(resolve) => {
+            if let Some(failure) = not_spoken(&error.address, resolve) {
+                return failure;
+            }
             let failure = Failure::new(Exit::Resolve, cause);
             match &resolve.cure {
                 Some(cure) => failure.cure(cure),
@@ -235,11 +239,45 @@ fn missing_directory(failure: Failure, error: &StartError) -> Failure {
     }
 }
 
+/// A datagram that may not be sent. Linux says so of a broadcast address, too
+/// (EACCES, ip(7)), to which nobody should send by mistake.
+pub(crate) fn forbidden(address: &Address, error: &io::Error) -> Failure {
+    let cause = format!("cannot send to {address}: {}", words(error));
+    let failure = Failure::new(Exit::Failed, cause);
+    if address.options.broadcast {
+        return failure.with("means", "a firewall forbids it");
+    }
+    failure
+        .with(
+            "means",
+            "it is a broadcast address, or a firewall forbids it",
+        )
+        .cure(format!(
+            "wharf connect {address},broadcast    to send to everybody"
+        ))
+}
+
+/// A scheme that is known by name and behind which there is nothing: the command
+/// line is at fault, not a name.
+fn not_spoken(address: &Address, error: &ResolveError) -> Option<Failure> {
+    if !matches!(address.scheme, Scheme::Rdm | Scheme::Raw) {
+        return None;
+    }
+    let failure = Failure::usage(format!("cannot use {address}: {}", error.why));
+    Some(match &error.cure {
+        Some(cure) => failure.cure(cure),
+        None => failure,
+    })
+}
+
 /// What is known when nobody could be reached.
 pub(crate) fn connect_failure(error: &ConnectError) -> Failure {
     let cause = error.to_string();
     match &error.kind {
         ConnectErrorKind::Resolve(resolve) => {
+            if let Some(failure) = not_spoken(&error.address, resolve) {
+                return failure;
+            }
             let failure = Failure::new(Exit::Resolve, cause);
             match &resolve.cure {
                 Some(cure) => failure.cure(cure),
@@ -275,6 +313,15 @@ pub(crate) fn connect_failure(error: &ConnectError) -> Failure {
 }
 
 fn unreachable_failure(error: &ConnectError, cause: String) -> Failure {
+    let forbids = |attempt: &&Attempt| attempt.error.kind() == io::ErrorKind::PermissionDenied;
+    let scheme = error.address.scheme;
+    // A Unix socket's permissions are those of a file.
+    if scheme.is_datagram()
+        && scheme.is_internet()
+        && let Some(attempt) = error.attempts.iter().find(forbids)
+    {
+        return forbidden(&error.address, &attempt.error);
+    }
     let failure = Failure::new(Exit::Unreachable, cause);
     let refused = error
         .attempts

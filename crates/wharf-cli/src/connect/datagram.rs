@@ -3,6 +3,10 @@
 //! Datagrams get lost, and nobody says so. After the end of input the command waits
 //! until as many datagrams came as were sent; if they do not come in time, it says
 //! that some were lost. Where anybody may answer, it listens for the whole time.
+//!
+//! A name may have several endpoints, of which only some are bound. The refusal of
+//! one comes back after something was sent; before the first answer, what was sent is
+//! then sent again to the next one (`candidates`).
 
 use std::io;
 use std::time::Duration;
@@ -13,6 +17,7 @@ use wharf::datagram::{Batch, Datagrams};
 use wharf::network::Endpoint;
 
 use super::args::HalfClose;
+use super::candidates::{Candidates, Kept};
 use super::expect::Seen;
 use super::input::Item;
 use super::output::Gone;
@@ -20,13 +25,14 @@ use super::report::{Ended, Totals};
 use super::wire::Piece;
 use super::{ANSWER_TIMEOUT, Ends};
 use crate::exit::Exit;
-use crate::failure::{Failure, words};
+use crate::failure::{Failure, forbidden, words};
 use crate::style::count;
 
 /// Sends input and shows answers until the end.
 pub(super) async fn converse(
     socket: Datagrams,
     to: Endpoint,
+    candidates: Candidates,
     ends: Ends<'_>,
 ) -> Result<Exit, Failure> {
     let timeout = match ends.args.timeout {
@@ -39,6 +45,8 @@ pub(super) async fn converse(
             None => Peers::Many,
         },
         to,
+        candidates,
+        kept: Kept::default(),
         timeout,
         waits_since: ends.started,
         ends,
@@ -71,6 +79,10 @@ struct Talk<'a> {
     ends: Ends<'a>,
     peers: Peers,
     to: Endpoint,
+    /// Where to go on when this endpoint refuses.
+    candidates: Candidates,
+    /// What the next endpoint would have to be sent.
+    kept: Kept,
     timeout: Option<Duration>,
     /// The wait for answers began, or an answer came.
     waits_since: Instant,
@@ -98,7 +110,7 @@ impl Talk<'_> {
             }
             match self.step(&mut socket, &mut batch).await {
                 Step::Received(Ok(_)) => self.received(&batch),
-                Step::Received(Err(error)) => self.failed(error)?,
+                Step::Received(Err(error)) => self.refused(&mut socket, error).await?,
                 Step::Input(Some(Item::Piece(piece))) => self.send(&mut socket, &piece).await?,
                 Step::Input(Some(Item::Failed(error))) => {
                     let cause = format!("cannot read the input: {}", words(&error));
@@ -154,24 +166,85 @@ impl Talk<'_> {
 
     async fn send(&mut self, socket: &mut Datagrams, piece: &Piece) -> Result<(), Failure> {
         let payload = piece.payload();
+        if let Some(most) = longest(&self.to).filter(|most| payload.len() > *most) {
+            return self.too_long(payload.len(), most);
+        }
+        if self.received == 0 {
+            self.kept.keep(payload);
+        }
         match socket.send_to(payload, &self.to).await {
             Ok(()) => {
-                self.sent += 1;
-                self.totals.sent += payload.len() as u64;
-                self.to_show = self.ends.view.sent_datagram(payload);
+                self.sent(payload);
                 Ok(())
             }
-            Err(error) => self.failed(error),
+            Err(error) if self.goes_on_after(&error) => {
+                self.sent(payload);
+                self.refused(socket, error).await
+            }
+            Err(error) => self.failed(&error),
         }
     }
 
-    /// An error that came back for a datagram, or one that could not be sent.
-    fn failed(&mut self, error: io::Error) -> Result<(), Failure> {
-        if !self.ends.is_interactive() {
-            return Err(self.failure(&error));
+    fn sent(&mut self, payload: &[u8]) {
+        self.sent += 1;
+        self.totals.sent += payload.len() as u64;
+        let mut shown = self.ends.view.sent_datagram(payload);
+        self.to_show.append(&mut shown);
+    }
+
+    /// Whether another endpoint may be the right one.
+    fn goes_on_after(&self, error: &io::Error) -> bool {
+        self.received == 0
+            && error.kind() == io::ErrorKind::ConnectionRefused
+            && self.candidates.has_more()
+            && self.kept.is_whole()
+    }
+
+    /// After a refusal: everything that was sent goes to the next endpoint.
+    async fn refused(&mut self, socket: &mut Datagrams, error: io::Error) -> Result<(), Failure> {
+        let mut error = error;
+        while self.goes_on_after(&error) {
+            let Some((next, to)) = self.candidates.next(&self.to).await else {
+                break;
+            };
+            self.ends.report.bound(&next, &to);
+            let mut shown = self.ends.view.connected(next.local(), &to, None);
+            self.to_show.append(&mut shown);
+            (*socket, self.to) = (next, to);
+            self.waits_since = Instant::now();
+            match self.kept.send_all(socket, &self.to).await {
+                Ok(()) => return Ok(()),
+                Err(again) => error = again,
+            }
         }
-        // The next one may do better.
-        let text = format!("not delivered to {}: {}", self.to, words(&error));
+        self.failed(&error)
+    }
+
+    fn too_long(&mut self, length: usize, most: usize) -> Result<(), Failure> {
+        let version = match self.to.inet() {
+            Some(to) if to.ip().to_canonical().is_ipv4() => "IPv4",
+            _ => "IPv6",
+        };
+        let cause = format!(
+            "a datagram over {version} has at most {most} bytes, and this one would have {length}"
+        );
+        if self.ends.is_interactive() {
+            self.to_show = self.ends.view.note(&cause);
+            return Ok(());
+        }
+        Err(Failure::usage(cause).cure("shorter datagrams, or tcp: with a --frame"))
+    }
+
+    /// An error that came back for a datagram, or one that could not be sent.
+    fn failed(&mut self, error: &io::Error) -> Result<(), Failure> {
+        if !self.ends.is_interactive() {
+            return Err(self.failure(error));
+        }
+        // The next one may do better, at any of the endpoints.
+        let to = self.candidates.tried(&self.to);
+        self.candidates.begin_again();
+        self.kept = Kept::default();
+        let text = format!("not delivered to {to}: {}", words(error));
         self.to_show = self.ends.view.note(&text);
         Ok(())
     }
@@ -181,7 +254,8 @@ impl Talk<'_> {
         let to = &self.to;
         match error.kind() {
             io::ErrorKind::ConnectionRefused => {
-                let cause = format!("cannot reach {address}: connection refused ({to})");
+                let tried = self.candidates.tried(to);
+                let cause = format!("cannot reach {address}: connection refused ({tried})");
                 let failure = Failure::new(Exit::Unreachable, cause).with(
                     "means",
                     "nothing is bound there: an error came back for a datagram",
@@ -195,15 +269,7 @@ impl Talk<'_> {
                 }
             }
             io::ErrorKind::PermissionDenied if self.peers == Peers::One => {
-                let cause = format!("cannot send to {address}: {}", words(error));
-                Failure::new(Exit::Failed, cause)
-                    .with(
-                        "means",
-                        "a firewall forbids it, or it is a broadcast address",
-                    )
-                    .cure(format!(
-                        "wharf connect {address},broadcast    to send to everybody"
-                    ))
+                forbidden(address, error)
             }
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Failure::new(
                 Exit::Unreachable,
@@ -306,6 +372,14 @@ impl Talk<'_> {
             .with("waited", crate::style::duration(waited))
             .cure("--timeout 10s to wait longer, or --half-close close to wait for nothing")
     }
+}
+
+/// The longest payload that one datagram carries to `to`, where IP bounds it.
+fn longest(to: &Endpoint) -> Option<usize> {
+    // The length fields have 16 bits. IPv4's counts its own header of 20 bytes too
+    // (RFC 791), IPv6's does not (RFC 8200); UDP's header has 8 (RFC 768).
+    let ip = to.inet()?.ip().to_canonical();
+    Some(usize::from(u16::MAX) - if ip.is_ipv4() { 20 + 8 } else { 8 })
 }
 
 /// The address without its options, as another terminal would serve it.

@@ -6,13 +6,14 @@
 //! ```
 //!
 //! Layout: `args` is what can be typed, `stream` and `datagram` are the two
-//! conversations, `input` and `output` the two ends on this side (`terminal` where
+//! conversations (`candidates` of a name), `input` and `output` the two ends on this side (`terminal` where
 //! a person sits there), `wire` cuts and frames, `view` shows (`hex`, `visible`),
 //! `expect` looks for a text, `report` tells what happened and `broken` what failed, `show` writes the same
 //! conversation as a program with plain sockets.
 
 mod args;
 mod broken;
+mod candidates;
 mod datagram;
 mod escape;
 mod expect;
@@ -42,6 +43,7 @@ use wharf::tls::Established;
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::{Failure, connect_failure};
+use candidates::Candidates;
 use expect::Expect;
 use input::Input;
 use output::Output;
@@ -110,12 +112,16 @@ async fn converse(common: &Common, args: &ConnectArgs) -> Result<Exit, Failure> 
     let report = Report::new(common);
     // A terminal gets its prompt when there is somebody to talk to.
     if args.address.scheme.is_datagram() {
-        let opened = client.datagrams(&args.address).await;
-        let (socket, to) = opened.map_err(|error| connect_failure(&error))?;
+        let opened = Candidates::open(client, &args.address).await;
+        let (candidates, socket, to) = opened.map_err(|error| connect_failure(&error))?;
         report.bound(&socket, &to);
         let (ends, interrupted) = Ends::open(common, args, report)?;
         ends.greet(socket.local(), &to, None).await;
-        or_interrupted(datagram::converse(socket, to, ends), interrupted).await
+        or_interrupted(
+            datagram::converse(socket, to, candidates, ends),
+            interrupted,
+        )
+        .await
     } else {
         let opened = client.connect(&args.address).await;
         let connection = opened.map_err(|error| connect_failure(&error))?;

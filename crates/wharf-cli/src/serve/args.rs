@@ -132,7 +132,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) drain_timeout: Option<std::time::Duration>,
 
-    /// No line per connection; troubles are still told
+    /// Print troubles only: no table, no line per connection, no sum
     #[arg(short, long)]
     pub(crate) quiet: bool,
 

@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use wharf::connection::CloseReason;
+use wharf::datagram::BufferSize;
 use wharf::server::{ConnectionInfo, Event};
 
-use crate::failure::{visible, words};
+use crate::failure::{visible, without_numbers, words};
 use crate::style::{Style, bytes, count, duration, seconds};
 
 /// An event with its time.
@@ -23,6 +24,8 @@ pub(crate) enum Told {
         scheme: &'static str,
         local: String,
         fingerprint: Option<String>,
+        /// Of a datagram socket.
+        buffer: Option<BufferSize>,
     },
     Opened(Who),
     Secured {
@@ -82,6 +85,8 @@ pub(crate) enum Told {
     },
     /// A service that could not start; people read it on stderr.
     Failed(Value),
+    /// The totals at the end; people read them on stderr.
+    Stopped(Value),
 }
 
 /// Which connection. Shared, not copied: the serving threads must not pay for text
@@ -96,15 +101,10 @@ impl Line {
         }
     }
 
-    /// The event of a server; `None` for those that the command does not show.
+    /// The event of a server; `None` for those that the command does not show, or, as
+    /// a socket that listens, shows itself.
     pub(crate) fn of(event: &Event<'_>) -> Option<Line> {
         let told = match event {
-            Event::Listening { bound } => Told::Listening {
-                service: Arc::clone(&bound.service),
-                scheme: bound.scheme.as_str(),
-                local: bound.local.to_string(),
-                fingerprint: bound.fingerprint.map(|hash| hash.to_string()),
-            },
             Event::Opened { connection } => Told::Opened(Who(Arc::clone(connection))),
             Event::Secured { connection, tls } => Told::Secured {
                 who: Who(Arc::clone(connection)),
@@ -121,7 +121,7 @@ impl Line {
             } => Told::Closed {
                 who: Who(Arc::clone(connection)),
                 reason: *reason,
-                detail: detail.clone(),
+                detail: detail.clone().map(without_numbers),
                 received: *received,
                 sent: *sent,
                 messages: *messages,
@@ -175,7 +175,7 @@ impl Line {
             Event::Full { cap } => Told::Full { cap: *cap },
             Event::Draining { open } => Told::Draining { open: *open },
             Event::Note { text } => Told::Note {
-                text: (*text).to_owned(),
+                text: without_numbers((*text).to_owned()),
             },
             _ => return None,
         };
@@ -188,7 +188,7 @@ impl Line {
         let time = style.dim(&format!("{:>9.3}s", passed.as_secs_f64()));
         let text = match &self.told {
             // The table at the start says it better.
-            Told::Listening { .. } | Told::Failed(_) => return None,
+            Told::Listening { .. } | Told::Failed(_) | Told::Stopped(_) => return None,
             Told::Shown { service, text } => format!("{} {text}", style.name(service)),
             Told::Opened(who) => {
                 format!(
@@ -309,9 +309,16 @@ impl Line {
                 scheme,
                 local,
                 fingerprint,
-            } => {
-                json!({"event": "listening", "service": **service, "transport": scheme, "local": local, "fingerprint": fingerprint})
-            }
+                buffer,
+            } => json!({
+                "event": "listening",
+                "service": **service,
+                "transport": scheme,
+                "local": local,
+                "fingerprint": fingerprint,
+                "receive_buffer_asked": buffer.map(|buffer| buffer.asked),
+                "receive_buffer_granted": buffer.map(|buffer| buffer.granted),
+            }),
             Told::Opened(who) => who.to_json("opened"),
             Told::Secured { who, tls } => with(who.to_json("secured"), "tls", json!(tls)),
             Told::Closed {
@@ -374,7 +381,7 @@ impl Line {
                 json!({"event": "shown", "service": **service, "text": text})
             }
             Told::Lost { events } => json!({"event": "lost", "events": events}),
-            Told::Failed(failure) => failure.clone(),
+            Told::Failed(object) | Told::Stopped(object) => object.clone(),
         };
         with(object, "time", json!(seconds(self.at)))
     }
@@ -427,6 +434,7 @@ mod tests {
                 scheme: "tcp",
                 local: local.clone(),
                 fingerprint: None,
+                buffer: None,
             },
             Told::Opened(who()),
             Told::Secured {
@@ -471,6 +479,7 @@ mod tests {
             },
             Told::Lost { events: 1 },
             Told::Failed(Failure::new(Exit::CannotListen, "x").to_json()),
+            Told::Stopped(super::super::summary::Summary::of_nothing().json()),
         ]
     }
 

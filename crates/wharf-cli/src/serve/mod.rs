@@ -1,35 +1,40 @@
 //! `wharf serve`: from arguments to a running server, and to its end.
 //!
 //! Layout: `args` is what can be typed, `plan` what it means, `line` one event,
-//! `printer` the thread that writes events, `reader` who reads them, `table` what
-//! is printed at the start.
+//! `printer` the thread that writes events, `reader` who reads them, `opening` and
+//! `table` what is told at the start, `summary` what at the end.
 
 mod args;
 mod line;
+mod opening;
 mod plan;
 mod printer;
 mod reader;
+mod summary;
 mod table;
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wharf::limits::{Limits, WhenFull};
-use wharf::server::{DrainReport, Event, Partial, Running, Server};
+use wharf::server::{Bound, DrainReport, Event, Partial, Running, Server};
 use wharf_services::Message;
 
 use crate::args::Common;
 use crate::connect;
 use crate::exit::Exit;
-use crate::failure::{Failure, start_failure};
-use crate::style::{Style, bytes, count};
+use crate::failure::{Failure, start_failure, words};
+use crate::style::{Style, count};
 
 use args::FullPolicy;
 pub(crate) use args::ServeArgs;
 use line::{Line, Told};
+use opening::Opening;
 use plan::Plan;
 use printer::Printer;
+use summary::Summary;
 
 /// Descriptors that a server needs besides its connections: listeners, runtimes, files.
 const DESCRIPTORS_BESIDES: usize = 64;
@@ -116,11 +121,73 @@ fn raise_descriptor_limit(connections: usize) -> Option<String> {
     })
 }
 
+/// How the command talks.
+#[derive(Clone, Copy)]
+struct Manner {
+    form: Form,
+    /// Only troubles are told.
+    quiet: bool,
+    /// For people, on stderr and on stdout.
+    styles: [Style; 2],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    /// Events as lines for people.
+    Events,
+    /// The lines of the service itself.
+    OwnLines,
+}
+
+impl Manner {
+    fn of(common: &Common, args: &ServeArgs, plan: &Plan) -> Self {
+        let form = match (common.json, plan.shows_its_own_lines()) {
+            (true, _) => Form::Json,
+            (false, true) => Form::OwnLines,
+            (false, false) => Form::Events,
+        };
+        let color = common.color;
+        Manner {
+            form,
+            quiet: args.quiet,
+            styles: [
+                color.style_for(&io::stderr()),
+                color.style_for(&io::stdout()),
+            ],
+        }
+    }
+
+    /// Whether people are told about an ordinary course of things.
+    fn tells_people(self) -> bool {
+        self.form != Form::Json && !self.quiet
+    }
+
+    /// Whether an event is told.
+    fn tells(self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Opened { .. } | Event::Secured { .. } | Event::Closed { .. } => !self.quiet,
+            Event::Note { .. } => self.tells_people() || self.form == Form::Json,
+            _ => true,
+        }
+    }
+
+    fn render(self, line: &Line, began: SystemTime) -> Option<String> {
+        match (self.form, &line.told) {
+            (Form::Json, _) => Some(line.to_json().to_string()),
+            (Form::OwnLines, Told::Shown { text, .. }) => Some(text.clone()),
+            (Form::OwnLines, Told::Opened(_) | Told::Closed { .. }) => None,
+            _ => line.to_text(began, self.styles[1]),
+        }
+    }
+}
+
 /// A server of the command, while it runs.
 struct Serving {
     running: Running,
     printer: Printer,
-    style: Style,
+    opening: Arc<Opening>,
+    manner: Manner,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -135,21 +202,17 @@ impl Serving {
         note: Option<String>,
     ) -> Result<impl Future<Output = Result<Exit, Failure>> + use<>, Failure> {
         let plan = Plan::make(args)?;
-        let (json, quiet) = (common.json, args.quiet);
-        let style = common.color.style_for(&io::stdout());
+        let manner = Manner::of(common, args, &plan);
         let began = SystemTime::now();
-        let own_lines = plan.shows_its_own_lines();
-        let render = move |line: &Line| render(line, json, own_lines, began, style);
-        let (printer, printing) = Printer::start(render)?;
+        let (printer, printing) = Printer::start(move |line| manner.render(line, began))?;
         let cores = usize::from(args.cores);
-        let common = common.clone();
         Ok(async move {
-            let observer = observer(printer.clone(), json, quiet);
+            let opening = Arc::new(Opening::default());
             let server = Server::new()
                 .limits(limits)
                 .cores(cores)
                 .partial(Partial::Accept)
-                .observer(observer);
+                .observer(observer(printer.clone(), Arc::clone(&opening), manner));
             let message = plan.message(&printer);
             let server = plan.add_to(server, &message);
             let signals = (
@@ -163,15 +226,15 @@ impl Serving {
             let serving = Serving {
                 running,
                 printer,
-                style: common.color.style_for(&io::stderr()),
+                opening,
+                manner,
                 interrupt: signals.0,
                 terminate: signals.1,
             };
-            let exit = serving
-                .run(&common, note, own_lines && !json, &message)
-                .await;
+            let notes = note.into_iter().chain(plan.notes().iter().cloned());
+            let exit = serving.run(notes.collect(), &message).await;
             drop(printing);
-            Ok(exit)
+            exit
         })
     }
 
@@ -182,79 +245,92 @@ impl Serving {
     }
 
     /// Serves until it is asked to stop, or has nothing more to do.
-    async fn run(
-        mut self,
-        common: &Common,
-        note: Option<String>,
-        bare: bool,
-        message: &Message,
-    ) -> Exit {
-        if !common.json {
-            self.introduce(common, bare);
-        }
+    async fn run(mut self, notes: Vec<String>, message: &Message) -> Result<Exit, Failure> {
+        self.open(notes).await?;
         if self.serves("message") {
             message.ready();
-        }
-        if let Some(text) = note {
-            self.printer.print(Line::now(Told::Note { text }));
         }
         let mut exit = Exit::Done;
         for error in self.running.failures() {
             let failure = start_failure(error);
             exit = failure.exit;
-            self.complain(common, &failure);
+            self.complain(&failure);
         }
         let printer = self.printer.clone();
         let asked = tokio::select! {
             biased;
-            _ = self.interrupt.recv() => true,
-            _ = self.terminate.recv() => true,
-            () = printer.closed() => true,
-            () = reader::gone() => true,
-            () = self.running.ended() => false,
+            _ = self.interrupt.recv() => Some(Asked::ToStop),
+            _ = self.terminate.recv() => Some(Asked::ToStop),
+            () = printer.closed() => Some(Asked::ByStdout),
+            () = reader::gone() => Some(Asked::ToStop),
+            () = self.running.ended() => None,
         };
-        if asked {
+        if asked.is_some() {
             self.stop().await;
         }
+        self.sum_up();
         self.printer.flush();
-        self.sum_up(common);
-        exit
+        match asked {
+            Some(Asked::ByStdout) => stdout_works().map(|()| exit),
+            _ => Ok(exit),
+        }
+    }
+
+    /// Tells where it listens, and what is worth knowing about that.
+    async fn open(&self, notes: Vec<String>) -> Result<(), Failure> {
+        let buffers = opening::buffers(&self.running).await;
+        let bounds = self.running.endpoints();
+        if self.manner.tells_people() {
+            self.introduce(bounds)?;
+        }
+        let mut lines: Vec<Line> = Vec::new();
+        if self.manner.form == Form::Json {
+            let listening = bounds.iter().zip(&buffers);
+            lines.extend(listening.map(|(bound, buffer)| opening::listening(bound, *buffer)));
+        }
+        if self.manner.form == Form::Json || self.manner.tells_people() {
+            let notes = notes.into_iter().chain(opening::notes(bounds, &buffers));
+            lines.extend(notes.map(|text| Line::now(Told::Note { text })));
+        }
+        self.opening.end(&self.printer, lines.into_iter());
+        Ok(())
     }
 
     /// Prints the table of what listens where: on stdout, or on stderr where stdout
     /// belongs to the service's own lines.
-    fn introduce(&self, common: &Common, bare: bool) {
-        let bounds = self.running.endpoints();
-        let style = match bare {
-            true => self.style,
-            false => common.color.style_for(&io::stdout()),
+    fn introduce(&self, bounds: &[Bound]) -> Result<(), Failure> {
+        let [stderr, stdout] = self.manner.styles;
+        let text = |style| {
+            let table = table::render(bounds, style);
+            format!("{table}\n{}; Ctrl-C stops\n\n", table::reach(bounds))
         };
-        let table = table::render(bounds, style);
-        let text = format!("{table}\n{}; Ctrl-C stops\n\n", table::reach(bounds));
+        if self.manner.form == Form::OwnLines {
+            // Without a stderr there is nobody to tell.
+            let _ = io::stderr().write_all(text(stderr).as_bytes());
+            return Ok(());
+        }
+        let mut lock = io::stdout().lock();
+        let written = lock
+            .write_all(text(stdout).as_bytes())
+            .and_then(|()| lock.flush());
         // When nobody reads stdout, the printer notices and ends the server.
-        let _ = if bare {
-            io::stderr().write_all(text.as_bytes())
-        } else {
-            let mut stdout = io::stdout().lock();
-            stdout
-                .write_all(text.as_bytes())
-                .and_then(|()| stdout.flush())
-        };
+        of_stdout(written)
     }
 
-    fn complain(&self, common: &Common, failure: &Failure) {
-        if common.json {
+    fn complain(&self, failure: &Failure) {
+        if self.manner.form == Form::Json {
             // In line with the events, which another thread writes.
             let told = Told::Failed(failure.to_json());
             self.printer.print(Line::now(told));
         }
-        let _ = io::stderr().write_all(failure.render(self.style).as_bytes());
+        let text = failure.render(self.manner.styles[0]);
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 
     /// Drains; a second signal cuts off what is left.
     async fn stop(&mut self) -> DrainReport {
         let open = self.running.snapshot().connections.len();
-        if open > 0 {
+        if open > 0 && !self.manner.quiet {
             let _ = writeln!(
                 io::stderr(),
                 "stopping: {} may finish (Ctrl-C again to cut off)",
@@ -269,73 +345,55 @@ impl Serving {
         }
     }
 
-    /// The last line: what was served in all.
-    fn sum_up(&self, common: &Common) {
-        let snapshot = self.running.snapshot();
-        if common.json {
-            return;
+    /// The last line, or the last event: what was served in all.
+    fn sum_up(&self) {
+        let summary = Summary::of(self.running.snapshot());
+        if self.manner.form == Form::Json {
+            let told = Told::Stopped(summary.json());
+            self.printer.print(Line::now(told));
+        } else if !self.manner.quiet {
+            let _ = io::stderr().write_all(summary.text().as_bytes());
         }
-        let mut parts = vec![count(snapshot.accepted, "connection")];
-        let mut datagrams = wharf::datagram::DatagramCounters::default();
-        for socket in &snapshot.datagrams {
-            datagrams += socket.counters;
-        }
-        if !snapshot.datagrams.is_empty() {
-            parts.push(count(datagrams.received, "datagram"));
-        }
-        if snapshot.messages > 0 {
-            parts.push(count(snapshot.messages, "message"));
-        }
-        parts.push(format!(
-            "{} in",
-            bytes(snapshot.received + datagrams.bytes_received)
-        ));
-        parts.push(format!(
-            "{} out",
-            bytes(snapshot.sent + datagrams.bytes_sent)
-        ));
-        let cut_off = snapshot.ended(wharf::connection::CloseReason::CutOff);
-        if cut_off > 0 {
-            parts.push(format!("{cut_off} cut off"));
-        }
-        let _ = writeln!(io::stderr(), "stopped: {}", parts.join(", "));
     }
 }
 
-/// Sends events to the printer: all of them, or with --quiet only troubles.
+/// Why a server stops that could go on.
+enum Asked {
+    /// By a signal, or because nobody reads its events any more.
+    ToStop,
+    /// Its events cannot be written.
+    ByStdout,
+}
+
+/// A reader that went away (`wharf serve | head`) is no failure; everything else is.
+fn of_stdout(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::Failed,
+            format!("cannot write to stdout: {}", words(&error)),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with stdout after an event could not be written: asked by one more
+/// line feed, which fails as the event did.
+fn stdout_works() -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    of_stdout(stdout.write_all(b"\n").and_then(|()| stdout.flush()))
+}
+
+/// Sends events to the printer, those of the start after it.
 fn observer(
     printer: Printer,
-    json: bool,
-    quiet: bool,
+    opening: Arc<Opening>,
+    manner: Manner,
 ) -> impl Fn(&Event<'_>) + Send + Sync + 'static {
     move |event: &Event<'_>| {
-        let routine = matches!(
-            event,
-            Event::Opened { .. } | Event::Secured { .. } | Event::Closed { .. }
-        );
-        let said_by_the_table = matches!(event, Event::Listening { .. });
-        if (quiet && routine) || (!json && said_by_the_table) {
-            return;
+        if manner.tells(event)
+            && let Some(line) = Line::of(event)
+        {
+            opening.print(&printer, line);
         }
-        if let Some(line) = Line::of(event) {
-            printer.print(line);
-        }
-    }
-}
-
-fn render(
-    line: &Line,
-    json: bool,
-    own_lines: bool,
-    began: SystemTime,
-    style: Style,
-) -> Option<String> {
-    if json {
-        return Some(line.to_json().to_string());
-    }
-    match &line.told {
-        Told::Shown { text, .. } if own_lines => Some(text.clone()),
-        Told::Opened(_) | Told::Closed { .. } if own_lines => None,
-        _ => line.to_text(began, style),
     }
 }

@@ -27,9 +27,11 @@ pub(super) struct Plan {
     framing: Option<(Framing, framing::Limits)>,
     program: Vec<String>,
     standard_set: bool,
+    notes: Vec<String>,
 }
 
 /// One service at one address.
+#[derive(Clone)]
 struct Place {
     entry: &'static Entry,
     address: Address,
@@ -38,10 +40,11 @@ struct Place {
 impl Plan {
     /// Reads the arguments.
     pub(super) fn make(args: &ServeArgs) -> Result<Plan, Failure> {
-        let places = places(args)?;
+        let mut places = places(args)?;
         for place in &places {
             check(place, args)?;
         }
+        let notes = notes(&mut places, args);
         Ok(Plan {
             places,
             options: serve_options(args),
@@ -61,6 +64,7 @@ impl Plan {
                 .map(|framing| (framing, frame_limits(args))),
             program: args.program.clone(),
             standard_set: args.service.is_none(),
+            notes,
         })
     }
 
@@ -71,6 +75,11 @@ impl Plan {
             _ => Err(Failure::usage("--show needs one service")
                 .cure("wharf serve upper 12000 --show python")),
         }
+    }
+
+    /// What of the command line has no effect.
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Whether the service prints lines of its own instead of events: the message
@@ -247,7 +256,8 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
         ))
         .cure(format!("wharf serve {name} tcp::7000")));
     }
-    if args.once && place.address.scheme.is_datagram() && args.service.is_some() {
+    // A service's standard addresses were not asked for one by one: see `notes`.
+    if args.once && place.address.scheme.is_datagram() && !args.addresses.is_empty() {
         return Err(Failure::usage(format!(
             "--once counts connections, and {} has none",
             place.address
@@ -271,6 +281,37 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
         (_, false) => Err(Failure::usage(format!("{name} runs no program; exec does"))
             .cure("wharf serve exec 7000 -- PROGRAM ARGUMENTS")),
     }
+}
+
+/// Leaves out the standard addresses that an option rules out, and says so.
+fn notes(places: &mut Vec<Place>, args: &ServeArgs) -> Vec<String> {
+    let mut notes = Vec::new();
+    if args.once {
+        let (left_out, kept) = std::mem::take(places)
+            .into_iter()
+            .partition(|place| place.address.scheme.is_datagram());
+        *places = kept;
+        if let Some(names) = listed(&left_out) {
+            notes.push(format!("--once counts connections, so {names} is left out"));
+        }
+    }
+    let framed = |place: &&Place| place.address.scheme.is_datagram() && args.frame.is_some();
+    let framed: Vec<Place> = places.iter().filter(framed).cloned().collect();
+    if let Some(names) = listed(&framed) {
+        notes.push(format!(
+            "--frame means nothing at {names}: a datagram is a message already"
+        ));
+    }
+    notes
+}
+
+/// The addresses of places, if there are any.
+fn listed(places: &[Place]) -> Option<String> {
+    let addresses: Vec<String> = places
+        .iter()
+        .map(|place| place.address.to_string())
+        .collect();
+    (!addresses.is_empty()).then(|| addresses.join(", "))
 }
 
 fn serve_options(args: &ServeArgs) -> ServeOptions {

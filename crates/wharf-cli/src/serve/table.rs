@@ -38,14 +38,13 @@ pub(super) fn render(bounds: &[Bound], style: Style) -> String {
 
 /// One line on who can reach the services.
 pub(super) fn reach(bounds: &[Bound]) -> String {
-    let open = bounds
-        .iter()
-        .filter(|bound| !bound.local.is_local())
-        .count();
-    match open {
-        0 => "reachable from this machine only (all:PORT opens it to others)".to_owned(),
-        _ => "open to the network where an address is not a loopback one".to_owned(),
+    let open = bounds.iter().filter(|bound| !bound.local.is_local());
+    match open.count() {
+        0 => "reachable from this machine only (all:PORT opens it to others)",
+        all if all == bounds.len() => "open to the network: other machines can reach it",
+        _ => "open to the network, except what stands on a loopback address or in the file system",
     }
+    .to_owned()
 }
 
 struct Row {

@@ -143,11 +143,81 @@ fn empty_datagrams_are_seen() {
 }
 
 #[test]
-fn a_datagram_that_is_too_long_is_refused() {
-    let (at, _peer) = peer(1, echo);
-    let output = connect(&[&at], &vec![b'x'; 70_000]);
-    assert_eq!(code(&output), 1);
-    assert!(stderr(&output).contains("65535"), "{}", stderr(&output));
+fn a_datagram_that_is_too_long_is_refused_with_the_bound_of_its_ip_version() {
+    let four = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let six = UdpSocket::bind("[::1]:0").unwrap();
+    for (socket, most) in [(&four, 65_507), (&six, 65_527)] {
+        let at = format!("udp:{}", socket.local_addr().unwrap());
+        let output = connect(&[&at], &vec![b'x'; most + 1]);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        let text = stderr(&output);
+        assert!(text.contains(&format!("at most {most} bytes")), "{text}");
+        let output = connect(&[&at, "--half-close", "close"], &vec![b'x'; most]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let mut buffer = vec![0; 1 << 16];
+        assert_eq!(socket.recv(&mut buffer).unwrap(), most);
+    }
+}
+
+/// A port that is bound for one IP version and free for the other.
+fn bound_once(ip: &str, other: &str) -> (UdpSocket, u16) {
+    loop {
+        let socket = UdpSocket::bind((ip, 0)).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        if UdpSocket::bind((other, port)).is_ok() {
+            return (socket, port);
+        }
+    }
+}
+
+#[test]
+fn the_other_ip_version_is_asked_when_the_first_refuses() {
+    for (ip, other) in [("127.0.0.1", "::1"), ("::1", "127.0.0.1")] {
+        let (socket, port) = bound_once(ip, other);
+        let peer = std::thread::spawn(move || {
+            let mut buffer = [0; 100];
+            // Two clients with two datagrams each.
+            for _ in 0..4 {
+                let (length, from) = socket.recv_from(&mut buffer).unwrap();
+                echo(&socket, &buffer[..length], from);
+            }
+        });
+        for target in [format!("udp::{port}"), format!("udp:localhost:{port}")] {
+            let output = connect(&[&target, "--send", "one", "--send", "two"], b"");
+            assert_eq!(code(&output), 0, "{target}: {}", stderr(&output));
+            assert_eq!(stdout(&output), "one\ntwo\n", "{target}");
+        }
+        peer.join().unwrap();
+    }
+}
+
+#[test]
+fn every_endpoint_that_refused_is_named() {
+    let (free, port) = bound_once("127.0.0.1", "::1");
+    drop(free);
+    let output = connect(&[&format!("udp::{port}"), "--send", "x"], b"");
+    assert_eq!(code(&output), 7, "{}", stderr(&output));
+    let both = format!("refused (127.0.0.1:{port}, [::1]:{port})");
+    assert!(stderr(&output).contains(&both), "{}", stderr(&output));
+}
+
+#[test]
+fn a_broadcast_address_needs_its_option() {
+    let output = connect(&["udp:127.255.255.255:11111", "--send", "x"], b"");
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    let cure = "wharf connect udp:127.255.255.255:11111,broadcast";
+    assert!(stderr(&output).contains(cure), "{}", stderr(&output));
+}
+
+#[test]
+fn what_the_kernel_lacks_is_wrong_use_and_no_question_of_names() {
+    for scheme in ["rdm", "raw"] {
+        let output = connect(&[&format!("{scheme}::1")], b"");
+        let text = stderr(&output);
+        assert_eq!(code(&output), 2, "{text}");
+        assert!(!text.contains("resolve"), "{text}");
+        assert!(text.contains("\n  try "), "{text}");
+    }
 }
 
 #[test]
