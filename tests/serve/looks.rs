@@ -146,8 +146,8 @@ fn events_are_lines_on_stdout_and_the_sum_is_on_stderr() {
     assert_eq!(ended.code(), 0);
     let last = ended.stdout.lines().last().unwrap();
     assert!(
-        last.contains("closed"),
-        "a stop has nothing more to say: {last}"
+        last.contains("upper #1 closed  "),
+        "a stop says nothing here: {last}"
     );
     assert_eq!(ended.stderr, "stopped: 1 connection, 3 B in, 3 B out\n");
 }
