@@ -6,7 +6,6 @@
 
 mod support;
 
-use std::cell::RefCell;
 use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::process::Command;
@@ -52,28 +51,19 @@ fn client(written: Written, name: &str, scheme: &str, port: &str) -> Command {
 struct Server {
     process: Process,
     port: String,
-    printed: String,
 }
 
 impl Server {
     fn start(written: Written, name: &str, scheme: &str) -> Server {
         let mut process = Process::start(&mut client(written, name, scheme, "0"));
-        let printed = RefCell::new(String::new());
         let port = process.wait_for(|stream, line| match stream {
-            Stream::Out => {
-                *printed.borrow_mut() += &format!("{line}\n");
-                None
-            }
+            Stream::Out => None,
             Stream::Err => {
                 let (before, port) = line.rsplit_once([' ', ':'])?;
                 (before == "port" || before.starts_with("listening at ")).then(|| port.to_owned())
             }
         });
-        Server {
-            process,
-            port,
-            printed: printed.into_inner(),
-        }
+        Server { process, port }
     }
 
     /// All that it printed, once it has ended by itself or by Ctrl-C.
@@ -81,7 +71,7 @@ impl Server {
         if ends == Ends::AtCtrlC {
             self.process.signal("INT");
         }
-        self.printed + &self.process.end().stdout
+        self.process.end().stdout
     }
 }
 

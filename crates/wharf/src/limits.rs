@@ -31,9 +31,16 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long open connections may go on after a server was asked to stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection must be silent, once the server drains, to count as
-/// idle: long enough for bytes that are in the kernel or on the local network.
+/// How long an idle connection must go on being silent, once the server drains:
+/// long enough for bytes that the kernel has and the reactor has not reported.
 pub const DRAIN_PAUSE: Duration = Duration::from_millis(20);
+
+/// The same for a connection on which something moved lately: its peer may be in
+/// the middle of saying something, and the next part may be a round trip away.
+pub const DRAIN_PAUSE_ACTIVE: Duration = Duration::from_secs(1);
+
+/// After this much silence a connection is idle and not lately used.
+pub const QUIET: Duration = Duration::from_millis(500);
 
 /// How long a closing server waits for a peer's end of stream, so that unread
 /// input does not turn its last reply into a reset (RFC 9293, section 3.6.1).
@@ -65,6 +72,11 @@ pub const ACCEPT_BACKOFF_MIN: Duration = Duration::from_millis(10);
 
 /// The longest pause after accept(2) failed: service resumes within a second.
 pub const ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// How long accept(2) must have worked until its trouble counts as over: one pause of
+/// [`ACCEPT_BACKOFF_MAX`] more. While a server is short of descriptors, each client that
+/// leaves lets one in before accept fails again; that is no news.
+pub const ACCEPT_CALM: Duration = Duration::from_secs(1);
 
 /// TCP keep-alive: idle time before the first probe. Shorter than the 5 minutes
 /// after which common NAT devices forget a connection.
@@ -115,6 +127,11 @@ pub const MAX_UNPROVEN_SESSIONS: usize = 1_024;
 /// A datagram session ends after this much silence.
 pub const SESSION_IDLE: Duration = Duration::from_secs(300);
 
+/// How many threads a blocking service runs at once. As many as tokio's own pool for
+/// blocking work: 512 stacks of 2 MiB are 1 GiB of address space and, at two pages in
+/// use each, 4 MiB of memory.
+pub const BLOCKING_THREADS: usize = 512;
+
 /// How long a client tries one connect over all addresses.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -140,12 +157,13 @@ pub const CONNECT_STAGGER: Duration = Duration::from_millis(250);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections served at once. At the cap the listener waits *before*
+    /// Connections served at once, at least 1. At the cap the listener waits *before*
     /// accept, or refuses: see [`WhenFull`].
     pub max_connections: usize,
     /// What happens to a client that comes while the server is full.
     pub when_full: WhenFull,
-    /// Connections from one peer (an IPv4 address or an IPv6 /64); `None` is no limit.
+    /// Connections from one peer (an IPv4 address or an IPv6 /64), at least 1; `None` is
+    /// no limit.
     pub per_peer: Option<usize>,
     /// What a refused client is told before it is closed; empty is nothing.
     pub refusal: Vec<u8>,

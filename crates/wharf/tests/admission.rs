@@ -9,7 +9,7 @@ use wharf::client::Client;
 use wharf::connection::CloseReason;
 use wharf::limits::{Limits, WhenFull};
 use wharf::network::{Endpoint, MemoryNetwork};
-use wharf::server::{Running, Server};
+use wharf::server::{Running, Server, StartErrorKind};
 
 fn limits(max_connections: usize) -> Limits {
     Limits {
@@ -102,6 +102,20 @@ async fn one_peer_gets_no_more_than_its_share() {
     asked(&mut connected(&running).await, b"four").await;
 }
 
+#[tokio::test]
+async fn limits_that_let_nobody_in_are_refused() {
+    let none_per_peer = Limits {
+        per_peer: Some(0),
+        ..Limits::default()
+    };
+    for (limits, name) in [(limits(0), "max_connections"), (none_per_peer, "per_peer")] {
+        let server = Server::new().serve("echo", address("tcp:127.0.0.1:0"), Echo);
+        let error = server.limits(limits).start().await.unwrap_err();
+        assert!(matches!(error.kind, StartErrorKind::Limits(_)));
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
 /// A place that nobody uses must not be held by a listener that waits: here there
 /// are more listeners than places.
 #[tokio::test]
@@ -147,8 +161,9 @@ async fn want_of_descriptors_is_waited_out_with_growing_pauses() {
             "{waited:?}"
         );
         assert_eq!(running.snapshot().accept_failures, 9);
+        // Whether it is over shows only after a while.
+        soon(recorder.until(|seen| seen.contains(&Seen::AcceptRecovered(9)))).await;
         assert_eq!(recorder.count(|seen| *seen == Seen::AcceptFailing), 1);
-        assert_eq!(recorder.count(|seen| *seen == Seen::AcceptRecovered(9)), 1);
         assert_eq!(running.snapshot().accepted, 1);
     }
 }
@@ -158,24 +173,45 @@ async fn each_change_of_state_is_told_once() {
     let (network, running, recorder) = troubled(vec![libc::EMFILE; 2]).await;
     let mut first = joined(&network, &running).await;
     asked(&mut first, b"one").await;
+    soon(recorder.until(|seen| seen.contains(&Seen::AcceptRecovered(2)))).await;
     let here: Endpoint = running.endpoints()[0].local.clone();
     network.fail_accepts(&here, [libc::ENFILE]);
     // A connection that is open notices nothing.
     asked(&mut first, b"still here").await;
     asked(&mut joined(&network, &running).await, b"two").await;
-    let seen: Vec<Seen> = recorder
-        .all()
-        .into_iter()
-        .filter(|seen| matches!(seen, Seen::AcceptFailing | Seen::AcceptRecovered(_)))
-        .collect();
+    soon(recorder.until(|seen| seen.contains(&Seen::AcceptRecovered(1)))).await;
     assert_eq!(
-        seen,
+        changes_of_state(&recorder),
         [
             Seen::AcceptFailing,
             Seen::AcceptRecovered(2),
             Seen::AcceptFailing,
             Seen::AcceptRecovered(1)
         ]
+    );
+}
+
+fn changes_of_state(recorder: &Recorder) -> Vec<Seen> {
+    let mut seen = recorder.all();
+    seen.retain(|seen| matches!(seen, Seen::AcceptFailing | Seen::AcceptRecovered(_)));
+    seen
+}
+
+/// Where each client that leaves lets one in, accept works and fails in turn.
+#[tokio::test(start_paused = true)]
+async fn trouble_that_comes_back_at_once_is_one_trouble() {
+    let (network, running, recorder) = troubled(vec![]).await;
+    let here: Endpoint = running.endpoints()[0].local.clone();
+    for _ in 0..5 {
+        network.fail_accepts(&here, [libc::EMFILE; 2]);
+        asked(&mut joined(&network, &running).await, b"hello").await;
+    }
+    let worked = tokio::time::Instant::now();
+    soon(recorder.until(|seen| seen.contains(&Seen::AcceptRecovered(10)))).await;
+    assert!(worked.elapsed() >= Duration::from_millis(990));
+    assert_eq!(
+        changes_of_state(&recorder),
+        [Seen::AcceptFailing, Seen::AcceptRecovered(10)]
     );
 }
 

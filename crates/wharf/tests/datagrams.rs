@@ -177,3 +177,41 @@ async fn unix_datagrams_are_answered_and_the_file_goes_with_the_server() {
     soon(running.drain()).await;
     assert!(!path.exists());
 }
+
+/// Echoes, but for one word.
+struct Superstitious;
+
+impl DatagramService for Superstitious {
+    fn receive(&self, batch: &mut Batch, context: &Context) {
+        let unlucky = (0..batch.len()).any(|i| batch.get(i).payload == b"thirteen");
+        assert!(!unlucky, "unlucky");
+        Echo.receive(batch, context);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_batch_and_not_the_socket() {
+    let panics = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::clone(&panics);
+    let server = Server::new()
+        .serve_datagrams("echo", "udp:127.0.0.1:0".parse().unwrap(), Superstitious)
+        .observer(move |event: &wharf::server::Event<'_>| {
+            if let wharf::server::Event::Panicked { detail, .. } = event {
+                seen.lock().unwrap().push((*detail).to_owned());
+            }
+        });
+    let running = server.start().await.unwrap();
+    let at = running.endpoints()[0].local.inet().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.send_to(b"thirteen", at).unwrap();
+    // Else both words could come in one batch.
+    soon(async {
+        while panics.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(asked(at, b"twelve").await, b"twelve");
+    assert_eq!(*panics.lock().unwrap(), ["unlucky"]);
+    soon(running.drain()).await;
+}

@@ -27,10 +27,9 @@ async fn idle_connections_are_closed_at_once_although_they_do_not_close() {
     let (running, recorder) = started(server).await;
     let mut clients = Vec::new();
     for _ in 0..20 {
-        let mut client = connected(&running).await;
-        asked(&mut client, b"hello").await;
-        clients.push(client);
+        clients.push(connected(&running).await);
     }
+    soon(recorder.until(|seen| seen.contains(&Seen::Opened(20)))).await;
     let start = Instant::now();
     let report = soon(running.drain_within(Duration::from_millis(1_500))).await;
     assert_eq!(
@@ -55,6 +54,45 @@ async fn idle_connections_are_closed_at_once_although_they_do_not_close() {
     assert!(running.snapshot().connections.is_empty());
     let again = Client::new().connect(&common::first(&running)).await;
     assert!(again.unwrap_err().to_string().contains("refused"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_quiet_for_a_while_goes_at_once() {
+    let network = MemoryNetwork::new();
+    let server = Server::on(network.clone()).serve("echo", address("tcp::7"), Echo);
+    let (running, _) = started(server).await;
+    let mut client = joined(&network, &running).await;
+    asked(&mut client, b"hello").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let start = Instant::now();
+    let (report, _) = tokio::join!(running.drain(), read_to_end(&mut client));
+    assert_eq!(report.cut_off, 0);
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// The next words of a conversation may be a round trip away.
+#[tokio::test(start_paused = true)]
+async fn who_is_in_the_middle_of_a_conversation_may_go_on() {
+    let network = MemoryNetwork::new();
+    let server = Server::on(network.clone()).serve("echo", address("tcp::7"), Echo);
+    let (running, recorder) = started(server).await;
+    let mut client = joined(&network, &running).await;
+    asked(&mut client, b"hello").await;
+    let talking = async {
+        for _ in 0..30 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert_eq!(asked(&mut client, b"more").await, b"more");
+        }
+        // Now it falls silent, and is closed although it stays.
+        read_to_end(&mut client).await.unwrap()
+    };
+    let (report, rest) = tokio::join!(running.drain(), talking);
+    assert_eq!((report.cut_off, &*rest), (0, &b""[..]));
+    assert_eq!(soon(recorder.end()).await.reason, CloseReason::Drained);
 }
 
 #[tokio::test(start_paused = true)]

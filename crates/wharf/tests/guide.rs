@@ -95,6 +95,8 @@ fn every_constant_stands_in_the_table_with_its_value() {
         ("HANDSHAKE_TIMEOUT", time(limits::HANDSHAKE_TIMEOUT)),
         ("DRAIN_TIMEOUT", time(limits::DRAIN_TIMEOUT)),
         ("DRAIN_PAUSE", time(limits::DRAIN_PAUSE)),
+        ("DRAIN_PAUSE_ACTIVE", time(limits::DRAIN_PAUSE_ACTIVE)),
+        ("QUIET", time(limits::QUIET)),
         ("LINGER", time(limits::LINGER)),
         ("DRAIN_LINGER", time(limits::DRAIN_LINGER)),
         ("DRAIN_HANDSHAKE", time(limits::DRAIN_HANDSHAKE)),

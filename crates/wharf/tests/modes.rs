@@ -133,6 +133,64 @@ async fn the_last_client_ends_the_server() {
     }
 }
 
+/// A server of one service at two addresses of its own.
+async fn at_two_addresses(options: ServeOptions) -> (wharf::server::Running, common::Recorder) {
+    let at = || address("tcp:127.0.0.1:0");
+    let server = Server::new()
+        .serve_with("echo", at(), Echo, options.clone())
+        .serve_with("echo", at(), Echo, options)
+        .serve("other", at(), Echo);
+    started(server).await
+}
+
+#[tokio::test]
+async fn the_last_client_closes_every_address_of_the_service() {
+    for called in [0, 1] {
+        let (running, _) = at_two_addresses(ServeOptions {
+            accept_at_most: Some(1),
+            ..ServeOptions::default()
+        })
+        .await;
+        let at = |index: usize| to(&running.endpoints()[index]);
+        let mut only = soon(Client::new().connect(&at(called))).await.unwrap();
+        asked(&mut only, b"hello").await;
+        for index in [0, 1] {
+            let closed = async { while Client::new().connect(&at(index)).await.is_ok() {} };
+            soon(closed).await;
+        }
+        asked(&mut only, b"still served").await;
+        assert_eq!(running.snapshot().accepted, 1);
+        // Another service has its own number.
+        let mut other = soon(Client::new().connect(&at(2))).await.unwrap();
+        asked(&mut other, b"hello").await;
+    }
+}
+
+#[tokio::test]
+async fn one_at_a_time_holds_over_all_addresses_of_the_service() {
+    let (running, recorder) = at_two_addresses(mode(Mode::OneAtATime)).await;
+    let at = |index: usize| to(&running.endpoints()[index]);
+    let mut first = soon(Client::new().connect(&at(0))).await.unwrap();
+    asked(&mut first, b"one").await;
+    let mut second = soon(Client::new().connect(&at(1))).await.unwrap();
+    second.write_all(b"two").await.unwrap();
+    // The other service takes a client that came later, so the second had its chance.
+    let mut other = soon(Client::new().connect(&at(2))).await.unwrap();
+    asked(&mut other, b"three").await;
+    asked(&mut first, b"still the only one").await;
+    let names: Vec<u64> = running
+        .snapshot()
+        .connections
+        .iter()
+        .map(|c| c.id)
+        .collect();
+    assert_eq!(names, [1, 2]);
+    assert_eq!(running.snapshot().connections[1].service.as_ref(), "other");
+    soon(first.close()).await.unwrap();
+    assert_eq!(&*soon(second.read_chunk()).await.unwrap().unwrap(), b"two");
+    soon(recorder.ends(1)).await;
+}
+
 #[tokio::test]
 async fn exactly_as_many_clients_are_served_as_were_asked_for() {
     let three = ServeOptions {
@@ -231,6 +289,37 @@ async fn a_blocking_handler_that_is_cut_off_reads_an_error() {
     assert_eq!(soon(recorder.end()).await.reason, CloseReason::Idle);
     let read = outcome.recv_timeout(common::SOON).unwrap();
     assert_eq!(read, Err(io::ErrorKind::ConnectionAborted));
+}
+
+/// A handler that does not look at its connection outlives it; the next ones get no
+/// thread, and no place is lost.
+#[tokio::test]
+async fn threads_of_blocking_handlers_are_limited_although_their_connections_are_gone() {
+    let (release, released) = mpsc::channel::<()>();
+    let (begun, beginnings) = mpsc::channel();
+    let released = Arc::new(Mutex::new(released));
+    let handler = Blocking::new(move |mut peer: BlockingConnection| {
+        begun.send(()).unwrap();
+        let _ = released.lock().unwrap().recv();
+        peer.write_all(b"at last")
+    })
+    .max_threads(1);
+    let server = Server::new()
+        .serve("slow", address("tcp:127.0.0.1:0"), handler)
+        .limits(Limits {
+            idle_timeout: Some(Duration::from_millis(50)),
+            ..Limits::default()
+        });
+    let (running, recorder) = started(server).await;
+    let _idle: Vec<_> = [connected(&running).await, connected(&running).await].into();
+    for ended in soon(recorder.ends(2)).await {
+        assert_eq!(ended.reason, CloseReason::Idle);
+    }
+    assert_eq!(beginnings.try_iter().count(), 1);
+    release.send(()).unwrap();
+    release.send(()).unwrap();
+    let mut client = connected(&running).await;
+    assert_eq!(read_to_end(&mut client).await.unwrap(), b"at last");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use common::{Echo, SOON, address};
 use wharf::framing::Framing;
-use wharf::server::Server;
+use wharf::server::{Mode, ServeOptions, Server};
 use wharf::service::Framed;
 
 /// Tells the started process what to serve: `SERVICE DESCRIPTORS`.
@@ -51,6 +51,13 @@ fn serve() {
     let shout = |message: &[u8], reply: &mut Vec<u8>| reply.extend_from_slice(message);
     let server = match service {
         "echo" => Server::new().serve("echo", at, Echo),
+        "threads" => {
+            let options = ServeOptions {
+                mode: Mode::Threads,
+                ..ServeOptions::default()
+            };
+            Server::new().serve_with("echo", at, Echo, options)
+        }
         _ => Server::new().serve("framed", at, Framed::new(Framing::default(), shout)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -201,6 +208,23 @@ fn want_of_descriptors_harms_nobody_who_is_connected() {
         for mut client in waiting.drain(..waiting.len().min(10)) {
             hear(&mut client);
         }
+    }
+}
+
+/// A thread's runtime needs descriptors too: who cannot have one waits in the queue.
+#[test]
+fn want_of_descriptors_for_threads_drops_nobody() {
+    let server = Process::start("threads", 64);
+    let mut clients: Vec<TcpStream> = (0..60).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.write_all(b"hello\n").unwrap();
+    }
+    until("nearly all descriptors in use", || {
+        server.descriptors() >= 58
+    });
+    // In the order in which they came; each that leaves makes room for another one.
+    for mut client in clients {
+        hear(&mut client);
     }
 }
 

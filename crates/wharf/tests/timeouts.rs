@@ -268,3 +268,50 @@ async fn every_wait_of_a_read_has_its_own_time() {
     let ended = soon(recorder.end()).await;
     assert_eq!(ended.reason, CloseReason::Idle, "{:?}", ended.detail);
 }
+
+/// A service that answers at the start and never reads.
+struct GreetsAndWaits;
+
+impl Service for GreetsAndWaits {
+    async fn serve(&self, peer: &mut Connection, _: &Context) -> Result<(), ServiceError> {
+        peer.write_all(b"welcome\n").await?;
+        std::future::pending().await
+    }
+}
+
+/// Over the real network, where unread input would turn the close into a reset.
+#[tokio::test]
+async fn a_total_timeout_with_unread_input_resets_nobody() {
+    let limits = Limits {
+        total_timeout: Some(SECOND / 5),
+        ..none()
+    };
+    let server = Server::new()
+        .serve("greet", address("tcp:127.0.0.1:0"), GreetsAndWaits)
+        .limits(limits);
+    let (running, recorder) = started(server).await;
+    let mut client = connected(&running).await;
+    client.write_all(&[b'x'; 20_000]).await.unwrap();
+    let heard = soon(read_to_end(&mut client)).await;
+    assert_eq!(heard.expect("an end, not a reset"), b"welcome\n");
+    drop(client);
+    assert_eq!(soon(recorder.end()).await.reason, CloseReason::TotalTimeout);
+}
+
+#[tokio::test]
+async fn an_idle_tls_connection_is_ended_with_its_goodbye() {
+    let limits = Limits {
+        idle_timeout: Some(SECOND / 5),
+        ..none()
+    };
+    let server = Server::new()
+        .serve("echo", address("tls:127.0.0.1:0,self-signed"), Echo)
+        .limits(limits);
+    let (running, recorder) = started(server).await;
+    let mut client = connected(&running).await;
+    // Without close_notify the read would fail: UnexpectedEof.
+    let rest = soon(client.read_chunk()).await.unwrap();
+    assert!(rest.is_none());
+    drop(client);
+    assert_eq!(soon(recorder.end()).await.reason, CloseReason::Idle);
+}

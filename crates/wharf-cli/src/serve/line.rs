@@ -61,6 +61,11 @@ pub(crate) enum Told {
         local: String,
         error: String,
     },
+    Panicked {
+        service: String,
+        local: String,
+        detail: String,
+    },
     Full {
         cap: usize,
     },
@@ -158,6 +163,15 @@ impl Line {
                 local: local.to_string(),
                 error: words(error),
             },
+            Event::Panicked {
+                service,
+                local,
+                detail,
+            } => Told::Panicked {
+                service: (*service).to_owned(),
+                local: local.to_string(),
+                detail: (*detail).to_owned(),
+            },
             Event::Full { cap } => Told::Full { cap: *cap },
             Event::Draining { open } => Told::Draining { open: *open },
             Event::Note { text } => Told::Note {
@@ -222,6 +236,16 @@ impl Line {
                 "{} {} {local} is broken and served no more: {error}",
                 style.name(service),
                 style.error("error:")
+            ),
+            Told::Panicked {
+                service,
+                local,
+                detail,
+            } => format!(
+                "{} {} at {local} panicked; the datagrams at hand are lost: {}",
+                style.name(service),
+                style.error("error:"),
+                visible(detail)
             ),
             Told::Full { cap } => format!(
                 "{} all {cap} places are taken; new clients wait or are refused",
@@ -345,6 +369,11 @@ impl Line {
                 local,
                 error,
             } => json!({"event": "broken", "service": service, "local": local, "error": error}),
+            Told::Panicked {
+                service,
+                local,
+                detail,
+            } => json!({"event": "panicked", "service": service, "local": local, "detail": detail}),
             Told::Full { cap } => json!({"event": "full", "cap": cap}),
             Told::Draining { open } => json!({"event": "draining", "open": open}),
             Told::Note { text } => json!({"event": "note", "text": text}),

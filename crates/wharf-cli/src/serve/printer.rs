@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -65,12 +65,27 @@ impl Printer {
         }
     }
 
-    /// Waits until everything printed so far is written, for a second at most.
+    /// Waits until everything printed so far is written, for a second at most: a
+    /// terminal that takes nothing must not keep the server from ending.
     pub(crate) fn flush(&self) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let until = Instant::now() + PATIENCE;
         let (done, wait) = std::sync::mpsc::channel();
-        if self.queue.send(Order::Flush(done)).is_ok() {
-            // A terminal that takes nothing for a second gets the rest later.
-            let _ = wait.recv_timeout(Duration::from_secs(1));
+        let mut order = Order::Flush(done);
+        while Instant::now() < until {
+            match self.queue.try_send(order) {
+                Ok(()) => {
+                    // Not written in time is not written; the exit code tells the rest.
+                    let left = until.saturating_duration_since(Instant::now());
+                    let _ = wait.recv_timeout(left);
+                    return;
+                }
+                Err(TrySendError::Disconnected(_)) => return,
+                Err(TrySendError::Full(back)) => {
+                    order = back;
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            }
         }
     }
 

@@ -43,7 +43,8 @@ use program::Program;
 ///   peer sees no difference.
 /// - **Killed with its connection**: a connection that breaks, or is ended by a
 ///   limit or a drain's deadline, takes the program and all of its process group
-///   with it (SIGKILL). A drain closes the input of a program whose peer is silent.
+///   with it (SIGKILL). So does a drain when the peer is silent: an end of input would
+///   make half of an upload look like the whole of it.
 ///
 /// After its end of stream a peer that vanishes is noticed at the next output,
 /// or by the idle timeout.

@@ -12,11 +12,13 @@
 //! that loses nothing: our end of stream, then the peer's, then the socket.
 //!
 //! Layout: `chunk` lends read buffers, `stream` is the transport below,
-//! `watch` is what a server sees, `reason` names every way to end.
+//! `messages` carries messages for clients, `watch` is what a server sees, `reason`
+//! names every way to end.
 
 mod chunk;
 mod detached;
 mod listener;
+mod messages;
 mod reason;
 mod stream;
 mod timers;
@@ -33,6 +35,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::framing::{self, Framing};
 use crate::limits;
 use crate::network::{Endpoint, StreamKind};
 use crate::service::Timeouts;
@@ -42,6 +45,7 @@ pub use chunk::Chunk;
 pub(crate) use chunk::{give_buffer, take_buffer};
 pub(crate) use detached::Detached;
 pub use listener::{Accept, Listener, OpenShared};
+pub use messages::{MessageError, Messages};
 pub use reason::CloseReason;
 pub use stream::ByteStream;
 pub(crate) use stream::Stream;
@@ -71,7 +75,7 @@ pub struct Connection {
     watch: Option<Arc<Watch>>,
     reads_end_at_drain: bool,
     saw_end: bool,
-    drain_pause: Option<Pin<Box<Sleep>>>,
+    drain_pause: Option<DrainPause>,
     /// Present only where a timeout was set, so that others pay 8 bytes.
     timers: Option<Box<Timers>>,
     tls: Option<Box<Established>>,
@@ -145,6 +149,32 @@ impl Connection {
     pub async fn fill(&mut self) -> io::Result<&[u8]> {
         poll_fn(|cx| self.poll_fill(cx)).await?;
         Ok(self.unread.as_deref().unwrap_or_default())
+    }
+
+    /// Reads until the peer's end of stream, at most `most` bytes.
+    ///
+    /// Not cancel safe: what was read is lost with the future.
+    ///
+    /// # Errors
+    /// As [`Connection::read_chunk`], and [`io::ErrorKind::InvalidData`] when more
+    /// than `most` bytes come.
+    pub async fn read_to_end(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        while let Some(chunk) = self.read_chunk().await? {
+            if all.len() + chunk.len() > most {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("more than {most} bytes came"),
+                ));
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all)
+    }
+
+    /// The connection as a carrier of messages.
+    pub fn framed(self, framing: &Framing, limits: framing::Limits) -> Messages {
+        Messages::new(self, framing, limits)
     }
 
     /// Drops `count` bytes of what [`Connection::fill`] lent.
@@ -367,13 +397,23 @@ impl Connection {
         self.reads_end_at_drain && self.watch.as_ref().is_some_and(|watch| watch.is_draining())
     }
 
-    /// Idle means: nothing comes for a moment. The wait also lets the reactor
-    /// report input that is in the kernel already.
+    /// Idle means: nothing moves for a while, neither way. The wait also lets the
+    /// reactor report input that is in the kernel already.
     fn poll_drain_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.drain_pause
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limits::DRAIN_PAUSE)))
-            .as_mut()
-            .poll(cx)
+        let Some(watch) = &self.watch else {
+            return Poll::Ready(());
+        };
+        loop {
+            let pause = self.drain_pause.get_or_insert_with(|| DrainPause {
+                moved: watch.moved(),
+                timer: Box::pin(tokio::time::sleep(watch.drain_pause())),
+            });
+            ready!(pause.timer.as_mut().poll(cx));
+            if pause.moved == watch.moved() {
+                return Poll::Ready(());
+            }
+            self.drain_pause = None;
+        }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -434,6 +474,13 @@ impl Drop for Writing<'_> {
             timers.write.stop();
         }
     }
+}
+
+/// A wait for silence.
+struct DrainPause {
+    /// The bytes that had moved when it began.
+    moved: u64,
+    timer: Pin<Box<Sleep>>,
 }
 
 /// What a read does that would wait while the server drains.

@@ -7,8 +7,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use super::CloseReason;
+use crate::limits;
 
 /// The cells of one connection.
 #[derive(Debug, Default)]
@@ -22,6 +24,10 @@ pub(crate) struct Watch {
     over: AtomicBool,
     /// What the server decided; 0 is nothing.
     verdict: AtomicU8,
+    /// Not even an orderly close is waited for any more.
+    cut: AtomicBool,
+    /// Nothing moved for a while, as the sweep saw it.
+    quiet: AtomicBool,
     /// Set once for all connections of a server when it drains.
     draining: Arc<AtomicBool>,
     waker: Mutex<Option<Waker>>,
@@ -44,10 +50,37 @@ impl Watch {
 
     pub(crate) fn add_received(&self, bytes: usize) {
         raise(&self.received, bytes as u64);
+        self.is_not_quiet();
     }
 
     pub(crate) fn add_sent(&self, bytes: usize) {
         raise(&self.sent, bytes as u64);
+        self.is_not_quiet();
+    }
+
+    fn is_not_quiet(&self) {
+        if self.quiet.load(Ordering::Relaxed) {
+            self.quiet.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that nothing moved for a while.
+    pub(crate) fn set_quiet(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
+    }
+
+    /// All bytes that moved, either way.
+    pub(crate) fn moved(&self) -> u64 {
+        self.received().wrapping_add(self.sent())
+    }
+
+    /// How long the connection must be silent, once the server drains, to count as idle.
+    pub(crate) fn drain_pause(&self) -> Duration {
+        if self.quiet.load(Ordering::Relaxed) || self.moved() == 0 {
+            limits::DRAIN_PAUSE
+        } else {
+            limits::DRAIN_PAUSE_ACTIVE
+        }
     }
 
     pub(crate) fn add_messages(&self, count: u64) {
@@ -86,14 +119,22 @@ impl Watch {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// Ends the connection for `reason`, unless another reason came first.
+    /// Ends the connection for `reason`, unless another reason came first. Being cut
+    /// off also ends the orderly close that another reason began.
     pub(crate) fn condemn(&self, reason: CloseReason) {
+        if reason == CloseReason::CutOff && !self.cut.swap(true, Ordering::AcqRel) {
+            self.wake();
+        }
         let first =
             self.verdict
                 .compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire);
         if first.is_ok() {
             self.wake();
         }
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
     }
 
     pub(crate) fn verdict(&self) -> Option<CloseReason> {

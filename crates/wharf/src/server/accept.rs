@@ -21,6 +21,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::Mode;
@@ -29,8 +30,9 @@ use super::events::{ConnectionInfo, Event};
 use super::registry::Registry;
 use super::session::Session;
 use super::shared::{OpenLoop, Served, ServedBy, Shared, StreamServed};
+use super::worker::Worker;
 use crate::connection::{CloseReason, Connection, Listener, Watch};
-use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, DRAIN_PAUSE, WhenFull};
+use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, ACCEPT_CALM, DRAIN_PAUSE, WhenFull};
 
 /// How long a refused client has to read the refusal.
 const REFUSAL_LINGER: Duration = Duration::from_millis(500);
@@ -42,6 +44,8 @@ pub(super) struct AcceptLoop {
     pub(super) registry: Arc<Registry>,
     pub(super) listener: Listener,
     pub(super) open: OpenLoop,
+    /// The thread for the next client, where each is served on one of its own.
+    pub(super) spare: Option<Worker>,
 }
 
 /// How long a drain goes on to accept. What the kernel had queued is taken in a
@@ -63,7 +67,7 @@ impl AcceptLoop {
         if let ServedBy::Stream(stream) = &served.service {
             tokio::select! {
                 biased;
-                () = stream.had_its_last() => {}
+                () = stream.common.had_its_last() => {}
                 () = shared.drain.begun() => self.take_the_queue(stream).await,
                 () = self.accept_all(stream) => {}
             }
@@ -76,16 +80,22 @@ impl AcceptLoop {
     async fn accept_all(&mut self, served: &StreamServed) {
         let mut trouble = Trouble::default();
         let shared = Arc::clone(&self.shared);
-        while let Some((accepted, ticket)) = self.next(&shared, served).await {
-            match accepted {
-                Ok(connection) => {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = trouble.calmed_down() => {
                     trouble.over(self);
+                    continue;
+                }
+                accepted = self.next(&shared, served) => accepted,
+            };
+            match accepted {
+                None => return,
+                Some(Ok((connection, ticket))) => {
+                    trouble.accepted();
                     self.take(served, connection, ticket);
                 }
-                Err(error) => {
-                    drop(ticket);
-                    trouble.happened(self, &error).await;
-                }
+                Some(Err(error)) => trouble.happened(self, &error).await,
             }
         }
     }
@@ -96,12 +106,15 @@ impl AcceptLoop {
         &mut self,
         shared: &Shared,
         served: &'a StreamServed,
-    ) -> Option<(io::Result<Connection>, Ticket<'a>)> {
+    ) -> Option<io::Result<(Connection, Ticket<'a>)>> {
+        if let Err(error) = self.prepare(served).await {
+            return Some(Err(error));
+        }
         loop {
             let ticket = Self::ticket(shared, served).await?;
             let accepted = poll_fn(|cx| Poll::Ready(self.listener.poll_accept(cx))).await;
             if let Poll::Ready(accepted) = accepted {
-                return Some((accepted, ticket));
+                return Some(accepted.map(|connection| (connection, ticket)));
             }
             // The listener will wake this task; until then others may have the place.
             drop(ticket);
@@ -109,9 +122,19 @@ impl AcceptLoop {
         }
     }
 
+    /// Makes what a client's thread needs before there is a client: without it, nobody
+    /// is accepted, and who comes waits in the listener's queue.
+    async fn prepare(&mut self, served: &StreamServed) -> io::Result<()> {
+        if served.mode == Mode::Threads && self.spare.is_none() {
+            let name = format!("{}-{}", self.served.name, served.common.next_thread());
+            self.spare = Some(Worker::start(name).await?);
+        }
+        Ok(())
+    }
+
     /// What is needed to serve one more; `None` when the service had its last client.
     async fn ticket<'a>(shared: &Shared, served: &'a StreamServed) -> Option<Ticket<'a>> {
-        let turn = match &served.turn {
+        let turn = match &served.common.turn {
             None => None,
             Some(turn) => Some(Arc::clone(turn).acquire_owned().await.ok()?),
         };
@@ -129,7 +152,7 @@ impl AcceptLoop {
                 }
             }
         };
-        let remaining = match &served.remaining {
+        let remaining = match &served.common.remaining {
             None => None,
             Some(remaining) => Some(remaining.acquire().await.ok()?),
         };
@@ -149,9 +172,9 @@ impl AcceptLoop {
                 // the kernel has, so the loop gives the reactor a moment.
                 let next = self.next(&shared, served);
                 match tokio::time::timeout(DRAIN_PAUSE, next).await {
-                    Ok(Some((Ok(connection), ticket))) => self.take(served, connection, ticket),
-                    Ok(Some((Err(error), _))) if is_about_one_connection(&error) => {}
-                    Ok(Some((Err(_), _)) | None) | Err(_) => return,
+                    Ok(Some(Ok((connection, ticket)))) => self.take(served, connection, ticket),
+                    Ok(Some(Err(error))) if is_about_one_connection(&error) => {}
+                    Ok(Some(Err(_)) | None) | Err(_) => return,
                 }
             }
         };
@@ -160,7 +183,7 @@ impl AcceptLoop {
     }
 
     /// Admits a connection, or refuses it.
-    fn take(&self, served: &StreamServed, connection: Connection, ticket: Ticket<'_>) {
+    fn take(&mut self, served: &StreamServed, connection: Connection, ticket: Ticket<'_>) {
         // A place may have become free since the ticket was made.
         let place = ticket.place.or_else(|| self.shared.admission.try_place());
         match place {
@@ -170,7 +193,7 @@ impl AcceptLoop {
     }
 
     fn admit(
-        &self,
+        &mut self,
         served: &StreamServed,
         connection: Connection,
         place: Place,
@@ -182,14 +205,14 @@ impl AcceptLoop {
         };
         if let Some(remaining) = remaining {
             remaining.forget();
-            served.count_down();
+            served.common.count_down();
         }
         let info = Arc::new(ConnectionInfo {
             id: self.shared.next_id(),
             service: Arc::clone(&self.served.name),
             peer: connection.peer().clone(),
             local: connection.local().clone(),
-            opened: tokio::time::Instant::now(),
+            opened: Instant::now(),
         });
         let watch = Arc::new(Watch::new(self.shared.drain.flag()));
         let totals = &self.shared.totals;
@@ -205,12 +228,12 @@ impl AcceptLoop {
             entry,
             _held: (place, turn, share),
         };
-        match served.mode {
-            Mode::Concurrent | Mode::OneAtATime => {
+        match self.spare.take() {
+            Some(worker) => session.run_on_thread(worker, connection),
+            None => {
                 let span = session.span();
                 tokio::spawn(session.run(connection).instrument(span));
             }
-            Mode::Threads => session.run_on_thread(connection),
         }
     }
 
@@ -250,11 +273,15 @@ async fn woken() {
     .await;
 }
 
-/// Failures of accept(2) in a row.
+/// A time in which accept(2) fails. It is over when accept has worked for a while:
+/// where each client that leaves lets one other in, every second accept fails, and
+/// this is one trouble and not many.
 #[derive(Default)]
 struct Trouble {
     failures: u64,
     pause: Option<Duration>,
+    /// When it is over, unless accept fails again.
+    over_at: Option<Instant>,
 }
 
 impl Trouble {
@@ -267,6 +294,7 @@ impl Trouble {
             return;
         }
         self.failures += 1;
+        self.over_at = None;
         if self.failures == 1 {
             let (service, local) = (&*of.served.name, of.listener.local());
             tracing::warn!(service, %local, %error, "accept fails; trying again until it works");
@@ -285,11 +313,26 @@ impl Trouble {
         }
     }
 
-    /// Notes that accept works again.
-    fn over(&mut self, of: &AcceptLoop) {
-        if self.failures == 0 {
-            return;
+    /// Notes that accept has worked: once more, or again.
+    fn accepted(&mut self) {
+        if self.failures > 0 {
+            self.pause = None;
+            self.over_at
+                .get_or_insert_with(|| Instant::now() + ACCEPT_CALM);
         }
+    }
+
+    /// Waits until accept has worked for long enough; for ever where it does not fail,
+    /// or does nothing else. Cancel safe.
+    async fn calmed_down(&self) {
+        match self.over_at {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells that accept works again.
+    fn over(&mut self, of: &AcceptLoop) {
         let (service, local) = (&*of.served.name, of.listener.local());
         tracing::info!(service, %local, failures = self.failures, "accept works again");
         of.shared.tell(&Event::AcceptRecovered {

@@ -57,11 +57,12 @@ impl Admission {
             return Some(PeerShare(None));
         };
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = peers.entry(key).or_insert(0);
-        if *held >= most {
+        // Who is refused leaves no entry behind.
+        let held = peers.get(&key).copied().unwrap_or(0);
+        if held >= most {
             return None;
         }
-        *held += 1;
+        peers.insert(key, held + 1);
         Some(PeerShare(Some((Arc::clone(self), key))))
     }
 
@@ -104,6 +105,13 @@ mod tests {
         assert!(admission.admit(&peer("192.0.2.2:1")).is_some());
         drop(first);
         assert!(admission.admit(&peer("192.0.2.1:3")).is_some());
+        assert!(admission.peers.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn who_is_refused_is_not_remembered() {
+        let admission = Arc::new(Admission::new(10, Some(0)));
+        assert!(admission.admit(&peer("192.0.2.1:1")).is_none());
         assert!(admission.peers.lock().unwrap().is_empty());
     }
 

@@ -1,19 +1,24 @@
 //! One single-threaded runtime per core.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use super::Event;
 use super::accept::AcceptLoop;
 use super::open::{How, Socket};
+use super::session::words_of;
 use super::shared::{OpenLoop, Served, ServedBy, Shared};
 use crate::connection::OpenShared;
-use crate::datagram::{Batch, Datagrams};
+use crate::datagram::{Batch, DatagramService, Datagrams};
 use crate::network::{Endpoint, Network, PortSharing};
+use crate::service::Context;
 
 /// A further core's thread.
 #[derive(Debug)]
@@ -64,6 +69,7 @@ pub(super) fn spawn_socket(
                 registry: Arc::clone(&shared.cores[core]),
                 listener,
                 open,
+                spare: None,
             };
             tokio::spawn(accept.run().instrument(span)).abort_handle()
         }
@@ -87,13 +93,17 @@ async fn serve_datagrams(
     let mut batch = Batch::new();
     batch.set_amplification(*amplification);
     shared.watch_datagrams(&served.name, &mut datagrams);
-    let outcome = datagrams
-        .serve(&service.0, &mut batch, &shared.context)
-        .await;
+    let guarded = Guarded {
+        service: Arc::clone(&service.0),
+        shared: Arc::clone(&shared),
+        name: Arc::clone(&served.name),
+        local: datagrams.local().clone(),
+    };
+    let outcome = datagrams.serve(&guarded, &mut batch, &shared.context).await;
     if let Err(error) = outcome {
         let local = datagrams.local();
         tracing::error!(service = &*served.name, %local, %error, "a datagram socket broke");
-        shared.tell(&super::Event::Broken {
+        shared.tell(&Event::Broken {
             service: &served.name,
             local,
             error: &error,
@@ -101,6 +111,45 @@ async fn serve_datagrams(
     }
     drop(datagrams);
     drop(open);
+}
+
+/// A datagram service whose panics cost the batch at hand, and not the socket.
+struct Guarded {
+    service: Arc<dyn DatagramService>,
+    shared: Arc<Shared>,
+    name: Arc<str>,
+    local: Endpoint,
+}
+
+impl Guarded {
+    fn guard(&self, batch: &mut Batch, work: impl FnOnce(&mut Batch)) {
+        // What the service leaves half done in its own state is its affair, as it is
+        // with a lock; the batch is emptied.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(batch))) {
+            batch.clear();
+            let detail = words_of(&*panic);
+            tracing::error!(service = &*self.name, local = %self.local, detail, "a panic");
+            self.shared.tell(&Event::Panicked {
+                service: &self.name,
+                local: &self.local,
+                detail: &detail,
+            });
+        }
+    }
+}
+
+impl DatagramService for Guarded {
+    fn receive(&self, batch: &mut Batch, context: &Context) {
+        self.guard(batch, |batch| self.service.receive(batch, context));
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.service.deadline()
+    }
+
+    fn timeout(&self, now: Instant, batch: &mut Batch, context: &Context) {
+        self.guard(batch, |batch| self.service.timeout(now, batch, context));
+    }
 }
 
 /// Starts the sweep of one core in the current runtime.

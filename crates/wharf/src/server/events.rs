@@ -97,7 +97,7 @@ pub enum Event<'a> {
         /// What accept(2) says.
         error: &'a io::Error,
     },
-    /// Accept works again.
+    /// Accept works again, and has done so for [`crate::limits::ACCEPT_CALM`].
     AcceptRecovered {
         /// The service's name.
         service: &'a str,
@@ -114,6 +114,15 @@ pub enum Event<'a> {
         local: &'a Endpoint,
         /// What the network says.
         error: &'a io::Error,
+    },
+    /// A datagram service panicked; the batch at hand is lost, the socket goes on.
+    Panicked {
+        /// The service's name.
+        service: &'a str,
+        /// The socket.
+        local: &'a Endpoint,
+        /// What the panic said.
+        detail: &'a str,
     },
     /// The cap on connections is reached; new clients wait or are refused.
     Full {

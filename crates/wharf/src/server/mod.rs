@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Layout: `start` and `open` open every address, `cores` runs them; `accept` is the loop of one listener;
-//! `admission` are the caps; `session` is one connection's life; `registry` knows
+//! `worker` are threads that are ready for a client; `admission` are the caps; `session` is one connection's life; `registry` knows
 //! who is there and sweeps for timeouts; `events` and `snapshot` are what can be
 //! seen from outside; `running` is the handle with which it is stopped.
 
@@ -24,6 +24,7 @@ mod session;
 mod shared;
 mod snapshot;
 mod start;
+mod worker;
 
 use std::sync::Arc;
 
@@ -97,9 +98,11 @@ pub enum Mode {
     #[default]
     Concurrent,
     /// One after the other, as the simplest programs do: the next client waits
-    /// in the listener's queue until the one before has left.
+    /// in the listener's queue until the one before has left, at whichever of the
+    /// service's addresses it came.
     OneAtATime,
-    /// Each on an operating system thread of its own.
+    /// Each on an operating system thread of its own. One thread per listener is
+    /// ready in advance; while none can be made, clients wait in the listener's queue.
     Threads,
 }
 
@@ -140,6 +143,10 @@ impl<N: Network> Server<N> {
     }
 
     /// Serves byte streams at `address`; `name` stands for the service in events and logs.
+    ///
+    /// A service may be served at several addresses: under the same name, with the same
+    /// [`ServeOptions::mode`] and [`ServeOptions::accept_at_most`], they are one service,
+    /// which has one turn and one number of clients.
     #[must_use]
     pub fn serve(self, name: &str, address: Address, service: impl Service) -> Self {
         self.serve_with(name, address, service, ServeOptions::default())
@@ -227,7 +234,7 @@ impl<N: Network> Server<N> {
     ///
     /// # Errors
     /// The first address that cannot be opened, unless [`Partial::Accept`] was
-    /// set and at least one can.
+    /// set and at least one can; and limits of 0 that let nobody in.
     pub async fn start(self) -> Result<Running, StartError> {
         start::start(self).await
     }
@@ -238,7 +245,8 @@ impl<N: Network> Server<N> {
 pub struct ServeOptions {
     /// How its connections share the machine.
     pub mode: Mode,
-    /// Stop listening after this many connections; `None` never stops.
+    /// Stop listening after this many connections, over all addresses of the service;
+    /// `None` never stops.
     pub accept_at_most: Option<usize>,
     /// Options of its listening sockets.
     pub listen: ListenOptions,

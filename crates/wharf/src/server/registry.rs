@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::events::ConnectionInfo;
 use super::snapshot::Totals;
 use crate::connection::{CloseReason, Watch};
-use crate::limits::Limits;
+use crate::limits::{Limits, QUIET};
 
 /// The shortest time between two sweeps.
 const SWEEP_MIN: Duration = Duration::from_millis(10);
@@ -107,9 +107,7 @@ impl Registry {
 
     /// Ends what takes too long, for ever. Sleeps while there is no connection.
     pub(super) async fn sweep(&self, limits: &Limits) {
-        let Some(pause) = sweep_pause(limits) else {
-            return;
-        };
+        let pause = sweep_pause(limits);
         loop {
             self.until(|count| count > 0).await;
             tokio::time::sleep(pause).await;
@@ -123,14 +121,17 @@ impl Registry {
     }
 }
 
-fn sweep_pause(limits: &Limits) -> Option<Duration> {
+/// Without any timeout the sweep still tells who is quiet, for the drain.
+fn sweep_pause(limits: &Limits) -> Duration {
     let timeouts = [
         limits.idle_timeout,
         limits.write_timeout,
         limits.total_timeout,
     ];
-    let shortest = timeouts.into_iter().flatten().min()?;
-    Some((shortest / 8).clamp(SWEEP_MIN, SWEEP_MAX))
+    match timeouts.into_iter().flatten().min() {
+        Some(shortest) => (shortest / 8).clamp(SWEEP_MIN, SWEEP_MAX),
+        None => SWEEP_MAX,
+    }
 }
 
 impl Live {
@@ -146,6 +147,8 @@ impl Live {
         let moved = self.watch.received().wrapping_add(sent);
         if moved != self.moved {
             (self.moved, self.moved_at) = (moved, now);
+        } else if passed(self.moved_at, Some(QUIET)) {
+            self.watch.set_quiet();
         }
         if passed(self.info.opened, limits.total_timeout) {
             Some(CloseReason::TotalTimeout)

@@ -10,9 +10,9 @@ use super::events::Event;
 use super::shared::Shared;
 use super::snapshot::Snapshot;
 use super::start::StartError;
-use crate::address::Scheme;
+use crate::address::{Address, Port, Scheme, Target};
 use crate::connection::CloseReason;
-use crate::network::Endpoint;
+use crate::network::{Endpoint, UnixName};
 use crate::service::Given;
 use crate::tls::Fingerprint;
 
@@ -42,6 +42,31 @@ pub struct Bound {
     pub scheme: Scheme,
     /// Its certificate's fingerprint, where it speaks TLS.
     pub fingerprint: Option<Fingerprint>,
+}
+
+impl Bound {
+    /// The address that reaches it from this machine; a certificate of its own
+    /// making is pinned. A wildcard becomes loopback.
+    pub fn address(&self) -> Address {
+        let mut address = match &self.local {
+            Endpoint::Inet(at) if at.ip().is_unspecified() => {
+                Address::new(self.scheme, Target::Port(Port::Number(at.port())))
+            }
+            Endpoint::Inet(at) => Address::from_socket(self.scheme, *at),
+            Endpoint::Unix(UnixName::Path(path)) => {
+                Address::new(self.scheme, Target::Path(path.clone()))
+            }
+            Endpoint::Unix(UnixName::Abstract(name)) => {
+                Address::new(self.scheme, Target::Abstract(name.clone()))
+            }
+            // A listening socket always has a name.
+            Endpoint::Unix(UnixName::Unnamed) => {
+                Address::new(self.scheme, Target::Abstract(Vec::new()))
+            }
+        };
+        address.options.tls.pin.extend(self.fingerprint);
+        address
+    }
 }
 
 /// How a drain went.

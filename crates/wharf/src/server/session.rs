@@ -5,23 +5,25 @@ use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tracing::Instrument as _;
 
 use super::admission::{PeerShare, Place};
 use super::events::{ConnectionInfo, Event};
 use super::registry::Entry;
 use super::shared::{Served, Shared};
+use super::worker::Worker;
 use crate::connection::{CloseReason, Connection, Detached, Watch};
 use crate::limits;
 use crate::service::AnyService;
 use crate::tls::{HandshakeError, ServerTls};
 
 /// An admitted connection and all that it holds in the server.
+#[derive(Debug)]
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) served: Arc<Served>,
@@ -63,51 +65,29 @@ impl Session {
         )
     }
 
-    /// Serves `connection` on a thread of its own, with a runtime of its own.
-    pub(super) fn run_on_thread(self, connection: Connection) {
-        let detached = match connection.detach() {
-            Ok(detached) => detached,
-            Err(error) => return self.not_begun(&error),
-        };
-        // The session goes over by a channel: where there is no thread, it comes back
-        // and is reported.
-        let (hand_over, taken) = mpsc::sync_channel::<(Session, Detached)>(1);
-        let thread = thread::Builder::new()
-            .name(format!("{}-{}", self.served.name, self.info.id))
-            .spawn(move || {
-                if let Ok((session, detached)) = taken.recv() {
-                    session.run_in_own_runtime(detached);
-                }
-            });
-        match thread {
+    /// Serves `connection` on the thread of `worker`.
+    pub(super) fn run_on_thread(self, worker: Worker, connection: Connection) {
+        match connection.detach() {
+            Ok(detached) => worker.serve(self, detached),
             Err(error) => self.not_begun(&error),
-            Ok(_) => {
-                // The thread waits for exactly this.
-                let _ = hand_over.send((self, detached));
-            }
         }
     }
 
-    fn run_in_own_runtime(self, detached: Detached) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        match runtime {
-            Err(error) => self.not_begun(&error),
-            Ok(runtime) => runtime.block_on(async {
-                match detached.attach() {
-                    Ok(connection) => {
-                        let span = self.span();
-                        self.run(connection).instrument(span).await;
-                    }
-                    Err(error) => self.not_begun(&error),
+    /// Serves `connection` to its end in `runtime`, which is this thread's own.
+    pub(super) fn run_in(self, runtime: &Runtime, connection: Detached) {
+        runtime.block_on(async {
+            match connection.attach() {
+                Ok(connection) => {
+                    let span = self.span();
+                    self.run(connection).instrument(span).await;
                 }
-            }),
-        }
+                Err(error) => self.not_begun(&error),
+            }
+        });
     }
 
     /// Reports a connection for which this machine had no means.
-    fn not_begun(self, error: &io::Error) {
+    pub(super) fn not_begun(self, error: &io::Error) {
         self.shared.tell(&Event::Opened {
             connection: &self.info,
         });
@@ -195,11 +175,12 @@ impl Session {
                 reason: CloseReason::ServicePanicked,
                 detail: Some(words_of(&*panic)),
             },
+            // What a service makes of an input that the drain ended is not its peer's fault.
+            Outcome::Done(_) if connection.ended_by_drain() => CloseReason::Drained.into(),
             Outcome::Done(Err(error)) => Ending {
                 reason: error.reason(),
                 detail: Some(error.to_string()),
             },
-            Outcome::Done(Ok(())) if connection.ended_by_drain() => CloseReason::Drained.into(),
             Outcome::Done(Ok(())) if connection.saw_end() => CloseReason::PeerClosed.into(),
             Outcome::Done(Ok(())) => CloseReason::Finished.into(),
         }
@@ -218,7 +199,8 @@ impl Session {
                 };
                 let winding = pin!(connection.wind_down(linger));
                 // A peer that is gone meanwhile, or a drain that is over, ends the wait.
-                let _ = self.supervise(winding).await;
+                // The verdict that ended the conversation does not.
+                let _ = self.supervise_until(winding, Ends::WhenCut).await;
             }
         }
     }
@@ -242,9 +224,14 @@ impl Session {
     }
 
     fn supervise<F: Future + Unpin>(&self, future: F) -> Supervised<'_, F> {
+        self.supervise_until(future, Ends::WhenCondemned)
+    }
+
+    fn supervise_until<F: Future + Unpin>(&self, future: F, ends: Ends) -> Supervised<'_, F> {
         Supervised {
             future,
             watch: &self.watch,
+            ends,
             known: None,
         }
     }
@@ -255,9 +242,28 @@ impl Session {
 struct Supervised<'a, F> {
     future: F,
     watch: &'a Watch,
+    ends: Ends,
     /// The waker that the watch has already: a task's is the same at every poll,
     /// so the watch's lock is taken once per connection, not once per message.
     known: Option<Waker>,
+}
+
+/// What ends a supervised future early.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// Any reason to end the connection.
+    WhenCondemned,
+    /// Only the end of all patience.
+    WhenCut,
+}
+
+impl<F> Supervised<'_, F> {
+    fn verdict(&self) -> Option<CloseReason> {
+        match self.ends {
+            Ends::WhenCondemned => self.watch.verdict(),
+            Ends::WhenCut => self.watch.is_cut().then_some(CloseReason::CutOff),
+        }
+    }
 }
 
 enum Outcome<T> {
@@ -271,7 +277,7 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(reason) = this.watch.verdict() {
+        if let Some(reason) = this.verdict() {
             return Poll::Ready(Outcome::Condemned(reason));
         }
         let was_draining = this.watch.is_draining();
@@ -294,7 +300,7 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
                     // The same for a drain that began on another core.
                     cx.waker().wake_by_ref();
                 }
-                match this.watch.verdict() {
+                match this.verdict() {
                     Some(reason) => Poll::Ready(Outcome::Condemned(reason)),
                     None => Poll::Pending,
                 }
@@ -305,7 +311,7 @@ impl<F: Future + Unpin> Future for Supervised<'_, F> {
 }
 
 /// What a panic said.
-fn words_of(panic: &(dyn Any + Send)) -> String {
+pub(super) fn words_of(panic: &(dyn Any + Send)) -> String {
     if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = panic.downcast_ref::<String>() {

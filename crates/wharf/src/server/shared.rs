@@ -224,22 +224,55 @@ pub(super) enum ServedBy {
 pub(super) struct StreamServed {
     pub(super) service: AnyService,
     pub(super) mode: Mode,
+    /// What all addresses of the service have in common.
+    pub(super) common: Arc<Common>,
+}
+
+/// What all addresses of one service have in common: whose turn it is, and how many
+/// clients it may still have.
+#[derive(Debug)]
+pub(super) struct Common {
     /// The right to accept one more, where their number is limited.
     pub(super) remaining: Option<Semaphore>,
     /// How many of these rights were not used up yet.
     left: AtomicUsize,
     /// Given when none is left: every listener of the service closes.
     last: Drain,
+    /// Threads that were made for it.
+    threads: AtomicU64,
     /// Whose turn it is, when it serves one at a time.
     pub(super) turn: Option<Arc<Semaphore>>,
 }
 
-impl Served {
-    pub(super) fn new(entry: Entry, tls: Option<ServerTls>) -> Self {
-        let service = match entry.what {
-            What::Stream(service, options) => {
-                ServedBy::Stream(StreamServed::new(service, &options))
+/// The services that were met so far, to find what belongs together: addresses with
+/// the same name and the same way to share the machine are one service.
+#[derive(Debug, Default)]
+pub(super) struct Groups(Vec<(GroupKey, Arc<Common>)>);
+
+type GroupKey = (Arc<str>, Mode, Option<usize>);
+
+impl Groups {
+    fn common(&mut self, name: &Arc<str>, options: &ServeOptions) -> Arc<Common> {
+        let key = (Arc::clone(name), options.mode, options.accept_at_most);
+        match self.0.iter().find(|(known, _)| *known == key) {
+            Some((_, common)) => Arc::clone(common),
+            None => {
+                let common = Arc::new(Common::new(options));
+                self.0.push((key, Arc::clone(&common)));
+                common
             }
+        }
+    }
+}
+
+impl Served {
+    pub(super) fn new(entry: Entry, tls: Option<ServerTls>, groups: &mut Groups) -> Self {
+        let service = match entry.what {
+            What::Stream(service, options) => ServedBy::Stream(StreamServed {
+                service,
+                mode: options.mode,
+                common: groups.common(&entry.name, &options),
+            }),
             What::Datagrams(service, options) => {
                 ServedBy::Datagrams(service, options.amplification)
             }
@@ -252,23 +285,27 @@ impl Served {
     }
 }
 
-impl StreamServed {
-    fn new(service: AnyService, options: &ServeOptions) -> Self {
+impl Common {
+    fn new(options: &ServeOptions) -> Self {
         let most = options
             .accept_at_most
             .map(|most| most.min(Semaphore::MAX_PERMITS));
-        let served = StreamServed {
-            service,
-            mode: options.mode,
+        let common = Common {
             remaining: most.map(Semaphore::new),
             left: AtomicUsize::new(most.unwrap_or(0)),
             last: Drain::new(),
+            threads: AtomicU64::new(0),
             turn: (options.mode == Mode::OneAtATime).then(|| Arc::new(Semaphore::new(1))),
         };
         if most == Some(0) {
-            served.last.begin();
+            common.last.begin();
         }
-        served
+        common
+    }
+
+    /// The number of the next thread, from 1; with it the thread is named.
+    pub(super) fn next_thread(&self) -> u64 {
+        self.threads.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Notes that one of the limited number of connections was accepted.

@@ -8,9 +8,10 @@ use super::cores::{Core, Way, spawn_socket, spawn_sweep, start_core};
 use super::events::Event;
 use super::open::{How, OpenError, Socket, open};
 use super::running::{Bound, Running};
-use super::shared::{Served, Shared};
+use super::shared::{Groups, Served, Shared};
 use super::{Entry, Partial, Server, What};
 use crate::address::{Address, Scheme};
+use crate::limits::Limits;
 use crate::network::{ListenOptions, Network, PortSharing, ResolveError, StreamKind};
 use crate::tls::{ServerTls, TlsConfigError};
 
@@ -50,6 +51,9 @@ pub enum StartErrorKind {
     /// The scheme does not carry what the service speaks.
     #[error("{0}")]
     WrongScheme(String),
+    /// A limit of the server lets nobody in.
+    #[error("{0}")]
+    Limits(&'static str),
 }
 
 /// The error's own words, without Rust's "(os error 98)".
@@ -107,8 +111,27 @@ impl Opened {
     }
 }
 
+/// The limit that would let nobody in, in words.
+fn excludes_all(limits: &Limits) -> Option<&'static str> {
+    if limits.max_connections == 0 {
+        Some("max_connections is 0, so nobody could be served; 1 is the least")
+    } else if limits.per_peer == Some(0) {
+        Some("per_peer is 0, so every peer would be refused; 1 is the least, None is no limit")
+    } else {
+        None
+    }
+}
+
 /// Opens everything and starts the loops.
 pub(super) async fn start<N: Network>(server: Server<N>) -> Result<Running, StartError> {
+    if let (Some(why), Some(entry)) = (excludes_all(&server.limits), server.entries.first()) {
+        return Err(StartError {
+            service: entry.name.to_string(),
+            at: entry.address.to_string(),
+            address: Box::new(entry.address.clone()),
+            kind: StartErrorKind::Limits(why),
+        });
+    }
     let cores = if server.network.shares_ports() {
         server.cores
     } else {
@@ -119,6 +142,7 @@ pub(super) async fn start<N: Network>(server: Server<N>) -> Result<Running, Star
         opened: Vec::new(),
         failures: Vec::new(),
         notes: Vec::new(),
+        groups: Groups::default(),
         network: server.network,
     };
     for entry in server.entries {
@@ -145,6 +169,7 @@ struct Starting<N> {
     opened: Vec<Opened>,
     failures: Vec<StartError>,
     notes: Vec<String>,
+    groups: Groups,
 }
 
 impl<N: Network> Starting<N> {
@@ -170,7 +195,7 @@ impl<N: Network> Starting<N> {
                 OpenError::Resolve(error) => fail(whole.clone(), error.into()),
                 OpenError::Socket(at, error) => fail(at.to_string(), error.into()),
             })?;
-        let served = Arc::new(Served::new(entry, tls));
+        let served = Arc::new(Served::new(entry, tls, &mut self.groups));
         for socket in sockets {
             self.opened.push(Opened {
                 served: Arc::clone(&served),

@@ -10,10 +10,10 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::connection::Connection;
-use crate::limits::READ_BUFFER;
+use crate::limits::{BLOCKING_THREADS, READ_BUFFER};
 use crate::network::Endpoint;
 use crate::service::{Context, Pump, Service, ServiceError};
 
@@ -33,11 +33,15 @@ use crate::service::{Context, Pump, Service, ServiceError};
 /// ```
 ///
 /// All limits of the server hold for it. When the connection is ended by one of
-/// them, the handler's next read or write fails.
+/// them, the handler's next read or write fails. Until it makes one its thread goes
+/// on, without a connection; so threads are limited by themselves, see
+/// [`Blocking::max_threads`].
 #[derive(Clone, Debug)]
 pub struct Blocking<F> {
     handler: F,
     timeouts: Timeouts,
+    /// One permit per thread, held for as long as the thread runs.
+    threads: Arc<Semaphore>,
 }
 
 /// How long a read or a write may wait; `None` waits as long as it takes.
@@ -60,7 +64,18 @@ where
         Blocking {
             handler,
             timeouts: Timeouts::default(),
+            threads: Arc::new(Semaphore::new(BLOCKING_THREADS)),
         }
+    }
+
+    /// How many threads there are at once, over all addresses that this value and its
+    /// clones serve; by default [`BLOCKING_THREADS`]. A connection that comes when all
+    /// are busy waits for one, under the server's timeouts. 0 counts as 1.
+    #[must_use]
+    pub fn max_threads(mut self, most: usize) -> Self {
+        let most = most.clamp(1, Semaphore::MAX_PERMITS);
+        self.threads = Arc::new(Semaphore::new(most));
+        self
     }
 
     /// The timeouts with which every connection begins; see
@@ -156,6 +171,11 @@ where
     F: Fn(BlockingConnection) -> io::Result<()> + Clone + Send + Sync + 'static,
 {
     async fn serve(&self, connection: &mut Connection, _: &Context) -> Result<(), ServiceError> {
+        // The thread may outlive this future, so it is the thread that holds the permit.
+        let permit = Arc::clone(&self.threads)
+            .acquire_owned()
+            .await
+            .map_err(ServiceError::failed)?;
         // The thread talks to a bounded pipe, so it can be cut off at any time: when
         // this future is dropped, its end of the pipe closes.
         let (ours, theirs) = duplex(READ_BUFFER);
@@ -173,6 +193,7 @@ where
             .name("wharf-blocking".into())
             .spawn(move || {
                 let outcome = catch_unwind(AssertUnwindSafe(|| handler(peer)));
+                drop(permit);
                 // Nobody listens any more when the connection was ended by a limit.
                 let _ = done.send(outcome);
             })

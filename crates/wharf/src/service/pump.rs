@@ -100,7 +100,8 @@ where
     /// Cancel safe: it may be called again.
     ///
     /// # Errors
-    /// [`ServiceError::Io`] when the connection fails, [`ServiceError::Failed`]
+    /// [`ServiceError::Io`] when the connection fails or a drain ends its input,
+    /// [`ServiceError::Failed`]
     /// when `from` does. That `to` takes nothing any more is not an error.
     pub async fn run(&mut self, connection: &mut Connection) -> Result<(), ServiceError> {
         poll_fn(|cx| {
@@ -142,8 +143,14 @@ where
                 return Poll::Ready(Ok(()));
             }
             // The future has no state of its own, so it can be made for one poll.
-            match pin!(connection.read_chunk()).poll(cx)? {
+            let read = pin!(connection.read_chunk()).poll(cx)?;
+            match read {
                 Poll::Ready(Some(chunk)) => self.inbound = Some(chunk),
+                Poll::Ready(None) if !connection.saw_end() => {
+                    // The drain ended it, not the peer: passing it on would make half
+                    // of something look like the whole.
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
                 Poll::Ready(None) => {
                     self.input = Direction::Ended;
                     if let Some(flag) = &self.all_said {

@@ -18,7 +18,8 @@ const OUTPUT_KEPT: usize = 512;
 /// by [`Framed`] and over datagrams by [`Datagrammed`](crate::datagram::Datagrammed).
 pub trait Reply: Send + Sync + 'static {
     /// Appends the answer to `message` to `reply`, which is empty; leaving it
-    /// empty sends an empty message.
+    /// empty sends an empty message where the framing has one (raw streams and
+    /// SEQPACKET have none: nothing is sent).
     fn reply(&self, message: &[u8], reply: &mut Vec<u8>);
 }
 

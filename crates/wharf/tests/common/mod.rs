@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use wharf::address::Address;
 use wharf::client::Client;
 use wharf::connection::{CloseReason, Connection};
-use wharf::network::{Endpoint, MemoryNetwork, Network, UnixName};
+use wharf::network::{Endpoint, MemoryNetwork, Network};
 use wharf::server::{Bound, Event, Observer, Running, Server};
 use wharf::service::{Context, Service, ServiceError};
 
@@ -39,15 +39,7 @@ pub(crate) fn address(text: &str) -> Address {
 
 /// The address that reaches `bound`; its certificate is pinned.
 pub(crate) fn to(bound: &Bound) -> Address {
-    let mut address = match &bound.local {
-        Endpoint::Inet(socket) => Address::from_socket(bound.scheme, *socket),
-        Endpoint::Unix(UnixName::Path(path)) => {
-            address(&format!("{}:{}", bound.scheme.as_str(), path.display()))
-        }
-        other => panic!("no address for {other}"),
-    };
-    address.options.tls.pin.extend(bound.fingerprint);
-    address
+    bound.address()
 }
 
 /// The address of a server's first socket.

@@ -1,7 +1,8 @@
 //! Unix sockets of type SEQPACKET: connections that keep packet boundaries.
 //!
 //! Each read gives one packet and each write sends one (unix(7)). A packet that
-//! is longer than the read buffer is an error, never silently cut.
+//! is longer than the read buffer is an error, never silently cut. An empty packet
+//! cannot be told from the end of the stream (recv(2)), so it reads as that.
 
 use std::io::{self, Write};
 use std::mem::MaybeUninit;
@@ -14,7 +15,7 @@ use socket2::{Domain, MaybeUninitSlice, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::unix::{SocketFile, bind, connect_when_free, listen_on, named};
+use super::unix::{SocketFile, bind_and_listen, connect_when_free, named};
 use super::{unix_address, unix_endpoint};
 use crate::connection::{Accept, Connection, Listener, OpenShared, Stream};
 use crate::network::{ConnectOptions, Endpoint, ListenOptions, UnixName};
@@ -45,8 +46,7 @@ fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
 
 /// Listens at `name`.
 pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Listener> {
-    let (socket, file) = bind(name, Type::SEQPACKET, options.mode)?;
-    listen_on(&socket, options.backlog)?;
+    let (socket, file) = bind_and_listen(name, Type::SEQPACKET, options)?;
     let local = Endpoint::Unix(name.clone());
     let source = OsListener {
         socket: register(socket)?,

@@ -1,11 +1,14 @@
 //! Unix stream sockets, and the care that a socket's file needs.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
@@ -17,8 +20,7 @@ use crate::network::{ConnectOptions, Endpoint, ListenOptions, UnixName};
 
 /// Listens at `name`.
 pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Listener> {
-    let (socket, file) = bind(name, Type::STREAM, options.mode)?;
-    listen_on(&socket, options.backlog)?;
+    let (socket, file) = bind_and_listen(name, Type::STREAM, options)?;
     let local = Endpoint::Unix(name.clone());
     let source = OsListener {
         socket: UnixListener::from_std(socket.into())?,
@@ -69,20 +71,48 @@ pub(super) async fn connect_when_free(
     }
 }
 
-/// Makes a socket of `kind` bound to `name`, with its file if it has one.
+/// Makes a socket of `kind` that listens at `name`, with its file if it has one.
+pub(super) fn bind_and_listen(
+    name: &UnixName,
+    kind: Type,
+    options: &ListenOptions,
+) -> io::Result<(Socket, Option<SocketFile>)> {
+    let backlog = options.backlog.unwrap_or(limits::BACKLOG);
+    let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+    bind_and(name, kind, options.mode, |socket| socket.listen(backlog))
+}
+
+/// Makes a socket of `kind` bound to `name`, with its file if it has one: all that a
+/// datagram socket needs to be found alive.
 pub(super) fn bind(
     name: &UnixName,
     kind: Type,
     mode: Option<u32>,
+) -> io::Result<(Socket, Option<SocketFile>)> {
+    bind_and(name, kind, mode, |_| Ok(()))
+}
+
+/// Binds a socket, and makes it `open` before another server may take it for stale.
+fn bind_and(
+    name: &UnixName,
+    kind: Type,
+    mode: Option<u32>,
+    open: impl FnOnce(&Socket) -> io::Result<()>,
 ) -> io::Result<(Socket, Option<SocketFile>)> {
     let socket = Socket::new(Domain::UNIX, kind, None)?;
     socket.set_nonblocking(true)?;
     let address = unix_address(name)?;
     let UnixName::Path(path) = name else {
         socket.bind(&address)?;
+        open(&socket)?;
         return Ok((socket, None));
     };
+    // Held until the socket is open: between bind(2) and listen(2) it refuses like one
+    // whose server is dead.
     let _lock = lock_directory(path);
+    if let Some(mode) = mode {
+        restrict(&socket, mode);
+    }
     if let Err(error) = socket.bind(&address) {
         if error.kind() != io::ErrorKind::AddrInUse {
             return Err(error);
@@ -90,18 +120,31 @@ pub(super) fn bind(
         remove_stale(path, kind)?;
         socket.bind(&address)?;
     }
+    let file = SocketFile::of(path);
     if let Some(mode) = mode {
-        // Before listen(2) nobody can connect, so there is no moment with other rights.
+        // The umask may have taken more rights away than was asked for.
         fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
-    Ok((socket, SocketFile::of(path)))
+    open(&socket)?;
+    Ok((socket, file))
 }
 
-/// Starts listening on a bound socket.
-pub(super) fn listen_on(socket: &Socket, backlog: Option<u32>) -> io::Result<()> {
-    let backlog = backlog.unwrap_or(limits::BACKLOG);
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))
+/// Gives a socket the mode with which its file is then made, so that the file has at
+/// no moment more rights. Linux takes the file's mode from the socket (unix(7) is
+/// silent; `unix_bind_bsd` in net/unix/af_unix.c); elsewhere this fails or does
+/// nothing, and the mode is set after bind(2) alone.
+fn restrict(socket: &Socket, mode: u32) {
+    if let Ok(socket) = socket.try_clone() {
+        let _ = File::from(OwnedFd::from(socket)).set_permissions(Permissions::from_mode(mode));
+    }
 }
+
+/// How long a server waits for another one that opens a socket in the same directory.
+/// Opening takes microseconds; whoever holds the lock longer is no server of this kind.
+const LOCK_TIME: Duration = Duration::from_millis(100);
+
+/// How long it waits until it tries again.
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// Keeps two servers from taking the same stale socket at once. No lock file is
 /// left behind: the directory itself is locked. Best effort – where it cannot be
@@ -111,8 +154,14 @@ fn lock_directory(path: &Path) -> Option<File> {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     let directory = File::open(parent.unwrap_or(Path::new("."))).ok()?;
-    directory.try_lock().ok()?;
-    Some(directory)
+    let give_up = Instant::now() + LOCK_TIME;
+    loop {
+        match directory.try_lock() {
+            Ok(()) => return Some(directory),
+            Err(TryLockError::WouldBlock) if Instant::now() < give_up => thread::sleep(LOCK_PAUSE),
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Removes the socket file that a dead server left. A file of any other kind,
@@ -213,8 +262,8 @@ mod tests {
         let path = directory.path().join("s");
         let name = UnixName::Path(path.clone());
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let (socket, file) = bind(&name, Type::STREAM, None).unwrap();
-        listen_on(&socket, None).unwrap();
+        let (_socket, file) =
+            bind_and_listen(&name, Type::STREAM, &ListenOptions::default()).unwrap();
         let error = bind(&name, Type::STREAM, None).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         drop(file);
@@ -222,14 +271,67 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_is_set_before_anyone_can_connect() {
+    fn the_directory_is_locked_until_the_socket_is_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let name = UnixName::Path(directory.path().join("s"));
+        let lock = || File::open(directory.path()).unwrap().try_lock();
+        let open = |_: &Socket| {
+            assert!(matches!(lock(), Err(TryLockError::WouldBlock)));
+            Ok(())
+        };
+        let _bound = bind_and(&name, Type::STREAM, None, open).unwrap();
+        lock().unwrap();
+    }
+
+    #[test]
+    fn of_many_servers_that_start_at_once_one_has_the_name() {
+        let directory = tempfile::tempdir().unwrap();
+        for round in 0..50 {
+            let path = directory.path().join(round.to_string());
+            drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+            let name = UnixName::Path(path);
+            let start = || bind_and_listen(&name, Type::STREAM, &ListenOptions::default()).ok();
+            let started = thread::scope(|scope| {
+                let servers = [(); 4].map(|()| scope.spawn(start));
+                // All are kept until all have tried.
+                servers.map(|server| server.join().unwrap())
+            });
+            assert_eq!(started.iter().flatten().count(), 1, "round {round}");
+        }
+    }
+
+    #[test]
+    fn a_lock_that_is_never_given_back_does_not_hold_up_a_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = File::open(directory.path()).unwrap();
+        held.lock().unwrap();
+        let name = UnixName::Path(directory.path().join("s"));
+        let start = Instant::now();
+        bind(&name, Type::DGRAM, None).unwrap();
+        assert!(start.elapsed() >= LOCK_TIME);
+    }
+
+    #[test]
+    fn the_mode_holds_from_the_first_moment() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
-        let (_socket, _file) =
-            bind(&UnixName::Path(path.clone()), Type::STREAM, Some(0o600)).unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        if cfg!(target_os = "linux") {
+            let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).unwrap();
+            restrict(&socket, 0o600);
+            socket
+                .bind(&socket2::SockAddr::unix(&path).unwrap())
+                .unwrap();
+            assert_eq!(mode(), 0o600);
+            fs::remove_file(&path).unwrap();
+        }
+        for asked in [0o600, 0o666] {
+            let name = UnixName::Path(path.clone());
+            let open = |_: &Socket| {
+                assert_eq!(mode(), asked);
+                Ok(())
+            };
+            let _bound = bind_and(&name, Type::STREAM, Some(asked), open).unwrap();
+        }
     }
 }
