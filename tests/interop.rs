@@ -76,6 +76,70 @@ fn socat_and_nc_hear_udp_and_unix_datagrams() {
     assert_eq!(client.stdout, "DATAGRAM\n", "{client:?}");
 }
 
+/// Starts many clients at once, and hears them all.
+fn at_once(command: &str, clients: usize, input: &'static str) -> Vec<String> {
+    let clients: Vec<_> = (0..clients)
+        .map(|_| {
+            let mut client = tool("sh", &["-c", &format!("exec {command}")]);
+            std::thread::spawn(move || run(&mut client, input).stdout)
+        })
+        .collect();
+    clients
+        .into_iter()
+        .map(|client| client.join().unwrap())
+        .collect()
+}
+
+/// Every client ends its stream at once; the service goes on for half a second, and
+/// then says the rest.
+#[test]
+fn every_common_client_hears_an_answer_half_a_second_after_its_end_of_stream() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s").display().to_string();
+    let script = ["--", "sh", "-c", "cat; sleep 0.5; echo LATE"];
+    let addresses = ["tcp:127.0.0.1:0", &path, "tls:127.0.0.1:0,self-signed"];
+    let arguments = ["exec"].into_iter().chain(addresses).chain(script);
+    let mut server = Server::start(arguments);
+    let port = server.port();
+    assert_eq!(server.local(), path);
+    let secure = server.process.wait_for_event("listening", |event| {
+        let (local, pin) = (event["local"].as_str()?, event["fingerprint"].as_str()?);
+        Some(format!("tls:{local},pin={pin}"))
+    });
+    let (_, tls_port) = secure
+        .split_once(",pin")
+        .unwrap()
+        .0
+        .rsplit_once(':')
+        .unwrap();
+    let connect = format!("{} connect", env!("CARGO_BIN_EXE_wharf"));
+    for command in [
+        format!("nc -N 127.0.0.1 {port}"),
+        format!("nc -N -U {path}"),
+        format!("socat -t5 - TCP:127.0.0.1:{port}"),
+        format!("socat -t5 - UNIX-CONNECT:{path}"),
+        format!("socat -t5 - OPENSSL:127.0.0.1:{tls_port},verify=0"),
+        format!("ncat 127.0.0.1 {port}"),
+        format!("ncat -U {path}"),
+        format!("{connect} 127.0.0.1:{port}"),
+        format!("{connect} {path}"),
+        format!("{connect} {secure}"),
+    ] {
+        let heard = at_once(&command, 20, "question\n");
+        assert_eq!(heard, vec!["question\nLATE\n"; 20], "{command}");
+    }
+}
+
+#[test]
+fn a_thousand_of_a_thousand_nc_hear_every_answer() {
+    let mut server = Server::start(["upper", "tcp:127.0.0.1:0"]);
+    let command = format!("nc -N 127.0.0.1 {}", server.port());
+    let expected = PARAGRAPH.to_uppercase() + "\n";
+    for _ in 0..20 {
+        assert_eq!(at_once(&command, 50, PARAGRAPH), vec![&*expected; 50]);
+    }
+}
+
 #[test]
 fn curl_speaks_telnet_to_it() {
     let mut server = Server::start(["echo", "tcp:127.0.0.1:0", "--reply-once"]);

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::path::Path;
 
 use crate::peer::{ask, rest, tcp, unix, until};
-use crate::support::{Process, Server, wharf};
+use crate::support::{Process, Server, run, wharf};
 
 fn serve(address: &str, program: &[&str]) -> Server {
     let mut command = wharf(["--json", "serve", "exec", address, "--"]);
@@ -94,15 +94,54 @@ fn is_gone(process: &str) -> bool {
 }
 
 #[test]
-fn a_program_that_does_not_exist_fails_its_connection_only() {
-    let mut server = serve("tcp:127.0.0.1:0", &["no-such-program"]);
+fn a_program_that_cannot_be_started_is_said_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let plain = directory.path().join("plain");
+    std::fs::write(&plain, "").unwrap();
+    let plain = plain.display().to_string();
+    for (program, cause, cure) in [
+        (
+            "/nosuch",
+            "/nosuch: no such file or directory",
+            "path of a program",
+        ),
+        (
+            "no-such-program",
+            "no directory of PATH has it",
+            "whole path",
+        ),
+        (&plain, "is no program", "chmod +x "),
+    ] {
+        let ended = run(&mut wharf(["serve", "exec", "0", "--", program]), "");
+        assert_eq!(ended.code(), 2, "{ended:?}");
+        assert_eq!(ended.stdout, "");
+        let (first, rest) = ended.stderr.split_once('\n').unwrap();
+        assert!(first.starts_with("error: exec cannot start "), "{ended:?}");
+        assert!(first.contains(cause), "{ended:?}");
+        assert!(
+            rest.starts_with("  try      ") && rest.contains(cure),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
+fn a_program_that_is_gone_fails_its_connection_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("program");
+    std::fs::copy("/bin/cat", &program).unwrap();
+    let mut server = serve("tcp:127.0.0.1:0", &[program.to_str().unwrap()]);
     let port = server.port();
+    assert_eq!(ask(&port, b"still there"), "still there");
+    assert_eq!(server.closed(), "peer-closed");
+    std::fs::remove_file(&program).unwrap();
     for _ in 0..2 {
         assert_eq!(ask(&port, b""), "");
         let (reason, detail) = server.process.wait_for_event("closed", |event| {
             Some((event["reason"].clone(), event["detail"].to_string()))
         });
         assert_eq!(reason, "service-failed");
-        assert!(detail.contains("no-such-program"), "{detail}");
+        assert!(detail.contains("program: "), "{detail}");
+        assert!(!detail.contains("os error"), "{detail}");
     }
 }

@@ -129,6 +129,10 @@ fn no_error_shows_rusts_own_words() {
     for arguments in [
         &["serve", "echo", "tls::0,cert=missing.pem,key=missing.key"][..],
         &["serve", "echo", "/missing/directory/s"],
+        &["serve", "exec", "0", "--", "/missing/program"],
+        &["connect", "tls::1,ca=missing.pem"],
+        &["connect", "/missing/socket"],
+        &["connect", "unix-dgram:/missing/socket", "--send", "x"],
     ] {
         let ended = run(&mut wharf(arguments), "");
         assert_ne!(ended.code(), 0);

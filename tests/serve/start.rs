@@ -247,3 +247,32 @@ fn the_backlog_is_the_argument_of_listen() {
     let queue = sockets.stdout.split_whitespace().nth(2);
     assert_eq!(queue, Some("7"), "{sockets:?}");
 }
+
+#[test]
+fn every_port_that_is_taken_is_named_when_all_are() {
+    let holders = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let taken = holders
+        .each_ref()
+        .map(|holder| holder.local_addr().unwrap().to_string());
+    let mut arguments = vec!["--json", "serve", "echo"];
+    arguments.extend(taken.iter().map(String::as_str));
+    let ended = run(&mut wharf(arguments), "");
+    assert_eq!(ended.code(), 3, "{ended:?}");
+    assert_eq!(ended.stdout.lines().count(), taken.len(), "{ended:?}");
+    for ((at, line), text) in taken
+        .iter()
+        .zip(ended.stdout.lines())
+        .zip(ended.stderr.split("error: ").skip(1))
+    {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let cause = format!("cannot listen on {at}: address already in use");
+        assert_eq!(
+            (&event["event"], &event["cause"]),
+            (&"error".into(), &cause.clone().into())
+        );
+        assert!(
+            text.starts_with(&cause) && text.contains("held by"),
+            "{text}"
+        );
+    }
+}

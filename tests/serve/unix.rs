@@ -34,6 +34,12 @@ fn a_stale_file_is_replaced_and_a_live_one_is_not() {
     assert!(second.stderr.contains("in use"), "{second:?}");
     let holder = format!("held by  wharf (pid {})", server.process.pid());
     assert!(second.stderr.contains(&holder), "{second:?}");
+    assert!(
+        second.stderr.contains(": address already in use\n"),
+        "{second:?}"
+    );
+    let cure = format!("  try      wharf serve echo {}.2\n", path.display());
+    assert!(second.stderr.contains(&cure), "{second:?}");
     converse(&mut unix(&local), b"still here", b"still here");
 }
 
@@ -52,6 +58,11 @@ fn a_regular_file_is_never_touched() {
                 .contains("the file exists and is not a socket; it was left as it is"),
             "{ended:?}"
         );
+        assert!(
+            ended.stderr.contains("or remove the file yourself"),
+            "{ended:?}"
+        );
+        assert!(!ended.stderr.contains("held by"), "{ended:?}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "data");
     }
 }

@@ -36,7 +36,10 @@ impl Exit {
     pub(crate) const ALL: [(Exit, &'static str); 11] = [
         (Exit::Done, "done; also a server that was asked to stop"),
         (Exit::Failed, "a failure without a code of its own"),
-        (Exit::Usage, "the command line is wrong"),
+        (
+            Exit::Usage,
+            "the command line is wrong; also exec without its program",
+        ),
         (
             Exit::CannotListen,
             "cannot listen: address in use, or not permitted",

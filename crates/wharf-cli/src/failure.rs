@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -26,6 +27,8 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     cause: String,
     evidence: Vec<(&'static str, String)>,
+    /// Failures of the same command that are told after this one.
+    others: Vec<Failure>,
 }
 
 impl Failure {
@@ -35,6 +38,7 @@ impl Failure {
             exit,
             cause: without_numbers(cause.into()),
             evidence: Vec::new(),
+            others: Vec::new(),
         }
     }
 
@@ -54,6 +58,11 @@ impl Failure {
     #[must_use]
     pub(crate) fn cure(self, text: impl Into<String>) -> Self {
         self.with("try", text)
+    }
+
+    /// This failure, and those that are told after it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Failure> {
+        std::iter::once(self).chain(&self.others)
     }
 
     /// The failure as text, ending in a newline.
@@ -138,8 +147,15 @@ pub(crate) fn words(error: &io::Error) -> String {
     }
 }
 
-/// What is known when a server's address cannot be opened.
+/// What is known when a server's address cannot be opened, or none of them.
 pub(crate) fn start_failure(error: &StartError) -> Failure {
+    Failure {
+        others: error.others.iter().map(start_failure).collect(),
+        ..failure_of_one(error)
+    }
+}
+
+fn failure_of_one(error: &StartError) -> Failure {
     let cause = error.to_string();
     match &error.kind {
         StartErrorKind::Resolve(resolve) => {
@@ -194,7 +210,9 @@ fn listen_failure(error: &StartError, io: &io::Error, cause: String) -> Failure 
                 Some(holder) => failure.with("held by", holder),
                 None => failure,
             };
-            let Some(port) = number else { return failure };
+            let Some(port) = number else {
+                return other_path(failure, error);
+            };
             let next = at_port(&error.address, port.checked_add(1).unwrap_or(0));
             let any = at_port(&error.address, 0);
             failure.cure(format!(
@@ -203,6 +221,40 @@ fn listen_failure(error: &StartError, io: &io::Error, cause: String) -> Failure 
         }
         (io::ErrorKind::PermissionDenied, Some(port)) => low_port(failure, error, port),
         (io::ErrorKind::NotFound, None) => missing_directory(failure, error),
+        _ => failure,
+    }
+}
+
+/// A Unix socket's name that is taken: by a socket that is served, or by a file that
+/// is none and is never touched.
+fn other_path(failure: Failure, error: &StartError) -> Failure {
+    let service = &error.service;
+    match &error.address.target {
+        Target::Path(path) => {
+            let scheme = match error.address.scheme {
+                Scheme::Unix => String::new(),
+                other => format!("{}:", other.as_str()),
+            };
+            let shown = path.display();
+            // Without a slash it would be read as something else.
+            let here = if path.components().count() == 1 {
+                "./"
+            } else {
+                ""
+            };
+            let other = format!("wharf serve {service} {scheme}{here}{shown}.2");
+            let is_socket =
+                std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+            match is_socket {
+                true => failure.cure(other),
+                false => failure.cure(format!(
+                    "{other}    or remove the file yourself, if nobody needs it"
+                )),
+            }
+        }
+        Target::Abstract(_) => {
+            failure.cure(format!("wharf serve {service} {}-2", bare(&error.address)))
+        }
         _ => failure,
     }
 }

@@ -67,12 +67,14 @@ fn wrong_use(error: &clap::Error) -> ExitCode {
 }
 
 fn report(common: &Common, failure: &Failure) -> ExitCode {
-    if common.json {
-        // On a closed stdout the exit code still tells.
-        let _ = writeln!(io::stdout(), "{}", failure.to_json());
-    }
     let style = common.color.style_for(&io::stderr());
-    let _ = io::stderr().write_all(failure.render(style).as_bytes());
+    for failure in failure.all() {
+        if common.json {
+            // On a closed stdout the exit code still tells.
+            let _ = writeln!(io::stdout(), "{}", failure.to_json());
+        }
+        let _ = io::stderr().write_all(failure.render(style).as_bytes());
+    }
     failure.exit.into()
 }
 

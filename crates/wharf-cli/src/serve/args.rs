@@ -132,7 +132,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) drain_timeout: Option<std::time::Duration>,
 
-    /// Print troubles only: no table, no line per connection, no sum
+    /// Print troubles only
+    ///
+    /// No table, no line per connection, no sum at the end.
     #[arg(short, long)]
     pub(crate) quiet: bool,
 

@@ -1,6 +1,6 @@
 //! `wharf serve`: from arguments to a running server, and to its end.
 //!
-//! Layout: `args` is what can be typed, `plan` what it means, `line` one event,
+//! Layout: `args` is what can be typed, `plan` what it means (`program` what exec runs), `line` one event,
 //! `printer` the thread that writes events, `reader` who reads them, `opening` and
 //! `table` what is told at the start, `summary` what at the end.
 
@@ -9,6 +9,7 @@ mod line;
 mod opening;
 mod plan;
 mod printer;
+mod program;
 mod reader;
 mod summary;
 mod table;

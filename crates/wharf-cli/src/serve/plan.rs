@@ -16,6 +16,7 @@ use wharf_services::{Chargen, Daytime, Discard, Echo, Exec, Message, Time, Upper
 use super::args::{ServeArgs, ServeMode, WhenTooLong};
 use super::line::{Line, Told};
 use super::printer::Printer;
+use super::program;
 use crate::failure::Failure;
 
 /// Everything that is to be served.
@@ -277,7 +278,8 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
     match (name, args.program.is_empty()) {
         ("exec", true) => Err(Failure::usage("exec needs a program to run, after --")
             .cure("wharf serve exec 7000 -- tr a-z A-Z")),
-        ("exec", false) | (_, true) => Ok(()),
+        ("exec", false) => program::check(&args.program[0]),
+        (_, true) => Ok(()),
         (_, false) => Err(Failure::usage(format!("{name} runs no program; exec does"))
             .cure("wharf serve exec 7000 -- PROGRAM ARGUMENTS")),
     }

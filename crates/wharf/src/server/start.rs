@@ -28,6 +28,8 @@ pub struct StartError {
     /// What failed.
     #[source]
     pub kind: StartErrorKind,
+    /// With [`Partial::Accept`], where nothing could be opened: the other addresses.
+    pub others: Vec<StartError>,
 }
 
 /// What failed when an address was opened.
@@ -104,6 +106,7 @@ impl Opened {
             address: Box::new(self.address.clone()),
             at: self.socket.local().to_string(),
             kind: error.into(),
+            others: Vec::new(),
         }
     }
 }
@@ -151,7 +154,9 @@ pub(super) async fn start<N: Network>(server: Server<N>) -> Result<Running, Star
         }
     }
     if starting.opened.is_empty() && !starting.failures.is_empty() {
-        return Err(starting.failures.swap_remove(0));
+        let mut first = starting.failures.remove(0);
+        first.others = starting.failures;
+        return Err(first);
     }
     let platform = starting.network.platform();
     let shared = Shared::new(server.limits, platform, server.observer, cores);
@@ -177,6 +182,7 @@ impl<N: Network> Starting<N> {
             address: Box::new(address.clone()),
             at,
             kind,
+            others: Vec::new(),
         };
         let whole = address.to_string();
         let (how, tls) = self
