@@ -35,7 +35,8 @@ fn with_threads_each_connection_has_one() {
         threads()
     );
     drop(peers);
+    // One may be ready for the next client that was not when they were first counted.
     until("the threads end with their connections", || {
-        threads() <= before
+        threads() <= before + 1
     });
 }

@@ -16,6 +16,10 @@ use wharf::datagram::{Batch, DatagramService};
 use wharf::server::{Running, Server};
 use wharf::service::Context;
 
+/// Held by each test: whether a span is of interest is remembered for the whole process,
+/// so a server that nobody traces must not start while another one is traced.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 struct DatagramEcho;
 
 impl DatagramService for DatagramEcho {
@@ -110,6 +114,7 @@ impl metrics::Recorder for Exporter {
 
 #[tokio::test]
 async fn a_snapshot_publishes_every_counter_under_its_name() {
+    let _alone = ALONE.lock().await;
     let server = Server::new()
         .serve("echo", address("tcp:127.0.0.1:0"), Echo)
         .serve_datagrams("echo", address("udp:127.0.0.1:0"), DatagramEcho);
@@ -195,6 +200,7 @@ impl Spans {
 
 #[tokio::test]
 async fn there_is_one_span_per_socket_and_connection_and_none_per_message() {
+    let _alone = ALONE.lock().await;
     let spans = Spans::default();
     let _guard = tracing::subscriber::set_default(spans.clone());
     let server = Server::new()
