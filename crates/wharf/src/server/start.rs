@@ -130,6 +130,7 @@ pub(super) async fn start<N: Network>(server: Server<N>) -> Result<Running, Star
             at: entry.address.to_string(),
             address: Box::new(entry.address.clone()),
             kind: StartErrorKind::Limits(why),
+            others: Vec::new(),
         });
     }
     let cores = if server.network.shares_ports() {
