@@ -140,6 +140,47 @@ async fn a_connect_has_its_time_over_all_addresses() {
     let text = error.to_string();
     assert!(text.contains("no answer within 10s"), "{text}");
     assert!(text.contains("connection refused ([::1]:2)"), "{text}");
+    // And so is everybody who was asked and did not answer.
+    let tried: Vec<(String, io::ErrorKind)> = error
+        .attempts
+        .iter()
+        .map(|attempt| (attempt.endpoint.to_string(), attempt.error.kind()))
+        .collect();
+    assert_eq!(
+        tried,
+        [
+            ("[::1]:2".to_owned(), io::ErrorKind::ConnectionRefused),
+            ("127.0.0.1:1".to_owned(), io::ErrorKind::TimedOut),
+            ("127.0.0.2:1".to_owned(), io::ErrorKind::TimedOut),
+        ]
+    );
+    assert!(text.contains("timed out (127.0.0.2:1)"), "{text}");
+}
+
+/// Most simple servers are bound for IPv4 alone.
+#[tokio::test]
+async fn a_datagram_client_reaches_a_server_of_one_ip_version_on_localhost() {
+    for at in ["127.0.0.1:0", "[::1]:0"] {
+        let server = tokio::net::UdpSocket::bind(at).await.unwrap();
+        let here = server.local_addr().unwrap();
+        let target = address(&format!("udp:localhost:{}", here.port()));
+        let client = Client::new();
+        let candidates = client.datagram_candidates(&target).await.unwrap();
+        let ips: Vec<bool> = candidates
+            .iter()
+            .map(|to| to.inet().unwrap().is_ipv4())
+            .collect();
+        assert_eq!(ips, [true, false]);
+        assert_eq!(client.datagrams(&target).await.unwrap().1, candidates[0]);
+        let mut socket = client.datagrams_to(&target, &here.into()).await.unwrap();
+        socket.send_to(b"hello", &here.into()).await.unwrap();
+        let mut heard = [0; 10];
+        let length = soon(server.recv(&mut heard)).await.unwrap();
+        assert_eq!(&heard[..length], b"hello");
+    }
+    let wrong = address("tcp:127.0.0.1:7");
+    let error = Client::new().datagram_candidates(&wrong).await.unwrap_err();
+    assert!(matches!(error.kind, ConnectErrorKind::WrongScheme(_)));
 }
 
 #[tokio::test]

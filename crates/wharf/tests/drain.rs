@@ -12,7 +12,7 @@ use wharf::connection::{CloseReason, Connection};
 use wharf::framing::Framing;
 use wharf::limits::Limits;
 use wharf::network::MemoryNetwork;
-use wharf::server::{DrainReport, Server};
+use wharf::server::{DrainReport, Mode, ServeOptions, Server};
 use wharf::service::{Context, Framed, Service, ServiceError};
 
 fn shout() -> Framed<impl wharf::service::Reply> {
@@ -217,6 +217,71 @@ async fn who_waits_in_the_queue_is_still_served() {
     assert_eq!(soon(recorder.ends(50)).await.len(), 50);
     assert_eq!(running.snapshot().accepted, 50);
     assert!(std::net::TcpStream::connect(to).is_err());
+}
+
+/// Who was in the queue waits there for a place or a turn; the drain does not end that.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_place_or_a_turn_is_still_served() {
+    let one_at_a_time = ServeOptions {
+        mode: Mode::OneAtATime,
+        ..ServeOptions::default()
+    };
+    let one_place = Limits {
+        max_connections: 1,
+        ..Limits::default()
+    };
+    for (options, limits) in [
+        (one_at_a_time, Limits::default()),
+        (ServeOptions::default(), one_place),
+    ] {
+        let network = MemoryNetwork::new();
+        let works = Works(Duration::from_secs(2));
+        let server =
+            Server::on(network.clone()).serve_with("works", address("tcp::7"), works, options);
+        let (running, recorder) = started(server.limits(limits)).await;
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let mut client = joined(&network, &running).await;
+            client.write_all(b"work").await.unwrap();
+            clients.push(client);
+        }
+        recorder.until(|seen| seen.contains(&Seen::Opened(1))).await;
+        let late = async {
+            // The listener closes long before the last of them is served.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let client = Client::on(network.clone());
+            client.connect(&common::first(&running)).await.unwrap_err()
+        };
+        let minute = Duration::from_secs(60);
+        let (report, late) = tokio::join!(running.drain_within(minute), late);
+        assert!(late.to_string().contains("refused"), "{late}");
+        assert_eq!(report.cut_off, 0);
+        for mut client in clients {
+            assert_eq!(read_to_end(&mut client).await.unwrap(), b"done");
+        }
+        assert_eq!(recorder.ends(3).await.len(), 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_turn_does_not_outlast_the_drain() {
+    let network = MemoryNetwork::new();
+    let options = ServeOptions {
+        mode: Mode::OneAtATime,
+        ..ServeOptions::default()
+    };
+    let server = Server::on(network.clone()).serve_with("stays", address("tcp::7"), Stays, options);
+    let (running, recorder) = started(server).await;
+    let _first = joined(&network, &running).await;
+    recorder.until(|seen| seen.contains(&Seen::Opened(1))).await;
+    let mut second = joined(&network, &running).await;
+    let start = Instant::now();
+    let report = running.drain_within(Duration::from_secs(3)).await;
+    assert_eq!((report.open, report.cut_off), (1, 1));
+    assert!(start.elapsed() < Duration::from_millis(3_600));
+    soon(running.ended()).await;
+    assert!(!matches!(second.read_chunk().await, Ok(Some(_))));
+    assert_eq!(running.snapshot().accepted, 1);
 }
 
 /// Clients that keep coming do not keep the listener open.

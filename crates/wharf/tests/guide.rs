@@ -104,6 +104,7 @@ fn every_constant_stands_in_the_table_with_its_value() {
         ("MAX_MESSAGE", size(limits::MAX_MESSAGE)),
         ("ACCEPT_BACKOFF_MIN", time(limits::ACCEPT_BACKOFF_MIN)),
         ("ACCEPT_BACKOFF_MAX", time(limits::ACCEPT_BACKOFF_MAX)),
+        ("ACCEPT_CALM", time(limits::ACCEPT_CALM)),
         ("KEEPALIVE", time(limits::KEEPALIVE)),
         ("KEEPALIVE_INTERVAL", time(limits::KEEPALIVE_INTERVAL)),
         ("KEEPALIVE_PROBES", count(limits::KEEPALIVE_PROBES as usize)),
@@ -121,6 +122,7 @@ fn every_constant_stands_in_the_table_with_its_value() {
             count(limits::MAX_UNPROVEN_SESSIONS),
         ),
         ("SESSION_IDLE", time(limits::SESSION_IDLE)),
+        ("BLOCKING_THREADS", count(limits::BLOCKING_THREADS)),
         ("CONNECT_TIMEOUT", time(limits::CONNECT_TIMEOUT)),
         ("CONNECT_STAGGER", time(limits::CONNECT_STAGGER)),
     ]);

@@ -14,7 +14,8 @@ use crate::tls::{HandshakeError, TlsConfigError};
 pub struct ConnectError {
     /// Where to.
     pub address: Box<Address>,
-    /// Every endpoint that was tried and failed, in order.
+    /// Every endpoint that was tried and failed, in order. Those that had not answered
+    /// when the time was over come last, with [`io::ErrorKind::TimedOut`].
     pub attempts: Vec<Attempt>,
     /// What failed in the end.
     #[source]
@@ -28,6 +29,25 @@ pub struct Attempt {
     pub endpoint: Endpoint,
     /// Why it failed.
     pub error: io::Error,
+}
+
+/// The endpoints of one connect, as far as it has come.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    pub(super) failed: Vec<Attempt>,
+    /// Asked, and not answered yet.
+    pub(super) pending: Vec<Endpoint>,
+}
+
+impl Tried {
+    /// Takes everybody who has not answered for somebody who was too slow.
+    pub(super) fn time_out(&mut self) {
+        let timed_out = |endpoint| Attempt {
+            endpoint,
+            error: io::ErrorKind::TimedOut.into(),
+        };
+        self.failed.extend(self.pending.drain(..).map(timed_out));
+    }
 }
 
 /// What failed when a connection was opened.

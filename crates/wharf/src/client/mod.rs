@@ -22,6 +22,7 @@ use crate::network::{
 use crate::service::Timeouts;
 use crate::tls::{ClientTls, Trust};
 
+use error::Tried;
 use race::{Race, interleaved};
 
 pub use error::{Attempt, ConnectError, ConnectErrorKind};
@@ -110,13 +111,16 @@ impl<N: Network> Client<N> {
     /// # Errors
     /// [`ConnectError`], with every endpoint that was tried and why it failed.
     pub async fn connect(&self, address: &Address) -> Result<Connection, ConnectError> {
-        let mut attempts = Vec::new();
-        let work = self.connect_untimed(address, &mut attempts);
+        let mut tried = Tried::default();
+        let work = self.connect_untimed(address, &mut tried);
         let outcome = match self.connect_timeout {
             None => work.await,
             Some(timeout) => match tokio::time::timeout(timeout, work).await {
                 Ok(outcome) => outcome,
-                Err(_) => Err(ConnectErrorKind::TimedOut(timeout)),
+                Err(_) => {
+                    tried.time_out();
+                    Err(ConnectErrorKind::TimedOut(timeout))
+                }
             },
         };
         match outcome {
@@ -124,17 +128,14 @@ impl<N: Network> Client<N> {
                 connection.set_timeouts(self.timeouts);
                 Ok(connection)
             }
-            Err(kind) => Err(ConnectError {
-                address: Box::new(address.clone()),
-                attempts,
-                kind,
-            }),
+            Err(kind) => Err(failed(address, tried.failed, kind)),
         }
     }
 
     /// Binds a datagram socket that talks to `address` alone, or to everybody who
     /// answers where `address` is a broadcast or multicast one. Gives the socket
-    /// and the endpoint to send to.
+    /// and the endpoint to send to: the first of [`Client::datagram_candidates`] for
+    /// which a socket can be bound.
     ///
     /// # Errors
     /// As [`Client::connect`]. That nobody listens shows only when something is sent.
@@ -143,18 +144,73 @@ impl<N: Network> Client<N> {
         address: &Address,
     ) -> Result<(Datagrams, Endpoint), ConnectError> {
         let mut attempts = Vec::new();
-        let outcome = self.bind_towards(address, &mut attempts).await;
-        outcome.map_err(|kind| ConnectError {
-            address: Box::new(address.clone()),
-            attempts,
-            kind,
+        for to in self.datagram_candidates(address).await? {
+            match self.bind_for(&to, address).await {
+                Ok(socket) => return Ok((socket, to)),
+                Err(error) => attempts.push(Attempt {
+                    endpoint: to,
+                    error,
+                }),
+            }
+        }
+        Err(failed(address, attempts, ConnectErrorKind::Failed))
+    }
+
+    /// The endpoints that `address` may mean to a client of datagrams, in the order to
+    /// try them; never none.
+    ///
+    /// Whether somebody listens shows only when something was sent: the socket then
+    /// reports [`io::ErrorKind::ConnectionRefused`]. Until the first answer the next
+    /// endpoint may be tried, with [`Client::datagrams_to`]. For `localhost`, IPv4 comes
+    /// first: most simple servers bind only that.
+    ///
+    /// # Errors
+    /// [`ConnectErrorKind::Resolve`] where the name leads nowhere, and
+    /// [`ConnectErrorKind::WrongScheme`] where the address carries connections.
+    pub async fn datagram_candidates(
+        &self,
+        address: &Address,
+    ) -> Result<Vec<Endpoint>, ConnectError> {
+        if !address.scheme.is_datagram() {
+            let words = format!(
+                "{}: carries connections, not datagrams",
+                address.scheme.as_str()
+            );
+            let kind = ConnectErrorKind::WrongScheme(words);
+            return Err(failed(address, Vec::new(), kind));
+        }
+        let resolved = self.network.resolve(address, Role::Reach).await;
+        let mut endpoints = resolved.map_err(|error| failed(address, Vec::new(), error.into()))?;
+        if host_of(address).eq_ignore_ascii_case("localhost") {
+            endpoints.sort_by_key(|to| to.inet().is_some_and(|to| to.is_ipv6()));
+        }
+        if endpoints.is_empty() {
+            return Err(failed(address, Vec::new(), ConnectErrorKind::Failed));
+        }
+        Ok(endpoints)
+    }
+
+    /// As [`Client::datagrams`], towards one of the address's endpoints.
+    ///
+    /// # Errors
+    /// [`ConnectErrorKind::Failed`], with the endpoint and why no socket could be bound
+    /// for it.
+    pub async fn datagrams_to(
+        &self,
+        address: &Address,
+        to: &Endpoint,
+    ) -> Result<Datagrams, ConnectError> {
+        self.bind_for(to, address).await.map_err(|error| {
+            let endpoint = to.clone();
+            let attempts = vec![Attempt { endpoint, error }];
+            failed(address, attempts, ConnectErrorKind::Failed)
         })
     }
 
     async fn connect_untimed(
         &self,
         address: &Address,
-        attempts: &mut Vec<Attempt>,
+        tried: &mut Tried,
     ) -> Result<Connection, ConnectErrorKind> {
         let scheme = address.scheme;
         if scheme.is_datagram() {
@@ -178,7 +234,7 @@ impl<N: Network> Client<N> {
             network: &self.network,
             bind: address.options.bind.as_ref(),
             options: &options,
-            attempts,
+            tried,
         };
         let connection = race.run(interleaved(endpoints)).await?;
         match scheme {
@@ -213,42 +269,14 @@ impl<N: Network> Client<N> {
             .map_err(|error| ConnectErrorKind::Handshake(Box::new(error)))
     }
 
-    async fn bind_towards(
-        &self,
-        address: &Address,
-        attempts: &mut Vec<Attempt>,
-    ) -> Result<(Datagrams, Endpoint), ConnectErrorKind> {
-        if !address.scheme.is_datagram() {
-            return Err(ConnectErrorKind::WrongScheme(format!(
-                "{}: carries connections, not datagrams",
-                address.scheme.as_str()
-            )));
-        }
+    async fn bind_for(&self, to: &Endpoint, address: &Address) -> io::Result<Datagrams> {
         let mut options = BindOptions::default();
         options.apply(&address.options);
-        for to in self.network.resolve(address, Role::Reach).await? {
-            match self.bind_for(&to, address, &options).await {
-                Ok(socket) => return Ok((socket, to)),
-                Err(error) => attempts.push(Attempt {
-                    endpoint: to,
-                    error,
-                }),
-            }
-        }
-        Err(ConnectErrorKind::Failed)
-    }
-
-    async fn bind_for(
-        &self,
-        to: &Endpoint,
-        address: &Address,
-        options: &BindOptions,
-    ) -> io::Result<Datagrams> {
         let at = match from_endpoint(address.options.bind.as_ref(), to) {
             Some(at) => at,
             None => self.unnamed_for(to),
         };
-        let mut socket = self.network.bind(&at, options).await?;
+        let mut socket = self.network.bind(&at, &options).await?;
         let to_many = match to.inet().map(|to| to.ip()) {
             Some(ip) => ip.is_multicast() || options.broadcast.is_on(),
             None => false,
@@ -272,6 +300,14 @@ impl<N: Network> Client<N> {
                 Endpoint::Unix(UnixName::Abstract(name.into_bytes()))
             }
         }
+    }
+}
+
+fn failed(address: &Address, attempts: Vec<Attempt>, kind: ConnectErrorKind) -> ConnectError {
+    ConnectError {
+        address: Box::new(address.clone()),
+        attempts,
+        kind,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Attempt, ConnectErrorKind, from_endpoint};
+use super::{Attempt, ConnectErrorKind, Tried, from_endpoint};
 use crate::address::BindTo;
 use crate::connection::Connection;
 use crate::limits::CONNECT_STAGGER;
@@ -34,14 +34,14 @@ pub(super) struct Race<'a, N> {
     pub(super) network: &'a N,
     pub(super) bind: Option<&'a BindTo>,
     pub(super) options: &'a ConnectOptions,
-    pub(super) attempts: &'a mut Vec<Attempt>,
+    pub(super) tried: &'a mut Tried,
 }
 
 type Runner = (Endpoint, io::Result<Connection>);
 
 impl<N: Network> Race<'_, N> {
     pub(super) async fn run(
-        self,
+        mut self,
         endpoints: Vec<Endpoint>,
     ) -> Result<Connection, ConnectErrorKind> {
         let mut waiting = endpoints.into_iter();
@@ -60,9 +60,15 @@ impl<N: Network> Race<'_, N> {
             tokio::select! {
                 biased;
                 Some(ended) = runners.join_next() => match ended {
-                    Ok((_, Ok(connection))) => return Ok(connection),
+                    Ok((endpoint, Ok(connection))) => {
+                        // Whoever else is asked is let go. What follows, a handshake,
+                        // may still wait for this one.
+                        self.tried.pending = vec![endpoint];
+                        return Ok(connection);
+                    }
                     Ok((endpoint, Err(error))) => {
-                        self.attempts.push(Attempt { endpoint, error });
+                        self.tried.pending.retain(|pending| *pending != endpoint);
+                        self.tried.failed.push(Attempt { endpoint, error });
                         next_at = Instant::now();
                     }
                     // A runner that panicked has nothing to report.
@@ -73,10 +79,11 @@ impl<N: Network> Race<'_, N> {
         }
     }
 
-    fn start(&self, runners: &mut JoinSet<Runner>, endpoint: Endpoint) {
+    fn start(&mut self, runners: &mut JoinSet<Runner>, endpoint: Endpoint) {
         let network = self.network.clone();
         let mut options = self.options.clone();
         options.from = from_endpoint(self.bind, &endpoint).or(options.from);
+        self.tried.pending.push(endpoint.clone());
         runners.spawn(async move {
             let outcome = network.connect(&endpoint, &options).await;
             (endpoint, outcome)

@@ -20,56 +20,41 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::Instrument as _;
 
-use super::Mode;
-use super::admission::Place;
-use super::events::{ConnectionInfo, Event};
-use super::registry::Registry;
-use super::session::Session;
-use super::shared::{OpenLoop, Served, ServedBy, Shared, StreamServed};
-use super::worker::Worker;
-use crate::connection::{CloseReason, Connection, Listener, Watch};
-use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, ACCEPT_CALM, DRAIN_PAUSE, WhenFull};
-
-/// How long a refused client has to read the refusal.
-const REFUSAL_LINGER: Duration = Duration::from_millis(500);
+use super::events::Event;
+use super::gate::{Gate, Ticket};
+use super::shared::{OpenLoop, ServedBy, Shared, StreamServed};
+use crate::connection::{Connection, Listener};
+use crate::limits::{ACCEPT_BACKOFF_MAX, ACCEPT_BACKOFF_MIN, ACCEPT_CALM, DRAIN_PAUSE};
 
 /// One listener on one core.
 pub(super) struct AcceptLoop {
-    pub(super) shared: Arc<Shared>,
-    pub(super) served: Arc<Served>,
-    pub(super) registry: Arc<Registry>,
+    pub(super) gate: Gate,
     pub(super) listener: Listener,
     pub(super) open: OpenLoop,
-    /// The thread for the next client, where each is served on one of its own.
-    pub(super) spare: Option<Worker>,
 }
 
-/// How long a drain goes on to accept. What the kernel had queued is taken in a
-/// fraction of it; clients that keep coming must not keep the listener open.
+/// How long a drain goes on to accept, waits for descriptors aside. What the kernel had
+/// queued is taken in a fraction of it; clients that keep coming must not keep the
+/// listener open.
 const QUEUE_TIME: Duration = Duration::from_millis(250);
-
-/// What the loop holds while it accepts.
-struct Ticket<'a> {
-    place: Option<Place>,
-    turn: Option<tokio::sync::OwnedSemaphorePermit>,
-    remaining: Option<SemaphorePermit<'a>>,
-}
 
 impl AcceptLoop {
     /// Accepts until the server drains or the service has had its last client.
     pub(super) async fn run(mut self) {
-        let shared = Arc::clone(&self.shared);
-        let served = Arc::clone(&self.served);
+        let shared = Arc::clone(&self.gate.shared);
+        let served = Arc::clone(&self.gate.served);
         if let ServedBy::Stream(stream) = &served.service {
-            tokio::select! {
+            let drained = tokio::select! {
                 biased;
-                () = stream.common.had_its_last() => {}
-                () = shared.drain.begun() => self.take_the_queue(stream).await,
-                () = self.accept_all(stream) => {}
+                () = stream.common.had_its_last() => false,
+                () = shared.drain.begun() => true,
+                () = self.accept_all(stream) => false,
+            };
+            if drained {
+                return self.take_the_queue(&shared, stream).await;
             }
         }
         // The listener closes first: when the loop counts as ended, nobody can connect.
@@ -77,9 +62,34 @@ impl AcceptLoop {
         drop(self.open);
     }
 
+    /// A drain serves who came before it: clients that the kernel has queued. They are
+    /// accepted at once, so that the listener can close, and are served as soon as
+    /// there is a place and a turn, if need be until the drain is over.
+    async fn take_the_queue(self, shared: &Shared, served: &StreamServed) {
+        let AcceptLoop {
+            mut gate,
+            listener,
+            open,
+        } = self;
+        let (found, mut queue) = mpsc::unbounded_channel();
+        let serving = async {
+            while let Some(connection) = queue.recv().await {
+                if gate.serve_when_possible(served, connection).await.is_none() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = served.common.had_its_last() => {}
+            () = shared.cut.begun() => {}
+            _ = async { tokio::join!(empty(listener, shared, found), serving) } => {}
+        }
+        drop(open);
+    }
+
     async fn accept_all(&mut self, served: &StreamServed) {
         let mut trouble = Trouble::default();
-        let shared = Arc::clone(&self.shared);
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -87,13 +97,13 @@ impl AcceptLoop {
                     trouble.over(self);
                     continue;
                 }
-                accepted = self.next(&shared, served) => accepted,
+                accepted = self.next(served) => accepted,
             };
             match accepted {
                 None => return,
                 Some(Ok((connection, ticket))) => {
                     trouble.accepted();
-                    self.take(served, connection, ticket);
+                    self.gate.take(served, connection, ticket);
                 }
                 Some(Err(error)) => trouble.happened(self, &error).await,
             }
@@ -104,14 +114,13 @@ impl AcceptLoop {
     /// had its last one. Cancel safe.
     async fn next<'a>(
         &mut self,
-        shared: &Shared,
         served: &'a StreamServed,
     ) -> Option<io::Result<(Connection, Ticket<'a>)>> {
-        if let Err(error) = self.prepare(served).await {
+        if let Err(error) = self.gate.prepare(served).await {
             return Some(Err(error));
         }
         loop {
-            let ticket = Self::ticket(shared, served).await?;
+            let ticket = self.gate.ticket(served).await?;
             let accepted = poll_fn(|cx| Poll::Ready(self.listener.poll_accept(cx))).await;
             if let Poll::Ready(accepted) = accepted {
                 return Some(accepted.map(|connection| (connection, ticket)));
@@ -121,145 +130,35 @@ impl AcceptLoop {
             woken().await;
         }
     }
+}
 
-    /// Makes what a client's thread needs before there is a client: without it, nobody
-    /// is accepted, and who comes waits in the listener's queue.
-    async fn prepare(&mut self, served: &StreamServed) -> io::Result<()> {
-        if served.mode == Mode::Threads && self.spare.is_none() {
-            let name = format!("{}-{}", self.served.name, served.common.next_thread());
-            self.spare = Some(Worker::start(name).await?);
-        }
-        Ok(())
-    }
-
-    /// What is needed to serve one more; `None` when the service had its last client.
-    async fn ticket<'a>(shared: &Shared, served: &'a StreamServed) -> Option<Ticket<'a>> {
-        let turn = match &served.common.turn {
-            None => None,
-            Some(turn) => Some(Arc::clone(turn).acquire_owned().await.ok()?),
-        };
-        let admission = &shared.admission;
-        let place = match admission.try_place() {
-            Some(place) => {
-                shared.set_full(false);
-                Some(place)
-            }
-            None => {
-                shared.set_full(true);
-                match shared.limits.when_full {
-                    WhenFull::Wait => Some(admission.place().await?),
-                    WhenFull::Refuse => None,
+/// Accepts whom the kernel has queued, and closes the listener.
+async fn empty(mut listener: Listener, shared: &Shared, found: mpsc::UnboundedSender<Connection>) {
+    let mut left = QUEUE_TIME;
+    while !left.is_zero() {
+        let begun = Instant::now();
+        // An accept of the reactor's knowledge alone could miss a client that the kernel
+        // has, so the reactor gets a moment. Past it, and past the whole time, who is
+        // still in the queue has come after the drain began.
+        match tokio::time::timeout(DRAIN_PAUSE.min(left), listener.accept()).await {
+            Err(_) => return,
+            Ok(Ok(connection)) => {
+                if found.send(connection).is_err() {
+                    return;
                 }
             }
-        };
-        let remaining = match &served.common.remaining {
-            None => None,
-            Some(remaining) => Some(remaining.acquire().await.ok()?),
-        };
-        Some(Ticket {
-            place,
-            turn,
-            remaining,
-        })
-    }
-
-    /// A drain serves who came before it: clients that the kernel has queued.
-    async fn take_the_queue(&mut self, served: &StreamServed) {
-        let shared = Arc::clone(&self.shared);
-        let taking = async {
-            loop {
-                // An accept of the reactor's knowledge alone could miss a client that
-                // the kernel has, so the loop gives the reactor a moment.
-                let next = self.next(&shared, served);
-                match tokio::time::timeout(DRAIN_PAUSE, next).await {
-                    Ok(Some(Ok((connection, ticket)))) => self.take(served, connection, ticket),
-                    Ok(Some(Err(error))) if is_about_one_connection(&error) => {}
-                    Ok(Some(Err(_)) | None) | Err(_) => return,
+            Ok(Err(error)) if is_about_one_connection(&error) => tokio::task::yield_now().await,
+            // Somebody who is connected will give a descriptor back.
+            Ok(Err(_)) if shared.open() > 0 => {
+                tokio::select! {
+                    () = shared.freed.notified() => {}
+                    () = tokio::time::sleep(ACCEPT_BACKOFF_MAX) => {}
                 }
+                continue;
             }
-        };
-        // Who is still in the queue then has come after the drain began.
-        let _ = tokio::time::timeout(QUEUE_TIME, taking).await;
-    }
-
-    /// Admits a connection, or refuses it.
-    fn take(&mut self, served: &StreamServed, connection: Connection, ticket: Ticket<'_>) {
-        // A place may have become free since the ticket was made.
-        let place = ticket.place.or_else(|| self.shared.admission.try_place());
-        match place {
-            Some(place) => self.admit(served, connection, place, ticket.turn, ticket.remaining),
-            None => self.refuse(connection, CloseReason::RefusedFull),
+            Ok(Err(_)) => return,
         }
-    }
-
-    fn admit(
-        &mut self,
-        served: &StreamServed,
-        connection: Connection,
-        place: Place,
-        turn: Option<tokio::sync::OwnedSemaphorePermit>,
-        remaining: Option<SemaphorePermit<'_>>,
-    ) {
-        let Some(share) = self.shared.admission.admit(connection.peer()) else {
-            return self.refuse(connection, CloseReason::RefusedPerPeer);
-        };
-        if let Some(remaining) = remaining {
-            remaining.forget();
-            served.common.count_down();
-        }
-        let info = Arc::new(ConnectionInfo {
-            id: self.shared.next_id(),
-            service: Arc::clone(&self.served.name),
-            peer: connection.peer().clone(),
-            local: connection.local().clone(),
-            opened: Instant::now(),
-        });
-        let watch = Arc::new(Watch::new(self.shared.drain.flag()));
-        let totals = &self.shared.totals;
-        let entry = self
-            .registry
-            .enter(Arc::clone(&info), Arc::clone(&watch), totals);
-        let session = Session {
-            shared: Arc::clone(&self.shared),
-            served: Arc::clone(&self.served),
-            info,
-            watch,
-            service: served.service.clone(),
-            entry,
-            _held: (place, turn, share),
-        };
-        match self.spare.take() {
-            Some(worker) => session.run_on_thread(worker, connection),
-            None => {
-                let span = session.span();
-                tokio::spawn(session.run(connection).instrument(span));
-            }
-        }
-    }
-
-    /// Tells a client that it is not served, without holding up the next one.
-    fn refuse(&self, mut connection: Connection, reason: CloseReason) {
-        self.shared.totals.ended(reason);
-        self.shared.tell(&Event::Refused {
-            service: &self.served.name,
-            peer: connection.peer(),
-            reason,
-        });
-        let Some(right) = self.shared.admission.try_refusal() else {
-            return;
-        };
-        if self.served.tls.is_some() {
-            // Plain text would only look like a broken handshake.
-            return;
-        }
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
-            let refusal = &shared.limits.refusal;
-            // Whether the client hears it is its own affair.
-            let _ = tokio::time::timeout(REFUSAL_LINGER, connection.write_all(refusal)).await;
-            let _ = connection.wind_down(REFUSAL_LINGER).await;
-            drop(right);
-        });
+        left = left.saturating_sub(begun.elapsed());
     }
 }
 
@@ -287,7 +186,7 @@ struct Trouble {
 impl Trouble {
     /// Counts a failure, and waits if the process is at fault.
     async fn happened(&mut self, of: &mut AcceptLoop, error: &io::Error) {
-        of.shared.totals.accept_failed();
+        of.gate.shared.totals.accept_failed();
         if is_about_one_connection(error) {
             // It is gone. A listener that fails so without end must not spin either.
             tokio::task::yield_now().await;
@@ -296,9 +195,9 @@ impl Trouble {
         self.failures += 1;
         self.over_at = None;
         if self.failures == 1 {
-            let (service, local) = (&*of.served.name, of.listener.local());
+            let (service, local) = (&*of.gate.served.name, of.listener.local());
             tracing::warn!(service, %local, %error, "accept fails; trying again until it works");
-            of.shared.tell(&Event::AcceptFailing {
+            of.gate.shared.tell(&Event::AcceptFailing {
                 service,
                 local,
                 error,
@@ -309,7 +208,7 @@ impl Trouble {
         tokio::select! {
             biased;
             () = tokio::time::sleep(pause) => {}
-            () = of.shared.freed.notified() => {}
+            () = of.gate.shared.freed.notified() => {}
         }
     }
 
@@ -333,9 +232,9 @@ impl Trouble {
 
     /// Tells that accept works again.
     fn over(&mut self, of: &AcceptLoop) {
-        let (service, local) = (&*of.served.name, of.listener.local());
+        let (service, local) = (&*of.gate.served.name, of.listener.local());
         tracing::info!(service, %local, failures = self.failures, "accept works again");
-        of.shared.tell(&Event::AcceptRecovered {
+        of.gate.shared.tell(&Event::AcceptRecovered {
             service,
             local,
             failures: self.failures,

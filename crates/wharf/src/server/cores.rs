@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 
 use super::Event;
 use super::accept::AcceptLoop;
+use super::gate::Gate;
 use super::open::{How, Socket};
 use super::session::words_of;
 use super::shared::{OpenLoop, Served, ServedBy, Shared};
@@ -63,13 +64,16 @@ pub(super) fn spawn_socket(
         tracing::info_span!("listener", service = &*served.name, local = %socket.local(), core);
     match socket {
         Socket::Listener(listener) => {
-            let accept = AcceptLoop {
+            let gate = Gate {
                 shared: Arc::clone(shared),
                 served,
                 registry: Arc::clone(&shared.cores[core]),
+                spare: None,
+            };
+            let accept = AcceptLoop {
+                gate,
                 listener,
                 open,
-                spare: None,
             };
             tokio::spawn(accept.run().instrument(span)).abort_handle()
         }

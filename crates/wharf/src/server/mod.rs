@@ -8,6 +8,7 @@
 //! ```
 //!
 //! Layout: `start` and `open` open every address, `cores` runs them; `accept` is the loop of one listener;
+//! `gate` admits or refuses whom it accepted;
 //! `worker` are threads that are ready for a client; `admission` are the caps; `session` is one connection's life; `registry` knows
 //! who is there and sweeps for timeouts; `events` and `snapshot` are what can be
 //! seen from outside; `running` is the handle with which it is stopped.
@@ -17,6 +18,7 @@ mod admission;
 mod certificate;
 mod cores;
 mod events;
+mod gate;
 mod open;
 mod registry;
 mod running;

@@ -133,6 +133,7 @@ impl Running {
     /// Cuts every connection off at once; gives their number.
     pub async fn cut_off(&self) -> usize {
         self.begin_drain();
+        self.shared.cut.begin();
         let count = self.shared.unfinished();
         self.shared.condemn_all(CloseReason::CutOff);
         // Work that blocks its thread cannot be ended from here; it is left behind.
@@ -154,6 +155,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.shared.drain.begin();
+        self.shared.cut.begin();
         self.shared.condemn_all(CloseReason::CutOff);
         for task in &self.tasks {
             task.abort();

@@ -25,6 +25,8 @@ pub(super) struct Shared {
     pub(super) admission: Arc<Admission>,
     pub(super) totals: Totals,
     pub(super) drain: Drain,
+    /// The drain is over: nobody is served any more.
+    pub(super) cut: Drain,
     pub(super) context: Context,
     /// One registry per core.
     pub(super) cores: Vec<Arc<Registry>>,
@@ -53,6 +55,7 @@ impl Shared {
             totals: Totals::default(),
             context: Context::new(platform, drain.clone()),
             drain,
+            cut: Drain::new(),
             cores: (0..cores).map(|_| Arc::default()).collect(),
             observer,
             next_id: AtomicU64::new(1),
