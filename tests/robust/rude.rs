@@ -209,8 +209,10 @@ fn a_stdout_that_nobody_reads_holds_up_no_client() {
         }
     }
     assert!(lost > 0);
-    // Opened and closed for each client, and draining at the end.
-    assert_eq!(lost + told, 2 * 9_501 + 1);
+    // Opened and closed for each client, draining and stopped at the end.
+    assert_eq!(lost + told, 2 * 9_501 + 2);
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(last["event"], "stopped", "the sum is never left out");
 }
 
 #[test]

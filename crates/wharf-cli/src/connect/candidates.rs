@@ -10,7 +10,7 @@ use std::io;
 use wharf::address::Address;
 use wharf::client::{Attempt, Client, ConnectError, ConnectErrorKind};
 use wharf::datagram::Datagrams;
-use wharf::network::{Endpoint, Network, Os, Role};
+use wharf::network::Endpoint;
 
 /// How many bytes are kept to be sent again, each datagram counted as `OVERHEAD` more.
 const KEPT: usize = 1 << 20;
@@ -34,13 +34,7 @@ impl Candidates {
         client: Client,
         address: &Address,
     ) -> Result<(Candidates, Datagrams, Endpoint), ConnectError> {
-        let fail = |attempts, kind| ConnectError {
-            address: Box::new(address.clone()),
-            attempts,
-            kind,
-        };
-        let endpoints = Os.resolve(address, Role::Reach).await;
-        let endpoints = endpoints.map_err(|error| fail(Vec::new(), error.into()))?;
+        let endpoints = client.datagram_candidates(address).await?;
         let mut candidates = Candidates {
             client,
             address: address.clone(),
@@ -50,7 +44,11 @@ impl Candidates {
         let mut attempts = Vec::new();
         match candidates.bind(&mut attempts).await {
             Some((socket, to)) => Ok((candidates, socket, to)),
-            None => Err(fail(attempts, ConnectErrorKind::Failed)),
+            None => Err(ConnectError {
+                address: Box::new(address.clone()),
+                attempts,
+                kind: ConnectErrorKind::Failed,
+            }),
         }
     }
 
@@ -82,25 +80,13 @@ impl Candidates {
     }
 
     async fn bind(&mut self, attempts: &mut Vec<Attempt>) -> Option<(Datagrams, Endpoint)> {
-        while let Some(endpoint) = self.left.pop_front() {
-            let address = self.towards(&endpoint);
-            match self.client.datagrams(&address).await {
-                Ok(opened) => return Some(opened),
+        while let Some(to) = self.left.pop_front() {
+            match self.client.datagrams_to(&self.address, &to).await {
+                Ok(socket) => return Some((socket, to)),
                 Err(error) => attempts.extend(error.attempts),
             }
         }
         None
-    }
-
-    /// The address of one endpoint, with the options of the whole.
-    fn towards(&self, endpoint: &Endpoint) -> Address {
-        match endpoint.inet() {
-            Some(socket) => Address {
-                options: self.address.options.clone(),
-                ..Address::from_socket(self.address.scheme, socket)
-            },
-            None => self.address.clone(),
-        }
     }
 }
 

@@ -351,6 +351,8 @@ impl Serving {
         let summary = Summary::of(self.running.snapshot());
         if self.manner.form == Form::Json {
             let told = Told::Stopped(summary.json());
+            // After this there is room for it, however slow the reader is.
+            self.printer.flush();
             self.printer.print(Line::now(told));
         } else if !self.manner.quiet {
             let _ = io::stderr().write_all(summary.text().as_bytes());
