@@ -60,9 +60,14 @@ pub struct Datagrams {
     counters: DatagramCounters,
     /// Where the counters are shown while the socket is served.
     shown: Option<SharedCounters>,
+    /// How often they were shown.
+    shows: u32,
     /// For sending and receiving one at a time; made when first needed.
     single: Option<Box<Batch>>,
 }
+
+/// How many batches pass between two questions for the system's own counters.
+const SHOWS_PER_ASKING: u32 = 1024;
 
 /// How a network carries datagrams: what is behind a [`Datagrams`].
 ///
@@ -128,6 +133,7 @@ impl Datagrams {
             receive_buffer: BufferSize::default(),
             counters: DatagramCounters::default(),
             shown: None,
+            shows: 0,
             single: None,
         }
     }
@@ -168,11 +174,22 @@ impl Datagrams {
         self.shown.get_or_insert_default().clone()
     }
 
-    /// Shows the counters as they are now.
-    pub(crate) fn show_counters(&self) {
+    /// Shows the counters as they are now; what the system counts, every so many
+    /// times, because asking it costs a system call.
+    pub(crate) fn show_counters(&mut self) {
+        self.shows = self.shows.wrapping_add(1);
+        if self.shows.is_multiple_of(SHOWS_PER_ASKING) {
+            self.counters.kernel_dropped = self.io.kernel_dropped();
+        }
         if let Some(shown) = &self.shown {
             shown.show(self.counters);
         }
+    }
+
+    /// Shows the counters with what the system counts.
+    pub(crate) fn show_all_counters(&mut self) {
+        self.counters.kernel_dropped = self.io.kernel_dropped();
+        self.show_counters();
     }
 
     /// Waits for datagrams and takes all that fit into `batch`; what was in it

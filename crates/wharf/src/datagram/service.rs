@@ -102,7 +102,9 @@ impl Datagrams {
                 () = until(due) => {}
             }
         }
-        self.answer_the_queue(service, batch, context).await
+        let outcome = self.answer_the_queue(service, batch, context).await;
+        self.show_all_counters();
+        outcome
     }
 
     /// Answers what had arrived when the drain began. A pause without a datagram
