@@ -30,6 +30,7 @@
 
 pub mod catalog;
 pub mod chargen;
+pub mod chat;
 pub mod daytime;
 pub mod discard;
 pub mod echo;
