@@ -1,6 +1,11 @@
 //! What the owner of a room decides, and every limit of the chat with its reason.
 
+use std::time::Duration;
+
 use super::grammar::Dialect;
+
+/// How long a connection may be open without a login, as at courses' servers.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How many users are logged in at once: as many as the server has places for
 /// connections ([`wharf::limits::MAX_CONNECTIONS`]).

@@ -72,7 +72,8 @@ enum State {
 /// What a line caused beyond the outbox of its sender.
 #[derive(Debug)]
 pub(crate) struct Effects<H> {
-    /// Members for whom something new waits, each once until it takes it.
+    /// Members for whom something new waits, each once until it takes it, and those
+    /// that were cut.
     pub(crate) rung: Vec<H>,
     /// What there is to tell.
     pub(crate) told: Vec<Told<H>>,
@@ -226,6 +227,20 @@ impl<H: Clone> Room<H> {
         }
     }
 
+    /// Whether a member that cannot take anything now is still in the room.
+    pub(crate) fn check(&self, id: MemberId) -> Result<(), SlowReader> {
+        match self.members.get(id.0).map(|member| &member.state) {
+            Some(State::Cut(waiting)) => Err(SlowReader(*waiting)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether something waits for a member, now or later.
+    pub(crate) fn has_output(&self, id: MemberId) -> bool {
+        let member = self.members.get(id.0);
+        member.is_some_and(|member| !member.outbox.is_empty())
+    }
+
     /// When there is more to take for a member without anything happening.
     pub(crate) fn due(&self, id: MemberId) -> Option<Instant> {
         self.members.get(id.0)?.outbox.due()
@@ -237,7 +252,8 @@ impl<H: Clone> Room<H> {
         member.is_some_and(|member| matches!(member.state, State::User(_)))
     }
 
-    /// A member leaves. Gives what still waits for it: from now on nothing is added.
+    /// A member leaves, and gets what still waits for it: nothing is added
+    /// from now on.
     pub(crate) fn leave(&mut self, id: MemberId, fx: &mut Effects<H>) -> Outbox {
         let Some(mut member) = self.members.try_remove(id.0) else {
             return Outbox::default();
@@ -372,18 +388,15 @@ impl<H: Clone> Room<H> {
             return Placed::Nowhere;
         };
         let delivery = Reply::Delivery { from, text };
-        let placed = receiver.outbox.place(&delivery, &self.rules);
+        if receiver.outbox.place(&delivery, &self.rules) == Err(outbox::Full) {
+            self.cut(to, fx);
+            return Placed::Nowhere;
+        }
         if !receiver.rung {
             receiver.rung = true;
             fx.rung.push(receiver.handle.clone());
         }
-        match placed {
-            Ok(()) => Placed::AtTheReceiver,
-            Err(outbox::Full) => {
-                self.cut(to, fx);
-                Placed::Nowhere
-            }
-        }
+        Placed::AtTheReceiver
     }
 
     /// Takes a user that does not read out of the room; its connection learns of
@@ -395,6 +408,8 @@ impl<H: Clone> Room<H> {
         let waiting = std::mem::take(&mut member.outbox).len();
         let before = std::mem::replace(&mut member.state, State::Cut(waiting));
         let (who, address) = (member.handle.clone(), member.address);
+        // It may have been rung before, and be stuck with what it took then.
+        fx.rung.push(who.clone());
         if let State::User(name) = before {
             self.free(&name, address);
             let why = Leave::SlowReader;
