@@ -25,6 +25,29 @@ fn lecture_000_the_client_of_lines_gets_an_answer_to_each() {
 }
 
 #[test]
+fn lecture_000_the_client_of_lines_chats() {
+    let mut server = Server::start(["chat", "tcp:127.0.0.1:0"]);
+    let port = server.port();
+    let client = run(
+        &mut python("000_tcp_client.py", ["127.0.0.1", &port, "4"]),
+        "HELLO-FROM JESSE\nWHO\nSEND ECHOBOT HELLO WORLD\n",
+    );
+    assert_eq!(
+        client.stdout,
+        "HELLO JESSE\nWHO-OK echobot,delaybot,JESSE\nSEND-OK\nDELIVERY echobot HELLO WORLD\n",
+        "{client:?}"
+    );
+    server.process.wait_for_event("shown", |event| {
+        let text = event["text"].as_str()?;
+        text.starts_with("JESSE logged in from 127.0.0.1:")
+            .then_some(())
+    });
+    server.process.wait_for_event("shown", |event| {
+        (event["text"] == "JESSE left, 0 users").then_some(())
+    });
+}
+
+#[test]
 fn lecture_001_the_udp_client_gets_its_string_in_upper_case() {
     let mut server = Server::start(["upper", "udp:127.0.0.1:0"]);
     let port = server.port();

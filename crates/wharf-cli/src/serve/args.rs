@@ -18,7 +18,7 @@ Examples:
   wharf serve echo 7000 --frame u32          messages with a 4-byte length before them
   wharf serve exec 7000 -- tr a-z A-Z        a program per connection")]
 pub(crate) struct ServeArgs {
-    /// The service: echo, upper, message, discard, chargen, daytime, time, exec.
+    /// The service: echo, upper, chat, message, discard, chargen, daytime, time, exec.
     /// Without it, all standard services start
     pub(crate) service: Option<String>,
 
@@ -107,6 +107,9 @@ pub(crate) struct ServeArgs {
     /// Print only errors, no line per connection
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) chat: super::chat::ChatArgs,
 
     /// Do not serve: print a complete small program that does the same with plain sockets
     #[arg(long, value_name = "LANGUAGE")]

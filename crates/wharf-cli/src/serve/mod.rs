@@ -1,9 +1,10 @@
 //! `wharf serve`: from arguments to a running server, and to its end.
 //!
-//! Layout: `args` is what can be typed, `plan` what it means, `line` one event,
+//! Layout: `args` is what can be typed, `chat` what for the chat alone, `plan` what it means, `line` one event,
 //! `printer` the thread that writes events, `table` what is printed at the start.
 
 mod args;
+mod chat;
 mod line;
 mod plan;
 mod printer;
@@ -65,7 +66,7 @@ fn limits(args: &ServeArgs) -> Limits {
             FullPolicy::Refuse => WhenFull::Refuse,
         },
         per_peer: args.per_peer,
-        refusal: refusal(&args.refusal),
+        refusal: refusal(args),
         ..Limits::default()
     };
     if let Some(most) = args.max_connections {
@@ -89,11 +90,12 @@ fn limits(args: &ServeArgs) -> Limits {
     limits
 }
 
-/// The refusal as a line; nothing stays nothing.
-fn refusal(text: &str) -> Vec<u8> {
-    match text {
+/// The refusal as a line; nothing stays nothing, except that the chat has a word for it.
+fn refusal(args: &ServeArgs) -> Vec<u8> {
+    match &*args.refusal {
+        "" if plan::is_only_chat(args) => b"BUSY\n".to_vec(),
         "" => Vec::new(),
-        _ => format!("{text}\n").into_bytes(),
+        text => format!("{text}\n").into_bytes(),
     }
 }
 
@@ -140,6 +142,7 @@ impl Serving {
         let render = move |line: &Line| render(line, json, own_lines, began, style);
         let (printer, printing) = Printer::start(render)?;
         let cores = usize::from(args.cores);
+        let chat = args.chat.clone();
         let common = common.clone();
         Ok(async move {
             let observer = observer(printer.clone(), json, quiet);
@@ -149,7 +152,8 @@ impl Serving {
                 .partial(Partial::Accept)
                 .observer(observer);
             let message = plan.message(&printer);
-            let server = plan.add_to(server, &message);
+            let room = chat.room(&printer, quiet);
+            let server = plan.add_to(server, &message, &room);
             let signals = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,

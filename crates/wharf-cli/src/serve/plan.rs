@@ -11,7 +11,7 @@ use wharf::service::{AnyService, Framed, Replies};
 use wharf_services::catalog::{Entry, Framed as FramingMeans, catalog};
 use wharf_services::message::{Messages, Shown};
 use wharf_services::upper::Letters;
-use wharf_services::{Chargen, Daytime, Discard, Echo, Exec, Message, Time, Upper};
+use wharf_services::{Chargen, Chat, Daytime, Discard, Echo, Exec, Message, Time, Upper};
 
 use super::args::{ServeArgs, ServeMode, WhenTooLong};
 use super::line::{Line, Told};
@@ -84,21 +84,21 @@ impl Plan {
     }
 
     /// Puts every service into `server`.
-    pub(super) fn add_to(&self, mut server: Server, message: &Message) -> Server {
+    pub(super) fn add_to(&self, mut server: Server, message: &Message, room: &Chat) -> Server {
         for place in &self.places {
             let name = place.entry.name;
             let address = place.address.clone();
             server = if address.scheme.is_datagram() {
                 self.add_datagrams(server, name, address, message)
             } else {
-                let service = self.stream_service(name, message);
+                let service = self.stream_service(name, message, room);
                 server.serve_with(name, address, service, self.options.clone())
             };
         }
         server
     }
 
-    fn stream_service(&self, name: &str, message: &Message) -> AnyService {
+    fn stream_service(&self, name: &str, message: &Message, room: &Chat) -> AnyService {
         let framed = |reply: fn(&[u8], &mut Vec<u8>)| {
             let (framing, limits) = self.framing.clone()?;
             let service = Framed::new(framing, reply).limits(limits);
@@ -110,6 +110,7 @@ impl Plan {
                 .unwrap_or_else(|| AnyService::new(Echo { replies })),
             "upper" => framed(self.upper_reply()).unwrap_or_else(|| AnyService::new(self.upper())),
             "message" => AnyService::new(message.clone()),
+            "chat" => AnyService::new(room.clone()),
             "discard" => AnyService::new(self.discard()),
             "chargen" => AnyService::new(Chargen),
             "daytime" => AnyService::new(Daytime),
@@ -192,6 +193,11 @@ impl Plan {
     }
 }
 
+/// Whether the chat is the one service.
+pub(super) fn is_only_chat(args: &ServeArgs) -> bool {
+    args.service.as_deref() == Some("chat")
+}
+
 /// Which services stand where.
 fn places(args: &ServeArgs) -> Result<Vec<Place>, Failure> {
     let Some(name) = &args.service else {
@@ -263,6 +269,12 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
             "{name} deals in no messages, so --frame means nothing to it"
         ))
         .with("framed", framed.join(", ")));
+    }
+    if let (Some(option), true) = (args.chat.given(), args.service.is_some() && name != "chat") {
+        return Err(Failure::usage(format!(
+            "{option} means nothing to {name}; it is the chat's"
+        ))
+        .cure(format!("wharf serve chat {option} …")));
     }
     match (name, args.program.is_empty()) {
         ("exec", true) => Err(Failure::usage("exec needs a program to run, after --")
