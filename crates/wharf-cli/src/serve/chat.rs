@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use wharf::connection::Silence;
 use wharf_services::Chat;
 use wharf_services::chat::{Bots, Dialect, LOGIN_TIMEOUT, Refused, Report, Rules, Shown};
 
@@ -82,7 +83,7 @@ impl ChatArgs {
     }
 
     /// The room; who comes and who goes is printed with the events.
-    pub(super) fn room(&self, printer: &Printer, quiet: bool) -> Chat {
+    pub(super) fn room(&self, printer: &Printer, quiet: bool, silence: Silence) -> Chat {
         let printer = printer.clone();
         let service: Arc<str> = "chat".into();
         let show = move |shown: &Shown<'_>| {
@@ -95,7 +96,9 @@ impl ChatArgs {
                 text: shown.to_string(),
             }));
         };
-        Chat::new(self.rules(), show).login_timeout(self.login_timeout())
+        Chat::new(self.rules(), show)
+            .login_timeout(self.login_timeout())
+            .silence(silence)
     }
 
     fn login_timeout(&self) -> Option<Duration> {

@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use wharf::connection::Silence;
 use wharf::limits::{Limits, WhenFull};
 use wharf::server::{DrainReport, Event, Partial, Running, Server};
 use wharf_services::Message;
@@ -143,6 +144,11 @@ impl Serving {
         let (printer, printing) = Printer::start(render)?;
         let cores = usize::from(args.cores);
         let chat = args.chat.clone();
+        // Who listens is not idle, unless somebody said so.
+        let silence = match args.idle_timeout {
+            None => Silence::Allowed,
+            Some(_) => Silence::Ends,
+        };
         let common = common.clone();
         Ok(async move {
             let observer = observer(printer.clone(), json, quiet);
@@ -152,7 +158,7 @@ impl Serving {
                 .partial(Partial::Accept)
                 .observer(observer);
             let message = plan.message(&printer);
-            let room = chat.room(&printer, quiet);
+            let room = chat.room(&printer, quiet, silence);
             let server = plan.add_to(server, &message, &room);
             let signals = (
                 signal(SignalKind::interrupt())?,

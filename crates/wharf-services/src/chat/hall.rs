@@ -114,31 +114,36 @@ impl Hall {
         for bell in fx.rung {
             bell.ring();
         }
-        for told in fx.told {
-            self.tell(&told, users);
+        for told in &fx.told {
+            (self.show)(&show(told, |bell| &bell.peer, users));
         }
     }
+}
 
-    fn tell(&self, told: &Told<Arc<Bell>>, users: usize) {
-        (self.show)(&match told {
-            Told::LoggedIn { who, name } => Shown::LoggedIn {
-                peer: &who.peer,
-                name,
-                users,
-            },
-            Told::Refused { who, name, why } => Shown::Refused {
-                peer: &who.peer,
-                name,
-                why: *why,
-            },
-            Told::Left { who, name, why } => Shown::Left {
-                peer: &who.peer,
-                name,
-                why: *why,
-                users,
-            },
-            Told::Said { from, to, text } => Shown::Said { from, to, text },
-        });
+/// The words for what there is to tell; `peer` finds a member's address.
+pub(super) fn show<'a, H>(
+    told: &'a Told<H>,
+    peer: impl Fn(&'a H) -> &'a Endpoint,
+    users: usize,
+) -> Shown<'a> {
+    match told {
+        Told::LoggedIn { who, name } => Shown::LoggedIn {
+            peer: peer(who),
+            name,
+            users,
+        },
+        Told::Refused { who, name, why } => Shown::Refused {
+            peer: peer(who),
+            name,
+            why: *why,
+        },
+        Told::Left { who, name, why } => Shown::Left {
+            peer: peer(who),
+            name,
+            why: *why,
+            users,
+        },
+        Told::Said { from, to, text } => Shown::Said { from, to, text },
     }
 }
 

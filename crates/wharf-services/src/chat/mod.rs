@@ -11,7 +11,7 @@
 //! Layout: [`grammar`](Request) is the language of both sides, `room` who is
 //! logged in and what each line causes, [`rules`](Rules) what the owner decides and
 //! every limit; none of them does I/O. `hall` is the room behind its lock, `talk`
-//! one connection, `shown` what is reported.
+//! one connection, `unreliable` the same over datagrams, `shown` what is reported.
 
 mod grammar;
 mod hall;
@@ -21,12 +21,13 @@ mod shown;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod unreliable;
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf::connection::Connection;
+use wharf::connection::{Connection, Silence};
 use wharf::service::{Context, Service, ServiceError};
 
 pub use grammar::{BadRequest, Dialect, Reply, Request, Verb, is_name};
@@ -36,6 +37,7 @@ pub use rules::{
     MAX_WAITING_BYTES, MAX_WAITING_MESSAGES, Refused, Report, Rules,
 };
 pub use shown::Shown;
+pub use unreliable::UnreliableChat;
 
 use hall::Hall;
 use talk::Talk;
@@ -63,6 +65,7 @@ pub struct Chat {
     hall: Arc<Hall>,
     max_line: usize,
     login_timeout: Option<Duration>,
+    silence: Silence,
 }
 
 impl Chat {
@@ -73,6 +76,7 @@ impl Chat {
             max_line: rules.max_line,
             hall: Arc::new(Hall::new(rules, Box::new(show))),
             login_timeout: Some(LOGIN_TIMEOUT),
+            silence: Silence::Allowed,
         }
     }
 
@@ -80,6 +84,14 @@ impl Chat {
     #[must_use]
     pub fn login_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.login_timeout = timeout;
+        self
+    }
+
+    /// Decides whether the server's idle timeout holds for users. By default it does
+    /// not: who listens is not idle.
+    #[must_use]
+    pub fn silence(mut self, silence: Silence) -> Self {
+        self.silence = silence;
         self
     }
 }
@@ -93,6 +105,7 @@ impl Default for Chat {
 
 impl Service for Chat {
     async fn serve(&self, peer: &mut Connection, _: &Context) -> Result<(), ServiceError> {
+        peer.set_silence(self.silence);
         let seat = self.hall.sit(peer.peer());
         let mut talk = Talk::new(seat, self.max_line, self.login_timeout);
         poll_fn(|cx| talk.poll(cx, peer)).await

@@ -309,6 +309,30 @@ async fn who_does_not_log_in_is_closed() {
     ann.hears("WHO-OK echobot,delaybot,ann").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_only_listens_stays() {
+    for (silence, stays) in [(Silence::Allowed, true), (Silence::Ends, false)] {
+        let network = MemoryNetwork::new();
+        let _running = Server::on(network.clone())
+            .serve(
+                "chat",
+                "tcp:127.0.0.1:1".parse().unwrap(),
+                Chat::default().silence(silence),
+            )
+            .start()
+            .await
+            .unwrap();
+        let to = "127.0.0.1:1"
+            .parse::<std::net::SocketAddr>()
+            .unwrap()
+            .into();
+        let connection = network.connect(&to, &ConnectOptions::default()).await;
+        let mut ann = Client::new(connection.unwrap()).log_in("ann").await;
+        let hour = timeout(Duration::from_secs(3_600), ann.connection.read_chunk()).await;
+        assert_eq!(hour.is_err(), stays);
+    }
+}
+
 #[tokio::test]
 async fn who_comes_and_who_goes_is_shown_and_what_is_said_is_not() {
     let place = in_memory(Rules::default()).await;
