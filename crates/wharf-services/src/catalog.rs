@@ -96,7 +96,7 @@ const CATALOG: &[Entry] = &[
         name: "chat",
         about: "users log in and send each other lines",
         standard: &["tcp::5378"],
-        transports: Transports::Streams,
+        transports: Transports::StreamsAndDatagrams,
         framing: Framed::Not,
     },
     Entry {

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | [`Echo`] | sends everything back (RFC 862) | yes | yes |
 //! | [`Upper`] | sends text back in upper case | yes | yes |
-//! | [`Chat`] | users log in and send each other lines | yes | no |
+//! | [`Chat`] | users log in and send each other lines | yes | [`UnreliableChat`](chat::UnreliableChat) |
 //! | [`Message`] | takes messages and shows them | yes | yes |
 //! | [`Discard`] | throws everything away (RFC 863) | yes | yes |
 //! | [`Chargen`] | sends a pattern without end (RFC 864) | yes | yes |

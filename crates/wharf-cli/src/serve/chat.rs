@@ -1,4 +1,4 @@
-//! The options of the chat, and the room that they make.
+//! The options of the chat, and the rooms that they make.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use wharf::connection::Silence;
 use wharf_services::Chat;
-use wharf_services::chat::{Bots, Dialect, LOGIN_TIMEOUT, Refused, Report, Rules, Shown};
+use wharf_services::chat::{
+    Bots, Dialect, LOGIN_TIMEOUT, Refused, Report, Rules, Shown, UnreliableChat,
+};
 
 use super::line::{Line, Told};
 use super::printer::Printer;
@@ -42,6 +44,17 @@ pub(crate) struct ChatArgs {
     /// Show also what chat users say, not only who comes and goes
     #[arg(long, hide_short_help = true)]
     show_messages: bool,
+
+    /// The chance behind the damage that the chat over UDP does: the same seed does the
+    /// same damage [default: 0]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    seed: Option<u64>,
+}
+
+/// The rooms that a command line makes: one for streams, one for datagrams.
+pub(super) struct Rooms {
+    pub(super) streams: Chat,
+    pub(super) datagrams: UnreliableChat,
 }
 
 /// The dialects of the chat.
@@ -75,6 +88,7 @@ impl ChatArgs {
             ("--bots", self.bots),
             ("--no-bots", self.no_bots),
             ("--show-messages", self.show_messages),
+            ("--seed", self.seed.is_some()),
         ];
         options
             .iter()
@@ -82,23 +96,16 @@ impl ChatArgs {
             .map(|(name, _)| *name)
     }
 
-    /// The room; who comes and who goes is printed with the events.
-    pub(super) fn room(&self, printer: &Printer, quiet: bool, silence: Silence) -> Chat {
-        let printer = printer.clone();
-        let service: Arc<str> = "chat".into();
-        let show = move |shown: &Shown<'_>| {
-            // What was said is shown because somebody asked for it.
-            if quiet && !matches!(shown, Shown::Said { .. }) {
-                return;
-            }
-            printer.print(Line::now(Told::Shown {
-                service: Arc::clone(&service),
-                text: shown.to_string(),
-            }));
-        };
-        Chat::new(self.rules(), show)
+    /// The rooms; who comes and who goes is printed with the events.
+    pub(super) fn rooms(&self, printer: &Printer, quiet: bool, silence: Silence) -> Rooms {
+        let streams = Chat::new(self.rules(), show(printer, quiet))
             .login_timeout(self.login_timeout())
-            .silence(silence)
+            .silence(silence);
+        let seed = self.seed.unwrap_or_default();
+        Rooms {
+            streams,
+            datagrams: UnreliableChat::new(self.rules(), seed, show(printer, quiet)),
+        }
     }
 
     fn login_timeout(&self) -> Option<Duration> {
@@ -132,5 +139,21 @@ impl ChatArgs {
             rules.max_users = most;
         }
         rules
+    }
+}
+
+/// Prints what a room shows; with --quiet only what was said, which is shown because
+/// somebody asked for it.
+fn show(printer: &Printer, quiet: bool) -> impl Fn(&Shown<'_>) + Send + Sync + 'static {
+    let printer = printer.clone();
+    let service: Arc<str> = "chat".into();
+    move |shown: &Shown<'_>| {
+        if quiet && !matches!(shown, Shown::Said { .. }) {
+            return;
+        }
+        printer.print(Line::now(Told::Shown {
+            service: Arc::clone(&service),
+            text: shown.to_string(),
+        }));
     }
 }

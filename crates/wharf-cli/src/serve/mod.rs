@@ -158,8 +158,8 @@ impl Serving {
                 .partial(Partial::Accept)
                 .observer(observer);
             let message = plan.message(&printer);
-            let room = chat.room(&printer, quiet, silence);
-            let server = plan.add_to(server, &message, &room);
+            let rooms = chat.rooms(&printer, quiet, silence);
+            let server = plan.add_to(server, &message, &rooms);
             let signals = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wharf::address::Address;
-use wharf::datagram::Datagrammed;
+use wharf::datagram::{Amplification, Datagrammed};
 use wharf::framing::{self, Framing, OnTooLong};
 use wharf::network::ListenOptions;
 use wharf::server::{DatagramOptions, Mode, ServeOptions, Server};
@@ -11,9 +11,10 @@ use wharf::service::{AnyService, Framed, Replies};
 use wharf_services::catalog::{Entry, Framed as FramingMeans, catalog};
 use wharf_services::message::{Messages, Shown};
 use wharf_services::upper::Letters;
-use wharf_services::{Chargen, Chat, Daytime, Discard, Echo, Exec, Message, Time, Upper};
+use wharf_services::{Chargen, Daytime, Discard, Echo, Exec, Message, Time, Upper};
 
 use super::args::{ServeArgs, ServeMode, WhenTooLong};
+use super::chat::Rooms;
 use super::line::{Line, Told};
 use super::printer::Printer;
 use crate::failure::Failure;
@@ -84,21 +85,21 @@ impl Plan {
     }
 
     /// Puts every service into `server`.
-    pub(super) fn add_to(&self, mut server: Server, message: &Message, room: &Chat) -> Server {
+    pub(super) fn add_to(&self, mut server: Server, message: &Message, rooms: &Rooms) -> Server {
         for place in &self.places {
             let name = place.entry.name;
             let address = place.address.clone();
             server = if address.scheme.is_datagram() {
-                self.add_datagrams(server, name, address, message)
+                self.add_datagrams(server, name, address, message, rooms)
             } else {
-                let service = self.stream_service(name, message, room);
+                let service = self.stream_service(name, message, rooms);
                 server.serve_with(name, address, service, self.options.clone())
             };
         }
         server
     }
 
-    fn stream_service(&self, name: &str, message: &Message, room: &Chat) -> AnyService {
+    fn stream_service(&self, name: &str, message: &Message, rooms: &Rooms) -> AnyService {
         let framed = |reply: fn(&[u8], &mut Vec<u8>)| {
             let (framing, limits) = self.framing.clone()?;
             let service = Framed::new(framing, reply).limits(limits);
@@ -110,7 +111,7 @@ impl Plan {
                 .unwrap_or_else(|| AnyService::new(Echo { replies })),
             "upper" => framed(self.upper_reply()).unwrap_or_else(|| AnyService::new(self.upper())),
             "message" => AnyService::new(message.clone()),
-            "chat" => AnyService::new(room.clone()),
+            "chat" => AnyService::new(rooms.streams.clone()),
             "discard" => AnyService::new(self.discard()),
             "chargen" => AnyService::new(Chargen),
             "daytime" => AnyService::new(Daytime),
@@ -125,6 +126,7 @@ impl Plan {
         name: &str,
         address: Address,
         message: &Message,
+        rooms: &Rooms,
     ) -> Server {
         let options = DatagramOptions::default();
         let framed = self.framing.is_some();
@@ -136,6 +138,15 @@ impl Plan {
             }
             "upper" => server.serve_datagrams_with(name, address, self.upper(), options),
             "message" => server.serve_datagrams_with(name, address, message.clone(), options),
+            "chat" => {
+                // Users get messages that they did not ask for.
+                let amplification = Amplification::Allowed;
+                let options = DatagramOptions {
+                    amplification,
+                    ..options
+                };
+                server.serve_datagrams_with(name, address, rooms.datagrams.clone(), options)
+            }
             "discard" => server.serve_datagrams_with(name, address, self.discard(), options),
             "chargen" => server.serve_datagrams_with(name, address, Chargen, options),
             "daytime" => server.serve_datagrams_with(name, address, Daytime, options),

@@ -291,3 +291,13 @@ impl Writing {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_conversation_is_small() {
+        assert!(size_of::<Talk<'_>>() <= 512, "{}", size_of::<Talk<'_>>());
+    }
+}

@@ -457,6 +457,14 @@ async fn two_hundred_users_send_to_everyone() {
 }
 
 #[tokio::test]
+async fn twenty_users_whose_bytes_come_one_by_one() {
+    let network = MemoryNetwork::new();
+    network.deliver(Delivery::ByteByByte);
+    let place = Place::open(network, "tcp:127.0.0.1:1", Rules::default()).await;
+    everyone_to_everyone(&place, 20).await;
+}
+
+#[tokio::test]
 async fn a_room_has_any_number_of_cores() {
     let chat = Chat::default();
     let running = Server::new()

@@ -205,6 +205,19 @@ impl<H: Clone> Room<H> {
         }
     }
 
+    /// Says `HELLO` once more to a user of this name; false for everybody else. For
+    /// networks that lose: who did not hear it asks again.
+    pub(crate) fn greet_again(&mut self, id: MemberId, name: &str) -> bool {
+        let Some(member) = self.members.get_mut(id.0) else {
+            return false;
+        };
+        let known = matches!(&member.state, State::User(known) if **known == *name);
+        if known {
+            member.outbox.push(&Reply::Hello(name));
+        }
+        known
+    }
+
     /// Whether a member must read before more of its lines are taken.
     pub(crate) fn is_clogged(&self, id: MemberId) -> bool {
         let member = self.members.get(id.0);

@@ -22,6 +22,9 @@ use crate::chat::rules::{BACKPRESSURE_ANSWERS, BACKPRESSURE_BYTES, Rules};
 /// The time between two pieces of an answer of delaybot.
 pub const PIECE_PAUSE: Duration = Duration::from_millis(500);
 
+/// The first allocation for what waits: a handful of messages, without growing.
+const FIRST_BYTES: usize = 512;
+
 /// The output that waits for one user.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -58,8 +61,15 @@ impl Outbox {
     /// Adds what the user itself asked for. It is not bounded here: a user whose
     /// output is [clogged](Outbox::is_clogged) is asked nothing more.
     pub(crate) fn push(&mut self, reply: &Reply<'_>) {
-        reply.write(&mut self.bytes);
+        self.write(reply);
         self.messages += 1;
+    }
+
+    fn write(&mut self, reply: &Reply<'_>) {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(FIRST_BYTES);
+        }
+        reply.write(&mut self.bytes);
     }
 
     /// Adds what the user itself caused beyond its reply: clients that take one
@@ -82,7 +92,7 @@ impl Outbox {
     /// Adds what somebody else caused, if it fits.
     pub(crate) fn place(&mut self, reply: &Reply<'_>, rules: &Rules) -> Result<(), Full> {
         let before = self.bytes.len();
-        reply.write(&mut self.bytes);
+        self.write(reply);
         if self.bytes.len() > rules.max_waiting_bytes || self.messages >= rules.max_waiting_messages
         {
             self.bytes.truncate(before);

@@ -198,6 +198,8 @@ impl Conversation for Correspondent {
         let verdict = if line.len() > shared.max_line {
             state.room.line_too_long(self.id);
             Verdict::Stays
+        } else if greets_again(&text, self.id, &mut state.room) {
+            Verdict::Stays
         } else {
             state.room.line(self.id, line, &mut fx)
         };
@@ -236,6 +238,15 @@ fn line_of(datagram: &[u8]) -> Option<&[u8]> {
     let end = datagram.iter().position(|byte| *byte == b'\n')?;
     let line = &datagram[..end];
     Some(line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// A `HELLO` that was lost is said again: over streams a second `HELLO-FROM` is an
+/// error, here it is how a client makes sure.
+fn greets_again(text: &str, id: MemberId, room: &mut Room<Endpoint>) -> bool {
+    match Request::parse(text) {
+        Ok(Request::HelloFrom(name)) => room.greet_again(id, name),
+        _ => false,
+    }
 }
 
 fn is_hello(text: &str) -> bool {
@@ -351,6 +362,9 @@ mod tests {
         assert_eq!(scene.say(1, "SEND carl hi\n"), ["1: UNKNOWN\n"]);
         assert_eq!(scene.say(1, "NONSENSE\n"), ["1: BAD-RQST-HDR\n"]);
         assert_eq!(scene.say(1, "SEND ann"), NOTHING, "no end, no message");
+        // Its HELLO may have been lost.
+        assert_eq!(scene.say(1, "HELLO-FROM ann\n"), ["1: HELLO ann\n"]);
+        assert_eq!(scene.say(1, "HELLO-FROM anna\n"), ["1: BAD-RQST-HDR\n"]);
     }
 
     #[tokio::test(start_paused = true)]
