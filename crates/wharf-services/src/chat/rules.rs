@@ -20,13 +20,13 @@ pub const MAX_NAME: usize = 64;
 pub const MAX_LINE: usize = wharf::limits::MAX_MESSAGE;
 
 /// How many bytes wait for a user before it counts as a slow reader, beyond what
-/// the kernel holds (some megabytes over TCP) and as much that is being written.
-/// Sixteen of the longest messages.
-pub const MAX_WAITING_BYTES: usize = 1 << 20;
+/// the kernel holds (some megabytes over TCP) and as much that is being written. A
+/// reader that pauses while somebody sends it megabytes is no slow reader yet.
+pub const MAX_WAITING_BYTES: usize = 2 << 20;
 
-/// How many messages wait for a user before it counts as a slow reader. A
-/// thousand users that send it eight each at once are no reason.
-pub const MAX_WAITING_MESSAGES: usize = 16 * 1024;
+/// How many messages wait for a user before it counts as a slow reader. Ten
+/// thousand users that each send it six at once are no reason.
+pub const MAX_WAITING_MESSAGES: usize = 64 * 1024;
 
 /// While so many bytes wait for a user, its own requests wait as well: whoever
 /// asks without reading the answers is held up alone.

@@ -46,6 +46,14 @@ enum Stage {
     Leaving(Outbox, Option<ServiceError>),
 }
 
+/// Whose turn it is. After one batch of lines it is that of those who got messages:
+/// else one that sends much would fill their outboxes before they could write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Ours,
+    Others,
+}
+
 /// Whether something happened, so that it is worth looking again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -79,13 +87,14 @@ impl<'a> Talk<'a> {
         peer: &mut Connection,
     ) -> Poll<Result<(), ServiceError>> {
         self.seat.listen(cx.waker());
+        let mut turn = Turn::Ours;
         loop {
             let writer = match self.writing.poll(cx, peer)? {
                 Poll::Ready(()) => Writer::Free,
                 Poll::Pending => Writer::Busy,
             };
             if self.look_for_mail(writer)? == Step::Moved
-                || self.hear(cx, peer, writer)? == Step::Moved
+                || self.hear(cx, peer, writer, &mut turn)? == Step::Moved
                 || self.look_at_the_clock(cx)? == Step::Moved
             {
                 continue;
@@ -129,6 +138,7 @@ impl<'a> Talk<'a> {
         cx: &mut Context<'_>,
         peer: &mut Connection,
         writer: Writer,
+        turn: &mut Turn,
     ) -> Result<Step, ServiceError> {
         if self.clogged || matches!(self.stage, Stage::Leaving(..)) {
             return Ok(Step::Idle);
@@ -153,6 +163,10 @@ impl<'a> Talk<'a> {
         let Some(input) = &mut self.input else {
             return Ok(Step::Idle);
         };
+        if std::mem::replace(turn, Turn::Others) == Turn::Others {
+            cx.waker().wake_by_ref();
+            return Ok(Step::Idle);
+        }
         let heard = self
             .seat
             .say(&mut self.decoder, input, writer)

@@ -388,6 +388,39 @@ async fn a_reader_that_never_reads_is_cut_and_nobody_waits_for_it() {
 }
 
 #[tokio::test]
+async fn one_that_reads_gets_whatever_one_sender_sends() {
+    const MANY: usize = 20_000;
+    let rules = Rules {
+        max_waiting_messages: 2 * MAX_LINE / "SEND ben 00000\n".len(),
+        ..Rules::default()
+    };
+    let place = in_memory(rules).await;
+    let mut ann = place.user("ann").await;
+    let mut ben = place.user("ben").await;
+    let sending = tokio::spawn(async move {
+        let mut accepted = 0;
+        let batch: Vec<usize> = (0..MANY).collect();
+        for batch in batch.chunks(500) {
+            let text: String = batch.iter().map(|n| format!("SEND ben {n}\n")).collect();
+            ann.say(&text).await;
+            for _ in batch {
+                ann.hears("SEND-OK").await;
+                accepted += 1;
+            }
+        }
+        accepted
+    });
+    // A task like the others: the runtime would let it read more seldom elsewhere.
+    let reading = tokio::spawn(async move {
+        for n in 0..MANY {
+            ben.hears(&format!("DELIVERY ann {n}")).await;
+        }
+    });
+    assert_eq!(sending.await.unwrap(), MANY);
+    reading.await.unwrap();
+}
+
+#[tokio::test]
 async fn one_that_asks_without_end_and_never_reads_holds_up_nobody_else() {
     let place = in_memory(Rules::default()).await;
     let mut loud = place.user("loud").await;
