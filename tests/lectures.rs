@@ -25,6 +25,67 @@ fn lecture_000_the_client_of_lines_gets_an_answer_to_each() {
 }
 
 #[test]
+fn lecture_000_the_client_of_lines_chats() {
+    let mut server = Server::start(["chat", "tcp:127.0.0.1:0"]);
+    let port = server.port();
+    let client = run(
+        &mut python("000_tcp_client.py", ["127.0.0.1", &port, "4"]),
+        "HELLO-FROM JESSE\nWHO\nSEND ECHOBOT HELLO WORLD\n",
+    );
+    assert_eq!(
+        client.stdout,
+        "HELLO JESSE\nWHO-OK echobot,delaybot,JESSE\nSEND-OK\nDELIVERY echobot HELLO WORLD\n",
+        "{client:?}"
+    );
+    server.process.wait_for_event("shown", |event| {
+        let text = event["text"].as_str()?;
+        text.starts_with("JESSE logged in from 127.0.0.1:")
+            .then_some(())
+    });
+    server.process.wait_for_event("shown", |event| {
+        (event["text"] == "JESSE left, 0 users").then_some(())
+    });
+}
+
+#[test]
+fn netcat_and_python_talk_in_one_room() {
+    let mut server = Server::start(["chat", "tcp:127.0.0.1:0", "--show-messages"]);
+    let port = server.port();
+    let mut netcat = Process::start(std::process::Command::new("nc").args(["127.0.0.1", &port]));
+    let hears = |process: &mut Process, expected: &str| {
+        process.wait_for(|_, line| (line == expected).then_some(()));
+    };
+    netcat.type_in("HELLO-FROM nc\n");
+    hears(&mut netcat, "HELLO nc");
+    let mut client = Process::start(&mut python("000_tcp_client.py", ["127.0.0.1", &port, "4"]));
+    client
+        .type_in("HELLO-FROM py\nLIST\nSEND nc grün\n")
+        .end_input();
+    hears(&mut client, "LIST-OK echobot,delaybot,nc,py");
+    hears(&mut client, "SEND-OK");
+    hears(&mut netcat, "DELIVERY py grün");
+    netcat.type_in("SEND py hello, python\n");
+    hears(&mut client, "DELIVERY nc hello, python");
+    assert_eq!(client.end().code(), 0);
+    server.process.wait_for_event("shown", |event| {
+        (event["text"] == "nc to py: hello, python").then_some(())
+    });
+}
+
+#[test]
+fn the_unreliable_chat_answers_over_udp() {
+    let mut server = Server::start(["chat", "udp:127.0.0.1:0", "--seed", "7"]);
+    let address = format!("udp:{}", server.local());
+    let said = run(
+        &mut wharf([
+            "connect", &address, "--send", "RESET\\n", "--expect", "SET-OK",
+        ]),
+        "",
+    );
+    assert_eq!(said.code(), 0, "{said:?}");
+}
+
+#[test]
 fn lecture_001_the_udp_client_gets_its_string_in_upper_case() {
     let mut server = Server::start(["upper", "udp:127.0.0.1:0"]);
     let port = server.port();

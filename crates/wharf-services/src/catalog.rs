@@ -93,6 +93,13 @@ const CATALOG: &[Entry] = &[
         framing: Framed::Replies,
     },
     Entry {
+        name: "chat",
+        about: "users log in and send each other lines",
+        standard: &["tcp::5378"],
+        transports: Transports::StreamsAndDatagrams,
+        framing: Framed::Not,
+    },
+    Entry {
         name: "message",
         about: "takes messages and shows them here",
         standard: &["tcp::11267"],

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | [`Echo`] | sends everything back (RFC 862) | yes | yes |
 //! | [`Upper`] | sends text back in upper case | yes | yes |
+//! | [`Chat`] | users log in and send each other lines | yes | [`UnreliableChat`](chat::UnreliableChat) |
 //! | [`Message`] | takes messages and shows them | yes | yes |
 //! | [`Discard`] | throws everything away (RFC 863) | yes | yes |
 //! | [`Chargen`] | sends a pattern without end (RFC 864) | yes | yes |
@@ -30,6 +31,7 @@
 
 pub mod catalog;
 pub mod chargen;
+pub mod chat;
 pub mod daytime;
 pub mod discard;
 pub mod echo;
@@ -48,6 +50,7 @@ mod testing;
 
 pub use catalog::catalog;
 pub use chargen::Chargen;
+pub use chat::Chat;
 pub use daytime::Daytime;
 pub use discard::Discard;
 pub use echo::{Echo, echo_reply};

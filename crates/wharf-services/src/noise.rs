@@ -6,10 +6,11 @@ use wharf::datagram::DatagramService;
 use wharf::framing::Framing;
 use wharf::service::{AnyService, Framed, Replies};
 
+use crate::chat::{Rules, UnreliableChat};
 use crate::message::Messages;
 use crate::testing::{EVERYWHERE, LOCAL, STRANGER, answers, conversation};
 use crate::upper::Letters;
-use crate::{Chargen, Daytime, Discard, Echo, Message, Time, Upper, echo_reply, upper_reply};
+use crate::{Chargen, Chat, Daytime, Discard, Echo, Message, Time, Upper, echo_reply, upper_reply};
 
 const FRAMINGS: [&str; 7] = [
     "lines",
@@ -37,6 +38,7 @@ fn streams() -> Vec<AnyService> {
         AnyService::new(message.clone().messages(Messages::One)),
         AnyService::new(Discard::default()),
         AnyService::new(Chargen),
+        AnyService::new(Chat::default()),
         AnyService::new(Daytime),
         AnyService::new(Time),
         #[cfg(unix)]
@@ -67,6 +69,7 @@ fn datagrams() -> Vec<Answers> {
         of(Message::new(|shown| drop(shown.to_string()))),
         of(Discard::default()),
         of(Chargen),
+        of(UnreliableChat::new(Rules::default(), 1, |_| {})),
         of(Daytime),
         of(Time),
     ]

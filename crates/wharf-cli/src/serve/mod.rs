@@ -1,10 +1,12 @@
 //! `wharf serve`: from arguments to a running server, and to its end.
 //!
-//! Layout: `args` is what can be typed, `plan` what it means (`program` what exec runs), `line` one event,
+//! Layout: `args` is what can be typed (`chat` for the chat alone), `plan` what it
+//! means (`program` what exec runs), `line` one event,
 //! `printer` the thread that writes events, `reader` who reads them, `opening` and
 //! `table` what is told at the start, `summary` what at the end.
 
 mod args;
+mod chat;
 mod line;
 mod opening;
 mod plan;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use wharf::connection::Silence;
 use wharf::limits::{Limits, WhenFull};
 use wharf::server::{Bound, DrainReport, Event, Partial, Running, Server};
 use wharf_services::Message;
@@ -73,7 +76,7 @@ fn limits(args: &ServeArgs) -> Limits {
             FullPolicy::Refuse => WhenFull::Refuse,
         },
         per_peer: args.per_peer,
-        refusal: refusal(&args.refusal),
+        refusal: refusal(args),
         ..Limits::default()
     };
     if let Some(most) = args.max_connections {
@@ -97,11 +100,12 @@ fn limits(args: &ServeArgs) -> Limits {
     limits
 }
 
-/// The refusal as a line; nothing stays nothing.
-fn refusal(text: &str) -> Vec<u8> {
-    match text {
+/// The refusal as a line; nothing stays nothing, except that the chat has a word for it.
+fn refusal(args: &ServeArgs) -> Vec<u8> {
+    match &*args.refusal {
+        "" if plan::is_only_chat(args) => b"BUSY\n".to_vec(),
         "" => Vec::new(),
-        _ => format!("{text}\n").into_bytes(),
+        text => format!("{text}\n").into_bytes(),
     }
 }
 
@@ -207,6 +211,12 @@ impl Serving {
         let began = SystemTime::now();
         let (printer, printing) = Printer::start(move |line| manner.render(line, began))?;
         let cores = usize::from(args.cores);
+        let chat = args.chat.clone();
+        // Who listens is not idle, unless somebody said so.
+        let silence = match args.idle_timeout {
+            None => Silence::Allowed,
+            Some(_) => Silence::Ends,
+        };
         Ok(async move {
             let opening = Arc::new(Opening::default());
             let server = Server::new()
@@ -215,7 +225,8 @@ impl Serving {
                 .partial(Partial::Accept)
                 .observer(observer(printer.clone(), Arc::clone(&opening), manner));
             let message = plan.message(&printer);
-            let server = plan.add_to(server, &message);
+            let rooms = chat.rooms(&printer, manner.quiet, silence);
+            let server = plan.add_to(server, &message, &rooms);
             let signals = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wharf::address::Address;
-use wharf::datagram::Datagrammed;
+use wharf::datagram::{Amplification, Datagrammed};
 use wharf::framing::{self, Framing, OnTooLong};
 use wharf::network::ListenOptions;
 use wharf::server::{DatagramOptions, Mode, ServeOptions, Server};
@@ -14,6 +14,7 @@ use wharf_services::upper::Letters;
 use wharf_services::{Chargen, Daytime, Discard, Echo, Exec, Message, Time, Upper};
 
 use super::args::{ServeArgs, ServeMode, WhenTooLong};
+use super::chat::Rooms;
 use super::line::{Line, Told};
 use super::printer::Printer;
 use super::program;
@@ -94,21 +95,21 @@ impl Plan {
     }
 
     /// Puts every service into `server`.
-    pub(super) fn add_to(&self, mut server: Server, message: &Message) -> Server {
+    pub(super) fn add_to(&self, mut server: Server, message: &Message, rooms: &Rooms) -> Server {
         for place in &self.places {
             let name = place.entry.name;
             let address = place.address.clone();
             server = if address.scheme.is_datagram() {
-                self.add_datagrams(server, name, address, message)
+                self.add_datagrams(server, name, address, message, rooms)
             } else {
-                let service = self.stream_service(name, message);
+                let service = self.stream_service(name, message, rooms);
                 server.serve_with(name, address, service, self.options.clone())
             };
         }
         server
     }
 
-    fn stream_service(&self, name: &str, message: &Message) -> AnyService {
+    fn stream_service(&self, name: &str, message: &Message, rooms: &Rooms) -> AnyService {
         let framed = |reply: fn(&[u8], &mut Vec<u8>)| {
             let (framing, limits) = self.framing.clone()?;
             let service = Framed::new(framing, reply).limits(limits);
@@ -120,6 +121,7 @@ impl Plan {
                 .unwrap_or_else(|| AnyService::new(Echo { replies })),
             "upper" => framed(self.upper_reply()).unwrap_or_else(|| AnyService::new(self.upper())),
             "message" => AnyService::new(message.clone()),
+            "chat" => AnyService::new(rooms.streams.clone()),
             "discard" => AnyService::new(self.discard()),
             "chargen" => AnyService::new(Chargen),
             "daytime" => AnyService::new(Daytime),
@@ -134,6 +136,7 @@ impl Plan {
         name: &str,
         address: Address,
         message: &Message,
+        rooms: &Rooms,
     ) -> Server {
         let options = DatagramOptions::default();
         let framed = self.framing.is_some();
@@ -145,6 +148,15 @@ impl Plan {
             }
             "upper" => server.serve_datagrams_with(name, address, self.upper(), options),
             "message" => server.serve_datagrams_with(name, address, message.clone(), options),
+            "chat" => {
+                // Users get messages that they did not ask for.
+                let amplification = Amplification::Allowed;
+                let options = DatagramOptions {
+                    amplification,
+                    ..options
+                };
+                server.serve_datagrams_with(name, address, rooms.datagrams.clone(), options)
+            }
             "discard" => server.serve_datagrams_with(name, address, self.discard(), options),
             "chargen" => server.serve_datagrams_with(name, address, Chargen, options),
             "daytime" => server.serve_datagrams_with(name, address, Daytime, options),
@@ -200,6 +212,11 @@ impl Plan {
         );
         Exec::new(program, arguments)
     }
+}
+
+/// Whether the chat is the one service.
+pub(super) fn is_only_chat(args: &ServeArgs) -> bool {
+    args.service.as_deref() == Some("chat")
 }
 
 /// Which services stand where.
@@ -274,6 +291,12 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
             "{name} deals in no messages, so --frame means nothing to it"
         ))
         .with("framed", framed.join(", ")));
+    }
+    if let (Some(option), true) = (args.chat.given(), args.service.is_some() && name != "chat") {
+        return Err(Failure::usage(format!(
+            "{option} means nothing to {name}; it is the chat's"
+        ))
+        .cure(format!("wharf serve chat {option} …")));
     }
     match (name, args.program.is_empty()) {
         ("exec", true) => Err(Failure::usage("exec needs a program to run, after --")

@@ -288,6 +288,17 @@ impl Connection {
         Ok(secured)
     }
 
+    /// Decides whether a connection on which nothing moves is closed after the
+    /// server's idle timeout.
+    ///
+    /// By default it is. A service whose peers mostly listen – a chat, a feed – says
+    /// [`Silence::Allowed`]; keep-alive still notices a peer that has vanished.
+    pub fn set_silence(&self, silence: Silence) {
+        if let Some(watch) = &self.watch {
+            watch.set_silence_allowed(silence == Silence::Allowed);
+        }
+    }
+
     /// Counts messages, for the server's events and counters.
     pub fn count_messages(&self, count: u64) {
         if let Some(watch) = &self.watch {
@@ -481,6 +492,16 @@ struct DrainPause {
     /// The bytes that had moved when it began.
     moved: u64,
     timer: Pin<Box<Sleep>>,
+}
+
+/// Whether a connection may be silent for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Silence {
+    /// It is closed after the server's idle timeout.
+    #[default]
+    Ends,
+    /// It stays open.
+    Allowed,
 }
 
 /// What a read does that would wait while the server drains.

@@ -20,6 +20,8 @@ pub(crate) struct Watch {
     messages: AtomicU64,
     /// Output is waiting for the peer to make room.
     writing: AtomicBool,
+    /// Silence does not count as idle.
+    silence_allowed: AtomicBool,
     /// The conversation is over; what is left is to close in order.
     over: AtomicBool,
     /// What the server decided; 0 is nothing.
@@ -93,6 +95,14 @@ impl Watch {
 
     pub(crate) fn is_writing(&self) -> bool {
         self.writing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_silence_allowed(&self, allowed: bool) {
+        self.silence_allowed.store(allowed, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_silence_allowed(&self) -> bool {
+        self.silence_allowed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_over(&self) {

@@ -154,7 +154,10 @@ impl Live {
             Some(CloseReason::TotalTimeout)
         } else if passed(self.sent_at, limits.write_timeout) {
             Some(CloseReason::SlowReader)
-        } else if passed(self.moved_at, limits.idle_timeout) && !self.watch.is_writing() {
+        } else if passed(self.moved_at, limits.idle_timeout)
+            && !self.watch.is_writing()
+            && !self.watch.is_silence_allowed()
+        {
             Some(CloseReason::Idle)
         } else {
             None

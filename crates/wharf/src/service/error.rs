@@ -21,6 +21,15 @@ pub enum ServiceError {
     /// The peer broke the protocol; the text says how.
     #[error("the peer broke the protocol: {0}")]
     Protocol(String),
+    /// The service ends the conversation for a reason that has a name already, for
+    /// example [`CloseReason::SlowReader`] where it bounds what waits for its peer.
+    #[error("{detail}")]
+    Closed {
+        /// The reason.
+        reason: CloseReason,
+        /// The evidence, in words.
+        detail: String,
+    },
     /// The service could not do its work.
     #[error("the service failed: {0}")]
     Failed(Box<dyn Error + Send + Sync>),
@@ -38,6 +47,7 @@ impl ServiceError {
             ServiceError::Io(error) => reason_of(error),
             ServiceError::TooLong { .. } => CloseReason::MessageTooLong,
             ServiceError::Protocol(_) => CloseReason::ProtocolError,
+            ServiceError::Closed { reason, .. } => *reason,
             ServiceError::Failed(_) => CloseReason::ServiceFailed,
         }
     }

@@ -1,0 +1,317 @@
+//! One connection's conversation: both directions at once, in one task.
+//!
+//! ```text
+//!   peer ──▶ lines ──▶ room ──▶ outbox ──▶ writing ──▶ peer
+//!             ▲  wait while the peer       │
+//!             └─ does not read answers ◀───┘
+//! ```
+//! Nothing is cancelled and nothing waits for the other direction, except that a
+//! peer whose answers pile up is asked nothing more. All that waits is written at
+//! once, up to where a new write must begin; an idle member holds no buffer.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::AsyncWrite;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use wharf::connection::{Chunk, CloseReason, Connection, DrainReads};
+use wharf::framing::{Decoder, Framing, Limits, OnTooLong};
+use wharf::service::ServiceError;
+
+use super::hall::{Orders, Seat, Writer};
+use super::room::{Outbox, Output, Refusal, SlowReader, Verdict};
+
+/// A conversation with one peer.
+pub(super) struct Talk<'a> {
+    seat: Seat<'a>,
+    decoder: Decoder,
+    /// Lines that were read and not yet said.
+    input: Option<Chunk>,
+    writing: Writing,
+    /// Something may wait for this member.
+    mail: bool,
+    clogged: bool,
+    stage: Stage,
+    /// For the login, or for the next piece of delaybot.
+    timer: Option<Pin<Box<Sleep>>>,
+    login_timeout: Option<Duration>,
+}
+
+enum Stage {
+    Stranger,
+    User,
+    /// It has left the room; this is still to be written.
+    Leaving(Outbox, Option<ServiceError>),
+}
+
+/// Whose turn it is. After one batch of lines it is that of those who got messages:
+/// else one that sends much would fill their outboxes before they could write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Ours,
+    Others,
+}
+
+/// Whether something happened, so that it is worth looking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Moved,
+    Idle,
+}
+
+impl<'a> Talk<'a> {
+    pub(super) fn new(seat: Seat<'a>, max_line: usize, login_timeout: Option<Duration>) -> Self {
+        let limits = Limits {
+            max_message: max_line,
+            on_too_long: OnTooLong::Skip,
+        };
+        Talk {
+            seat,
+            decoder: Decoder::new(&Framing::default(), limits),
+            input: None,
+            writing: Writing::default(),
+            mail: false,
+            clogged: false,
+            stage: Stage::Stranger,
+            timer: login_timeout.map(|timeout| Box::pin(sleep(timeout))),
+            login_timeout,
+        }
+    }
+
+    /// Goes on with the conversation; ready at its end.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: &mut Connection,
+    ) -> Poll<Result<(), ServiceError>> {
+        self.seat.listen(cx.waker());
+        let mut turn = Turn::Ours;
+        loop {
+            let writer = match self.writing.poll(cx, peer)? {
+                Poll::Ready(()) => Writer::Free,
+                Poll::Pending => Writer::Busy,
+            };
+            if self.look_for_mail(writer)? == Step::Moved
+                || self.hear(cx, peer, writer, &mut turn)? == Step::Moved
+                || self.look_at_the_clock(cx)? == Step::Moved
+            {
+                continue;
+            }
+            if writer == Writer::Busy {
+                return Poll::Pending;
+            }
+            ready!(self.writing.poll_flush(cx, peer))?;
+            return match &mut self.stage {
+                Stage::Leaving(rest, ending) if rest.is_empty() => {
+                    Poll::Ready(ending.take().map_or(Ok(()), Err))
+                }
+                _ => Poll::Pending,
+            };
+        }
+    }
+
+    /// Takes what waits for this member.
+    fn look_for_mail(&mut self, writer: Writer) -> Result<Step, ServiceError> {
+        if let Stage::Leaving(rest, _) = &mut self.stage {
+            if writer == Writer::Busy {
+                return Ok(Step::Idle);
+            }
+            let output = rest.take(Instant::now());
+            self.timer = rest.due().map(|due| Box::pin(sleep_until(due)));
+            return Ok(self.writing.begin(output));
+        }
+        let rung = self.seat.was_rung();
+        self.mail |= rung;
+        // A writer that is stuck still hears that it is cut.
+        if !self.mail || (writer == Writer::Busy && !rung) {
+            return Ok(Step::Idle);
+        }
+        let orders = self.seat.take(writer).map_err(cut)?;
+        Ok(self.obey(orders))
+    }
+
+    /// Reads, and says what was read.
+    fn hear(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: &mut Connection,
+        writer: Writer,
+        turn: &mut Turn,
+    ) -> Result<Step, ServiceError> {
+        if self.clogged || matches!(self.stage, Stage::Leaving(..)) {
+            return Ok(Step::Idle);
+        }
+        if self.input.is_none() {
+            // In the middle of a line the peer is not idle, and a drain waits for it.
+            peer.read_through_drain(if self.decoder.has_partial() {
+                DrainReads::Wait
+            } else {
+                DrainReads::End
+            });
+            // The future has no state of its own, so it can be made for one poll.
+            match pin!(peer.read_chunk()).poll(cx)? {
+                Poll::Pending => return Ok(Step::Idle),
+                Poll::Ready(Some(chunk)) => self.input = Some(chunk),
+                Poll::Ready(None) => {
+                    self.leave(None);
+                    return Ok(Step::Moved);
+                }
+            }
+        }
+        let Some(input) = &mut self.input else {
+            return Ok(Step::Idle);
+        };
+        if std::mem::replace(turn, Turn::Others) == Turn::Others {
+            cx.waker().wake_by_ref();
+            return Ok(Step::Idle);
+        }
+        let heard = self
+            .seat
+            .say(&mut self.decoder, input, writer)
+            .map_err(cut)?;
+        if input.is_empty() {
+            self.input = None;
+        }
+        peer.count_messages(heard.lines);
+        self.obey(heard.orders);
+        if let Verdict::Closes(why) = heard.verdict {
+            self.leave(ending(why));
+        }
+        Ok(Step::Moved)
+    }
+
+    /// Notes how things stand after a look into the room.
+    fn obey(&mut self, orders: Orders) -> Step {
+        self.mail = orders.more;
+        self.clogged = orders.clogged;
+        if orders.is_user && matches!(self.stage, Stage::Stranger) {
+            self.stage = Stage::User;
+            self.timer = None;
+        }
+        if let Some(due) = orders.due {
+            self.timer = Some(Box::pin(sleep_until(due)));
+        }
+        self.writing.begin(orders.output)
+    }
+
+    /// Leaves the room; what waits is still written.
+    fn leave(&mut self, ending: Option<ServiceError>) {
+        self.input = None;
+        self.timer = None;
+        self.clogged = false;
+        let rest = self.seat.leave(&mut self.decoder);
+        self.stage = Stage::Leaving(rest, ending);
+    }
+
+    fn look_at_the_clock(&mut self, cx: &mut Context<'_>) -> Result<Step, ServiceError> {
+        let Some(timer) = &mut self.timer else {
+            return Ok(Step::Idle);
+        };
+        if timer.as_mut().poll(cx).is_pending() {
+            return Ok(Step::Idle);
+        }
+        self.timer = None;
+        self.mail = true;
+        match (&self.stage, self.login_timeout) {
+            (Stage::Stranger, Some(timeout)) => Err(ServiceError::Closed {
+                reason: CloseReason::Idle,
+                detail: format!("no login within {} s", timeout.as_secs_f64()),
+            }),
+            _ => Ok(Step::Moved),
+        }
+    }
+}
+
+/// The end of a user that did not read.
+fn cut(SlowReader(waiting): SlowReader) -> ServiceError {
+    ServiceError::Closed {
+        reason: CloseReason::SlowReader,
+        detail: format!("{waiting} bytes of messages waited for it"),
+    }
+}
+
+/// The end of a client whose login was refused.
+fn ending(why: Refusal) -> Option<ServiceError> {
+    let closed = |reason, detail: &str| {
+        let detail = detail.to_owned();
+        Some(ServiceError::Closed { reason, detail })
+    };
+    match why {
+        Refusal::InUse => None,
+        Refusal::NoName => Some(ServiceError::Protocol("that is no name".to_owned())),
+        Refusal::Full => closed(CloseReason::RefusedFull, "the room is full"),
+        Refusal::AddressFull => closed(
+            CloseReason::RefusedPerPeer,
+            "its address has its share of users",
+        ),
+    }
+}
+
+/// Output on its way.
+#[derive(Default)]
+struct Writing {
+    output: Output,
+    written: usize,
+    breaks_passed: usize,
+    /// A connection with a buffer (TLS) may still hold something.
+    unflushed: bool,
+}
+
+impl Writing {
+    /// Begins with the next output, once the one before is written.
+    fn begin(&mut self, output: Option<Output>) -> Step {
+        let Some(output) = output else {
+            return Step::Idle;
+        };
+        self.output = output;
+        self.written = 0;
+        self.breaks_passed = 0;
+        Step::Moved
+    }
+
+    /// Ready when everything is written.
+    fn poll(&mut self, cx: &mut Context<'_>, peer: &mut Connection) -> Poll<io::Result<()>> {
+        while self.written < self.output.bytes.len() {
+            let end = match self.output.breaks.get(self.breaks_passed) {
+                Some(at) if *at <= self.written => {
+                    self.breaks_passed += 1;
+                    continue;
+                }
+                Some(at) => *at,
+                None => self.output.bytes.len(),
+            };
+            let piece = &self.output.bytes[self.written..end];
+            let count = ready!(Pin::new(&mut *peer).poll_write(cx, piece))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += count;
+            self.unflushed = true;
+        }
+        if !self.output.bytes.is_empty() {
+            self.output = Output::default();
+            self.written = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>, peer: &mut Connection) -> Poll<io::Result<()>> {
+        if self.unflushed {
+            ready!(Pin::new(peer).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_conversation_is_small() {
+        assert!(size_of::<Talk<'_>>() <= 512, "{}", size_of::<Talk<'_>>());
+    }
+}
