@@ -26,7 +26,7 @@ fn a_service_is_suggested() {
             "  try      wharf serve echo\n",
         ],
     );
-    assert_mistake(&["serve", "gopher"], &["  known    echo, upper, message"]);
+    assert_mistake(&["serve", "gopher"], &["  known    echo, upper, chat"]);
 }
 
 #[test]

@@ -8,12 +8,13 @@ use crate::peer::{ask, converse, tcp, udp};
 use crate::support::{Process, Server, Stream, run, wharf};
 
 /// The standard set: service, transport and port.
-const STANDARD: [(&str, &str, u16); 14] = [
+const STANDARD: [(&str, &str, u16); 15] = [
     ("echo", "tcp", 9999),
     ("echo", "udp", 9999),
     ("upper", "tcp", 12000),
     ("upper", "udp", 12000),
     ("upper", "udp", 11111),
+    ("chat", "tcp", 5378),
     ("message", "tcp", 11267),
     ("daytime", "tcp", 13013),
     ("daytime", "udp", 13013),
