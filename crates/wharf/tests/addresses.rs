@@ -179,3 +179,10 @@ async fn a_bound_unix_client_is_seen_by_name() {
         assert_eq!(peer, client.display().to_string());
     }
 }
+
+#[tokio::test]
+async fn a_server_without_addresses_starts_and_ends_on_any_number_of_cores() {
+    let running = Server::new().cores(2).start().await.unwrap();
+    assert!(running.endpoints().is_empty());
+    soon(running.drain()).await;
+}

@@ -273,7 +273,13 @@ impl<N: Network> Starting<N> {
             shared.tell(&Event::Listening { bound: &bound });
             running.endpoints.push(bound);
         }
-        for index in 1..self.cores {
+        // Without a socket a further core would have nothing to serve.
+        let cores = if self.opened.is_empty() {
+            1
+        } else {
+            self.cores
+        };
+        for index in 1..cores {
             let core = further_core(&self.network, &mut self.opened, &shared, index).await?;
             running.cores.push(core);
         }
