@@ -13,6 +13,8 @@
 //! every limit; none of them does I/O. `hall` is the room behind its lock, `talk`
 //! one connection, `unreliable` the same over datagrams, `shown` what is reported.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grammar;
 mod hall;
 mod room;
