@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
 use crate::names::NamesArgs;
+use crate::password::PasswordArgs;
 use crate::serve::ServeArgs;
 use crate::style::Color;
 
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Connect(ConnectArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
+    /// Maintain a file of users and passwords
+    Password(PasswordArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell

@@ -11,7 +11,9 @@ mod exit;
 mod failure;
 mod holder;
 mod names;
+mod password;
 mod quantity;
+mod secret;
 mod serve;
 mod style;
 mod usage;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
         Command::Names(names) => names::run(&common, names),
+        Command::Password(password) => password::run(&common, password),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { command } => documents::manual(command.as_deref()),
     };
