@@ -4,6 +4,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
+#[cfg(feature = "page")]
+use crate::get::GetArgs;
 use crate::names::NamesArgs;
 use crate::password::PasswordArgs;
 use crate::serve::ServeArgs;
@@ -19,10 +21,9 @@ use crate::style::Color;
 Examples:
   wharf serve                        the standard services, on this machine only
   wharf serve echo 7000              one service, TCP port 7000
-  wharf serve upper udp::7000        the same idea over UDP
   wharf connect :7000                talk to it; Ctrl-D ends your side
   wharf connect tls:example.org:443  over TLS, verified
-  wharf names example.org            what a name means",
+  wharf get -v :8080                 a page, and how it got here",
     after_long_help = exit_codes(),
     disable_help_subcommand = true
 )]
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Talk to a service
     Connect(ConnectArgs),
+    /// Fetch a page
+    #[cfg(feature = "page")]
+    Get(GetArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
     /// Maintain a file of users and passwords

@@ -9,6 +9,8 @@ mod connect;
 mod documents;
 mod exit;
 mod failure;
+#[cfg(feature = "page")]
+mod get;
 mod holder;
 mod names;
 mod password;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
         Command::Names(names) => names::run(&common, names),
+        #[cfg(feature = "page")]
+        Command::Get(get) => get::run(&common, get),
         Command::Password(password) => password::run(&common, password),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { command } => documents::manual(command.as_deref()),

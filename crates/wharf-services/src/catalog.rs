@@ -113,6 +113,14 @@ const CATALOG: &[Entry] = &[
         transports: Transports::Streams,
         framing: Framed::Not,
     },
+    #[cfg(all(unix, feature = "page"))]
+    Entry {
+        name: "page",
+        about: "serves pages over HTTP",
+        standard: &["tcp::8080"],
+        transports: Transports::Streams,
+        framing: Framed::Not,
+    },
     Entry {
         name: "daytime",
         about: "says the date and the time in words (RFC 867)",

@@ -7,6 +7,7 @@
 //! | [`Chat`] | users log in and send each other lines | yes | [`UnreliableChat`](chat::UnreliableChat) |
 //! | [`Message`] | takes messages and shows them | yes | yes |
 //! | [`Password`] | says whether a password is right, and [guards](password::Gate) other services | yes | no |
+//! | `Page` | serves files and a page of its own (feature `page`) | yes | no |
 //! | [`Discard`] | throws everything away (RFC 863) | yes | yes |
 //! | [`Chargen`] | sends a pattern without end (RFC 864) | yes | yes |
 //! | [`Daytime`] | says the date and the time in words (RFC 867) | yes | yes |
@@ -39,6 +40,8 @@ pub mod echo;
 #[cfg(unix)]
 pub mod exec;
 pub mod message;
+#[cfg(all(unix, feature = "page"))]
+pub mod page;
 pub mod password;
 pub mod time;
 pub mod upper;
@@ -59,6 +62,8 @@ pub use echo::{Echo, echo_reply};
 #[cfg(unix)]
 pub use exec::Exec;
 pub use message::Message;
+#[cfg(all(unix, feature = "page"))]
+pub use page::Page;
 pub use password::Password;
 pub use time::Time;
 pub use upper::{Upper, upper_ascii_reply, upper_reply};

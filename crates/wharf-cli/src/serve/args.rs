@@ -19,7 +19,7 @@ Examples:
   wharf serve chat 7000 --gate users      for those who know a password
   wharf serve exec 7000 -- tr a-z A-Z     a program per connection")]
 pub(crate) struct ServeArgs {
-    /// echo, upper, chat, message, password, discard, chargen, daytime, time or exec
+    /// echo, upper, chat, message, password, page, discard, chargen, daytime, time or exec
     ///
     /// Without it, all standard services start.
     pub(crate) service: Option<String>,
@@ -141,6 +141,10 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) door: super::door::DoorArgs,
+
+    #[cfg(feature = "page")]
+    #[command(flatten)]
+    pub(crate) page: super::page::PageArgs,
 
     #[command(flatten)]
     pub(crate) chat: super::chat::ChatArgs,

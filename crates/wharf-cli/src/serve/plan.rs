@@ -14,10 +14,13 @@ use wharf_services::password::Gate;
 use wharf_services::upper::Letters;
 use wharf_services::{Chargen, Daytime, Discard, Echo, Exec, Message, Password, Time, Upper};
 
+use super::Pages;
 use super::args::{ServeArgs, ServeMode, WhenTooLong};
 use super::chat::Rooms;
 use super::door::{Doors, Entrance};
 use super::line::{Line, Told};
+#[cfg(feature = "page")]
+use super::page;
 use super::printer::Printer;
 use super::program;
 use crate::failure::Failure;
@@ -108,6 +111,7 @@ impl Plan {
         message: &Message,
         rooms: &Rooms,
         doors: &Doors,
+        pages: &Pages,
     ) -> Server {
         for place in &self.places {
             let name = place.entry.name;
@@ -115,7 +119,7 @@ impl Plan {
             server = if address.scheme.is_datagram() {
                 self.add_datagrams(server, name, address, message, rooms)
             } else {
-                let service = self.stream_service(name, message, rooms, doors);
+                let service = self.stream_service(name, message, rooms, doors, pages);
                 let service = match &doors.gate {
                     Some(door) => AnyService::new(Gate::new(door.clone(), service)),
                     None => service,
@@ -132,7 +136,10 @@ impl Plan {
         message: &Message,
         rooms: &Rooms,
         doors: &Doors,
+        pages: &Pages,
     ) -> AnyService {
+        #[cfg(not(feature = "page"))]
+        let _ = pages;
         let framed = |reply: fn(&[u8], &mut Vec<u8>)| {
             let (framing, limits) = self.framing.clone()?;
             let service = Framed::new(framing, reply).limits(limits);
@@ -150,6 +157,8 @@ impl Plan {
                 // There is a door wherever the service is; see `DoorArgs::open`.
                 None => AnyService::new(Discard::default()),
             },
+            #[cfg(feature = "page")]
+            "page" => AnyService::new(pages.page.clone()),
             "discard" => AnyService::new(self.discard()),
             "chargen" => AnyService::new(Chargen),
             "daytime" => AnyService::new(Daytime),
@@ -258,6 +267,10 @@ fn places(args: &ServeArgs) -> Result<Vec<Place>, Failure> {
         let addresses = args.addresses.iter().cloned();
         return Ok(addresses.map(|address| Place { entry, address }).collect());
     }
+    #[cfg(feature = "page")]
+    if let ("page", Some(address)) = (&**name, page::usual_address()) {
+        return Ok(vec![Place { entry, address }]);
+    }
     let places: Vec<Place> = standard_places(entry).collect();
     if places.is_empty() {
         return Err(
@@ -325,6 +338,13 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
             "{option} means nothing to {name}; it is the chat's"
         ))
         .cure(format!("wharf serve chat {option} …")));
+    }
+    #[cfg(feature = "page")]
+    if let (Some(option), true) = (args.page.given(), args.service.is_some() && name != "page") {
+        return Err(
+            Failure::usage(format!("{option} means nothing to {name}; it is for pages"))
+                .cure(format!("wharf serve page {option} …")),
+        );
     }
     if args.door.users.is_some() && args.service.is_some() && name != "password" {
         return Err(Failure::usage(format!(
