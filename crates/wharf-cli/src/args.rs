@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::names::NamesArgs;
 use crate::serve::ServeArgs;
 use crate::style::Color;
+use crate::trace::TraceArgs;
 
 /// Serve network services, talk to them, and see what happens in between.
 #[derive(Clone, Debug, Parser)]
@@ -21,7 +22,8 @@ Examples:
   wharf serve upper udp::7000        the same idea over UDP
   wharf connect :7000                talk to it; Ctrl-D ends your side
   wharf connect tls:example.org:443  over TLS, verified
-  wharf names example.org            what a name means",
+  wharf names example.org            what a name means
+  wharf trace :12000 --send hello    a message on its way through the layers",
     after_long_help = exit_codes(),
     disable_help_subcommand = true
 )]
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Connect(ConnectArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
+    /// Follow a message through the layers
+    Trace(TraceArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell

@@ -2,9 +2,10 @@
 //!
 //! Layout: `args` is what can be typed; each command has a module; `failure` is
 //! how errors look, `usage` those of the command line, `exit` what they return,
-//! `style` how text looks, `quantity` how numbers are typed, `holder` who has a port.
+//! `style` how text looks, `quantity` how numbers are typed, `holder` who has a port, `capture` frames from the kernel.
 
 mod args;
+mod capture;
 mod connect;
 mod documents;
 mod exit;
@@ -14,6 +15,7 @@ mod names;
 mod quantity;
 mod serve;
 mod style;
+mod trace;
 mod usage;
 
 use std::io::{self, Write};
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
         Command::Names(names) => names::run(&common, names),
+        Command::Trace(trace) => trace::run(&common, trace),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { command } => documents::manual(command.as_deref()),
     };

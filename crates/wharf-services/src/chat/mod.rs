@@ -13,6 +13,7 @@
 //! every limit; none of them does I/O. `hall` is the room behind its lock, `talk`
 //! one connection, `unreliable` the same over datagrams, `shown` what is reported.
 
+mod dissect;
 mod grammar;
 mod hall;
 mod room;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use wharf::connection::{Connection, Silence};
 use wharf::service::{Context, Service, ServiceError};
 
+pub use dissect::DissectChat;
 pub use grammar::{BadRequest, Dialect, Reply, Request, Verb, is_name};
 pub use room::{Leave, PIECE_PAUSE, Refusal};
 pub use rules::{
