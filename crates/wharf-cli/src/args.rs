@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
 use crate::names::NamesArgs;
+use crate::password::PasswordArgs;
 use crate::serve::ServeArgs;
 use crate::style::Color;
 use crate::trace::TraceArgs;
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Names(NamesArgs),
     /// Follow a message through the layers
     Trace(TraceArgs),
+    /// Maintain a file of users and passwords
+    Password(PasswordArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell

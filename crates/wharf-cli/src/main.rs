@@ -12,7 +12,9 @@ mod exit;
 mod failure;
 mod holder;
 mod names;
+mod password;
 mod quantity;
+mod secret;
 mod serve;
 mod style;
 mod trace;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Connect(connect) => connect::run(&common, connect),
         Command::Names(names) => names::run(&common, names),
         Command::Trace(trace) => trace::run(&common, trace),
+        Command::Password(password) => password::run(&common, password),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { command } => documents::manual(command.as_deref()),
     };
