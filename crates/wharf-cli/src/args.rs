@@ -10,6 +10,7 @@ use crate::names::NamesArgs;
 use crate::password::PasswordArgs;
 use crate::serve::ServeArgs;
 use crate::style::Color;
+use crate::trace::TraceArgs;
 
 /// Serve network services, talk to them, and see what happens in between.
 #[derive(Clone, Debug, Parser)]
@@ -23,7 +24,8 @@ Examples:
   wharf serve echo 7000              one service, TCP port 7000
   wharf connect :7000                talk to it; Ctrl-D ends your side
   wharf connect tls:example.org:443  over TLS, verified
-  wharf get -v :8080                 a page, and how it got here",
+  wharf get -v :8080                 a page, and how it got here
+  wharf trace :12000 --send hello    a message on its way through the layers",
     after_long_help = exit_codes(),
     disable_help_subcommand = true
 )]
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
+    /// Follow a message through the layers
+    Trace(TraceArgs),
     /// Maintain a file of users and passwords
     Password(PasswordArgs),
     /// Print the completions for a shell

@@ -2,9 +2,10 @@
 //!
 //! Layout: `args` is what can be typed; each command has a module; `failure` is
 //! how errors look, `usage` those of the command line, `exit` what they return,
-//! `style` how text looks, `quantity` how numbers are typed, `holder` who has a port.
+//! `style` how text looks, `quantity` how numbers are typed, `holder` who has a port, `capture` frames from the kernel.
 
 mod args;
+mod capture;
 mod connect;
 mod documents;
 mod exit;
@@ -18,6 +19,7 @@ mod quantity;
 mod secret;
 mod serve;
 mod style;
+mod trace;
 mod usage;
 
 use std::io::{self, Write};
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Names(names) => names::run(&common, names),
         #[cfg(feature = "page")]
         Command::Get(get) => get::run(&common, get),
+        Command::Trace(trace) => trace::run(&common, trace),
         Command::Password(password) => password::run(&common, password),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { command } => documents::manual(command.as_deref()),

@@ -36,6 +36,7 @@ pub mod chargen;
 pub mod chat;
 pub mod daytime;
 pub mod discard;
+pub mod dissect;
 pub mod echo;
 #[cfg(unix)]
 pub mod exec;

@@ -55,6 +55,7 @@ use view::View;
 use wire::Wire;
 
 pub(crate) use args::ConnectArgs;
+pub(crate) use escape::{Escaped, parse_escaped};
 pub(crate) use show::show_server;
 
 /// How long an answer may take: of a datagram, or of a peer from whom something is expected.

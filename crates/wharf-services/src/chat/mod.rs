@@ -15,6 +15,7 @@
 
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod dissect;
 mod grammar;
 mod hall;
 mod room;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use wharf::connection::{Connection, Silence};
 use wharf::service::{Context, Service, ServiceError};
 
+pub use dissect::DissectChat;
 pub use grammar::{BadRequest, Dialect, Reply, Request, Verb, is_name};
 pub use room::{Leave, PIECE_PAUSE, Refusal};
 pub use rules::{
