@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
+use crate::lab::LabArgs;
 use crate::names::NamesArgs;
 use crate::serve::ServeArgs;
 use crate::style::Color;
@@ -21,7 +22,8 @@ Examples:
   wharf serve upper udp::7000        the same idea over UDP
   wharf connect :7000                talk to it; Ctrl-D ends your side
   wharf connect tls:example.org:443  over TLS, verified
-  wharf names example.org            what a name means",
+  wharf names example.org            what a name means
+  wharf lab demo                     a network in memory, to look at and to break",
     after_long_help = exit_codes(),
     disable_help_subcommand = true
 )]
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Talk to a service
     Connect(ConnectArgs),
+    /// Run a network in memory and break it on purpose
+    Lab(LabArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
     /// Print the completions for a shell

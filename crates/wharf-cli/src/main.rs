@@ -10,6 +10,7 @@ mod documents;
 mod exit;
 mod failure;
 mod holder;
+mod lab;
 mod names;
 mod quantity;
 mod serve;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
+        Command::Lab(lab) => lab::run(&common, lab),
         Command::Names(names) => names::run(&common, names),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { command } => documents::manual(command.as_deref()),
