@@ -30,7 +30,7 @@ DENY_VERSION=0.20.2
 FUZZ_VERSION=0.13.2
 
 # What the tests start: peers to interoperate with, and tools to look at them.
-TEST_PROGRAMS="nc ncat socat curl openssl python3 telnet ss gcc make strace"
+TEST_PROGRAMS="nc ncat socat curl wget openssl expect python3 telnet ss gcc make strace"
 
 # -- verbs --------------------------------------------------------------------
 

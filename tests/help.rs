@@ -12,7 +12,14 @@ use snapbox::{Assert, Data};
 use support::{root, run, wharf};
 
 /// Every command that has a manual page.
-const COMMANDS: [&str; 5] = ["serve", "connect", "names", "completions", "man"];
+const COMMANDS: [&str; 6] = [
+    "serve",
+    "connect",
+    "names",
+    "password",
+    "completions",
+    "man",
+];
 
 /// What `wharf ARGUMENTS` prints, which goes well, on a terminal of some width.
 #[track_caller]
@@ -95,7 +102,7 @@ fn every_exit_code_is_documented() {
             .collect();
         assert_eq!(
             codes,
-            [0, 1, 2, 3, 4, 5, 6, 7, 28, 35, 130],
+            [0, 1, 2, 3, 4, 5, 6, 7, 28, 35, 67, 130],
             "{arguments:?}"
         );
     }

@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::path::Path;
 use std::process::Command;
 
 use support::{Process, root};
@@ -77,13 +78,14 @@ fn all_match(expected: &[String], printed: &[&str]) -> bool {
     }
 }
 
-fn bash(command: &str) -> Command {
+/// Every command runs in a folder of its own, which is empty at first.
+fn bash(command: &str, folder: &Path) -> Command {
     let mut bash = Command::new("bash");
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_wharf"));
     let path = std::env::var("PATH").unwrap_or_default();
     bash.arg("-c")
         .arg(command)
-        .current_dir(root())
+        .current_dir(folder)
         .env(
             "PATH",
             format!("{}:{path}", binary.parent().unwrap().display()),
@@ -96,6 +98,8 @@ fn bash(command: &str) -> Command {
 fn run_all() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let steps = steps(&readme);
+    let folder = tempfile::tempdir().unwrap();
+    let bash = |command: &str| bash(command, folder.path());
     assert!(
         steps.len() >= 10,
         "only {} commands in the README",

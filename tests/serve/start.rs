@@ -8,7 +8,7 @@ use crate::peer::{ask, converse, tcp, udp};
 use crate::support::{Process, Server, Stream, run, wharf};
 
 /// The standard set: service, transport and port.
-const STANDARD: [(&str, &str, u16); 15] = [
+const STANDARD: [(&str, &str, u16); 16] = [
     ("echo", "tcp", 9999),
     ("echo", "udp", 9999),
     ("upper", "tcp", 12000),
@@ -16,6 +16,7 @@ const STANDARD: [(&str, &str, u16); 15] = [
     ("upper", "udp", 11111),
     ("chat", "tcp", 5378),
     ("message", "tcp", 11267),
+    ("password", "tcp", 11268),
     ("daytime", "tcp", 13013),
     ("daytime", "udp", 13013),
     ("time", "tcp", 13037),

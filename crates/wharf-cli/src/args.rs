@@ -6,6 +6,7 @@ use crate::connect::ConnectArgs;
 use crate::exit::Exit;
 use crate::lab::LabArgs;
 use crate::names::NamesArgs;
+use crate::password::PasswordArgs;
 use crate::serve::ServeArgs;
 use crate::style::Color;
 
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Lab(LabArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
+    /// Maintain a file of users and passwords
+    Password(PasswordArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell

@@ -27,13 +27,15 @@ pub(crate) enum Exit {
     TimedOut = 28,
     /// TLS failed.
     Tls = 35,
+    /// A password was wrong.
+    Denied = 67,
     /// Ended by Ctrl-C before it was done.
     Aborted = 130,
 }
 
 impl Exit {
     /// Every code with its meaning, for the help and the manual page.
-    pub(crate) const ALL: [(Exit, &'static str); 11] = [
+    pub(crate) const ALL: [(Exit, &'static str); 12] = [
         (Exit::Done, "done; also a server that was asked to stop"),
         (Exit::Failed, "a failure without a code of its own"),
         (
@@ -53,6 +55,7 @@ impl Exit {
         (Exit::Unreachable, "refused or unreachable"),
         (Exit::TimedOut, "nothing came in time"),
         (Exit::Tls, "TLS failed"),
+        (Exit::Denied, "access denied: a password was wrong"),
         (Exit::Aborted, "ended by Ctrl-C"),
     ];
 

@@ -12,7 +12,9 @@ mod failure;
 mod holder;
 mod lab;
 mod names;
+mod password;
 mod quantity;
+mod secret;
 mod serve;
 mod style;
 mod usage;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Connect(connect) => connect::run(&common, connect),
         Command::Lab(lab) => lab::run(&common, lab),
         Command::Names(names) => names::run(&common, names),
+        Command::Password(password) => password::run(&common, password),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { command } => documents::manual(command.as_deref()),
     };

@@ -14,7 +14,8 @@ use wharf::network::Endpoint;
 use wharf::server::{DatagramOptions, Server};
 use wharf_lab::{Hosts, Lab, LabError, Link};
 use wharf_services::chat::{Rules, UnreliableChat};
-use wharf_services::{Chargen, Chat, Daytime, Discard, Echo, Message, Time, Upper};
+use wharf_services::password::{Cost, Door, Hash, Users};
+use wharf_services::{Chargen, Chat, Daytime, Discard, Echo, Message, Password, Time, Upper};
 
 type Case = fn(Hosts) -> Pin<Box<dyn Future<Output = Result<(), LabError>>>>;
 
@@ -35,6 +36,7 @@ const TABLE: &[(&str, How)] = &[
     ("chat", InTheLab(|hosts| Box::pin(chat(hosts)))),
     ("chat", InTheLab(|hosts| Box::pin(unreliable_chat(hosts)))),
     ("message", InTheLab(|hosts| Box::pin(message(hosts)))),
+    ("password", InTheLab(|hosts| Box::pin(password(hosts)))),
     ("daytime", InTheLab(|hosts| Box::pin(daytime(hosts)))),
     ("time", InTheLab(|hosts| Box::pin(time(hosts)))),
     ("discard", InTheLab(|hosts| Box::pin(discard(hosts)))),
@@ -268,6 +270,18 @@ async fn message(hosts: Hosts) -> Result<(), LabError> {
     assert!(to_the_end(&mut client).await?.is_empty());
     server.drain().await;
     assert!(shown.lock().unwrap().contains("one line of it"));
+    Ok(())
+}
+
+async fn password(hosts: Hosts) -> Result<(), LabError> {
+    let hash = Hash::of(b"open sesame", [0; 16], Cost::LEAST).unwrap();
+    let door = Door::new(Users::one(hash), |_| {});
+    let _server = hosts[0].serve("tcp::7300", Password::new(door)).await?;
+    let mut client = hosts[1].connect("h0:7300").await?;
+    client.write_all(b"open sesame\n").await?;
+    client.finish().await?;
+    let heard = to_the_end(&mut client).await?;
+    assert_eq!(String::from_utf8_lossy(&heard), "access granted\n");
     Ok(())
 }
 

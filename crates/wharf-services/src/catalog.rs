@@ -107,6 +107,13 @@ const CATALOG: &[Entry] = &[
         framing: Framed::Takes,
     },
     Entry {
+        name: "password",
+        about: "says whether a password is right",
+        standard: &["tcp::11268"],
+        transports: Transports::Streams,
+        framing: Framed::Not,
+    },
+    Entry {
         name: "daytime",
         about: "says the date and the time in words (RFC 867)",
         standard: &["tcp::13013", "udp::13013"],

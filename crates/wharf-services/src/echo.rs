@@ -70,6 +70,12 @@ mod tests {
     use crate::testing::{EVERYWHERE, LOCAL, STRANGER, STREAMS, answers, heard, heard_at};
 
     #[tokio::test]
+    async fn the_dialogues_of_the_documentation() {
+        let page = include_str!("../../../docs/protocols/echo.md");
+        crate::testing::replay(page, async |_| crate::testing::stage(Echo::default()).await).await;
+    }
+
+    #[tokio::test]
     async fn two_words_come_back_and_their_boundary_is_lost() {
         for delivery in EVERYWHERE {
             let words = [&b"Hi!"[..], b"Hope you're well"];

@@ -6,6 +6,7 @@
 //! | [`Upper`] | sends text back in upper case | yes | yes |
 //! | [`Chat`] | users log in and send each other lines | yes | [`UnreliableChat`](chat::UnreliableChat) |
 //! | [`Message`] | takes messages and shows them | yes | yes |
+//! | [`Password`] | says whether a password is right, and [guards](password::Gate) other services | yes | no |
 //! | [`Discard`] | throws everything away (RFC 863) | yes | yes |
 //! | [`Chargen`] | sends a pattern without end (RFC 864) | yes | yes |
 //! | [`Daytime`] | says the date and the time in words (RFC 867) | yes | yes |
@@ -38,6 +39,7 @@ pub mod echo;
 #[cfg(unix)]
 pub mod exec;
 pub mod message;
+pub mod password;
 pub mod time;
 pub mod upper;
 
@@ -57,5 +59,6 @@ pub use echo::{Echo, echo_reply};
 #[cfg(unix)]
 pub use exec::Exec;
 pub use message::Message;
+pub use password::Password;
 pub use time::Time;
 pub use upper::{Upper, upper_ascii_reply, upper_reply};

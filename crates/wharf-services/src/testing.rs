@@ -1,7 +1,9 @@
 //! What the tests of all services need: a client for each kind of network.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use wharf::address::Scheme;
 use wharf::client::Client;
 use wharf::connection::Connection;
@@ -142,4 +144,103 @@ pub(crate) fn answers(
         batch.note_sent(1);
     }
     replies
+}
+
+/// Replays every dialogue of a page of `docs/protocols`.
+///
+/// A dialogue is a block that begins with "```dialogue" and perhaps a title; `open`
+/// connects to a service for a title. Each line begins with a client's letter:
+///
+/// ```text
+/// A: > text    it sends a line           A: < text    it hears a line
+/// A: >~ text   without a newline         A: <~ text   without a newline
+/// A: >|        it ends its stream        A: <|        the server ended its own
+/// S: ! text    the server shows this; a * at the end stands for anything
+/// ```
+/// All clients of one dialogue but the first are connected to where that one is.
+pub(crate) async fn replay(page: &str, open: impl AsyncFn(&str) -> Stage) {
+    let dialogues: Vec<&str> = page.split("```dialogue").skip(1).collect();
+    assert!(!dialogues.is_empty(), "the page has no dialogue");
+    for dialogue in dialogues {
+        let (dialogue, _) = dialogue.split_once("```").expect("the end of a dialogue");
+        let (title, lines) = dialogue.split_once('\n').unwrap();
+        let Stage {
+            client,
+            mut shown,
+            running: _running,
+        } = open(title.trim()).await;
+        let at = client.peer().clone();
+        let mut first = Some(client);
+        let mut clients: BTreeMap<&str, (Connection, Vec<u8>)> = BTreeMap::new();
+        for line in lines.lines() {
+            let (who, what) = line.split_once(": ").expect("a client's letter");
+            if let Some(expected) = what.strip_prefix("! ") {
+                let text = shown
+                    .as_mut()
+                    .expect("a service that shows")
+                    .recv()
+                    .await
+                    .unwrap();
+                match expected.strip_suffix('*') {
+                    Some(start) => assert!(text.starts_with(start), "{line}: {text}"),
+                    None => assert_eq!(text, expected),
+                }
+                continue;
+            }
+            if !clients.contains_key(who) {
+                let connection = match first.take() {
+                    Some(connection) => connection,
+                    None => Os.connect(&at, &ConnectOptions::default()).await.unwrap(),
+                };
+                clients.insert(who, (connection, Vec::new()));
+            }
+            let (client, heard) = clients.get_mut(who).unwrap();
+            let (mark, text) = what.split_once(' ').unwrap_or((what, ""));
+            match mark {
+                ">" => client
+                    .write_all(format!("{text}\n").as_bytes())
+                    .await
+                    .unwrap(),
+                ">~" => client.write_all(text.as_bytes()).await.unwrap(),
+                ">|" => client.finish().await.unwrap(),
+                "<" => hears(client, heard, &format!("{text}\n"), line).await,
+                "<~" => hears(client, heard, text, line).await,
+                "<|" => {
+                    heard.extend(everything(client).await);
+                    assert_eq!(String::from_utf8_lossy(heard), "", "{line}");
+                }
+                _ => panic!("{line:?} is neither said nor heard"),
+            }
+        }
+    }
+}
+
+/// What a dialogue is replayed against: its first client, and what the server shows.
+pub(crate) struct Stage {
+    pub(crate) client: Connection,
+    pub(crate) running: wharf::server::Running,
+    pub(crate) shown: Option<UnboundedReceiver<String>>,
+}
+
+/// A service to replay dialogues against that shows nothing.
+pub(crate) async fn stage(service: impl Service) -> Stage {
+    let (client, running) = client_of("tcp:127.0.0.1:0", service).await;
+    Stage {
+        client,
+        running,
+        shown: None,
+    }
+}
+
+/// Waits for exactly this, and keeps what comes behind it.
+async fn hears(client: &mut Connection, heard: &mut Vec<u8>, expected: &str, line: &str) {
+    while heard.len() < expected.len() {
+        match client.read_chunk().await.unwrap() {
+            Some(chunk) => heard.extend_from_slice(&chunk),
+            None => break,
+        }
+    }
+    let rest = heard.split_off(expected.len().min(heard.len()));
+    assert_eq!(String::from_utf8_lossy(heard), expected, "{line}");
+    *heard = rest;
 }

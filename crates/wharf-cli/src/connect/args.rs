@@ -8,6 +8,7 @@ use super::Language;
 use super::escape::{Escaped, parse_escaped};
 use crate::failure::Failure;
 use crate::quantity::{Timeout, parse_timeout};
+use crate::secret::{Source, parse_source};
 
 /// How it behaves, for the long help and the manual page.
 const BEHAVIOUR: &str = "\
@@ -84,6 +85,12 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "TEXT", value_parser = parse_escaped, allow_hyphen_values = true)]
     pub(crate) expect: Option<Escaped>,
 
+    /// Say a password first, for a server with a gate: that of FILE, - (the first line of
+    /// stdin), ask (the terminal, without showing it) or env:NAME (a variable). A file or
+    /// a line is PASSWORD, or NAME PASSWORD where the server knows its users by name
+    #[arg(long, value_name = "FROM", value_parser = parse_source, hide_short_help = true)]
+    pub(crate) password_from: Option<Source>,
+
     /// Do not connect: print a complete small program that does the same with plain sockets
     #[arg(long, value_name = "LANGUAGE")]
     pub(crate) show: Option<Language>,
@@ -104,6 +111,12 @@ impl ConnectArgs {
     /// Refuses what does not go together.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let is_datagram = self.address.scheme.is_datagram();
+        if self.password_from.is_some() && is_datagram {
+            return Err(Failure::usage(format!(
+                "--password-from is for byte streams, and {} carries datagrams",
+                self.address
+            )));
+        }
         match &self.frame {
             Some(framing) if is_datagram && !is_whole(framing) => Err(Failure::usage(format!(
                 "--frame {framing} does not apply to {}: a datagram is a message already",

@@ -39,10 +39,12 @@ use wharf::framing::Framing;
 use wharf::limits::CONNECT_TIMEOUT;
 use wharf::network::Endpoint;
 use wharf::tls::Established;
+use wharf_services::password::Secret;
 
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::{Failure, connect_failure};
+use crate::secret::{self, Source};
 use candidates::Candidates;
 use expect::Expect;
 use input::Input;
@@ -75,13 +77,15 @@ pub(crate) fn run(common: &Common, args: ConnectArgs) -> Result<Exit, Failure> {
         return print(&show::show_client(&args, language)?);
     }
     args.check()?;
+    // Before the connection: a gate does not wait for somebody who types.
+    let secret = args.password_from.as_ref().map(Source::read).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
         tokio::select! {
             biased;
-            outcome = converse(common, &args) => outcome,
+            outcome = converse(common, &args, secret.as_ref()) => outcome,
             Ok(()) = tokio::signal::ctrl_c() => Ok(Exit::Aborted),
         }
     });
@@ -104,7 +108,11 @@ struct Ends<'a> {
     restore: Option<Restore>,
 }
 
-async fn converse(common: &Common, args: &ConnectArgs) -> Result<Exit, Failure> {
+async fn converse(
+    common: &Common,
+    args: &ConnectArgs,
+    secret: Option<&Secret>,
+) -> Result<Exit, Failure> {
     let client = Client::new().connect_timeout(match args.timeout {
         None => Some(CONNECT_TIMEOUT),
         Some(given) => given.0,
@@ -124,8 +132,12 @@ async fn converse(common: &Common, args: &ConnectArgs) -> Result<Exit, Failure> 
         .await
     } else {
         let opened = client.connect(&args.address).await;
-        let connection = opened.map_err(|error| connect_failure(&error))?;
+        let mut connection = opened.map_err(|error| connect_failure(&error))?;
         report.connected(&connection);
+        if let Some(secret) = secret {
+            secret::log_in(&mut connection, secret).await?;
+            report.let_in();
+        }
         let (ends, interrupted) = Ends::open(common, args, report)?;
         ends.greet(connection.local(), connection.peer(), connection.tls())
             .await;

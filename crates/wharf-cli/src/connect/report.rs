@@ -109,6 +109,10 @@ impl Report {
         self.say(&text);
     }
 
+    pub(super) fn let_in(self) {
+        self.say("the password was right");
+    }
+
     pub(super) fn bound(self, socket: &Datagrams, to: &Endpoint) {
         let to = self.style.name(&to.to_string());
         self.say(&format!("sending to {to}, using {}", socket.local()));

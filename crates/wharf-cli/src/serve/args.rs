@@ -16,9 +16,10 @@ Examples:
   wharf serve upper udp::7000 /tmp/upper  over UDP and over a Unix socket
   wharf serve echo tls::7000,self-signed  over TLS, with a certificate made now
   wharf serve echo 7000 --frame u32       a 4-byte length before each message
+  wharf serve chat 7000 --gate users      for those who know a password
   wharf serve exec 7000 -- tr a-z A-Z     a program per connection")]
 pub(crate) struct ServeArgs {
-    /// echo, upper, chat, message, discard, chargen, daytime, time or exec
+    /// echo, upper, chat, message, password, discard, chargen, daytime, time or exec
     ///
     /// Without it, all standard services start.
     pub(crate) service: Option<String>,
@@ -137,6 +138,9 @@ pub(crate) struct ServeArgs {
     /// No table, no line per connection, no sum at the end.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) door: super::door::DoorArgs,
 
     #[command(flatten)]
     pub(crate) chat: super::chat::ChatArgs,

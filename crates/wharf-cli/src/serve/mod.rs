@@ -1,12 +1,13 @@
 //! `wharf serve`: from arguments to a running server, and to its end.
 //!
-//! Layout: `args` is what can be typed (`chat` for the chat alone), `plan` what it
+//! Layout: `args` is what can be typed (`chat` for the chat alone, `door` for passwords), `plan` what it
 //! means (`program` what exec runs), `line` one event,
 //! `printer` the thread that writes events, `reader` who reads them, `opening` and
 //! `table` what is told at the start, `summary` what at the end.
 
 mod args;
 mod chat;
+mod door;
 mod line;
 mod opening;
 mod plan;
@@ -34,6 +35,7 @@ use crate::style::{Style, count};
 
 use args::FullPolicy;
 pub(crate) use args::ServeArgs;
+use door::{Doors, Entrance};
 use line::{Line, Told};
 use opening::Opening;
 use plan::Plan;
@@ -62,6 +64,11 @@ pub(crate) fn run(common: &Common, args: ServeArgs) -> Result<Exit, Failure> {
 fn show(args: &ServeArgs, language: connect::Language) -> Result<Exit, Failure> {
     let plan = Plan::make(args)?;
     let (service, address) = plan.only()?;
+    if args.door.entrance() == Entrance::Gated {
+        return Err(Failure::usage(
+            "--show knows no gate: it shows the service alone",
+        ));
+    }
     let program = connect::show_server(service, address, language)?;
     match io::stdout().write_all(program.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -168,6 +175,11 @@ impl Manner {
         self.form != Form::Json && !self.quiet
     }
 
+    /// Whether even what is worth knowing stays untold.
+    fn tells_nothing(self) -> bool {
+        self.form != Form::Json && self.quiet
+    }
+
     /// Whether an event is told.
     fn tells(self, event: &Event<'_>) -> bool {
         match event {
@@ -193,6 +205,8 @@ struct Serving {
     printer: Printer,
     opening: Arc<Opening>,
     manner: Manner,
+    entrance: Entrance,
+    doors: Doors,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -210,6 +224,10 @@ impl Serving {
         let manner = Manner::of(common, args, &plan);
         let began = SystemTime::now();
         let (printer, printing) = Printer::start(move |line| manner.render(line, began))?;
+        let doors = args
+            .door
+            .open(&printer, manner.quiet, |name| plan.serves(name))?;
+        let entrance = args.door.entrance();
         let cores = usize::from(args.cores);
         let chat = args.chat.clone();
         // Who listens is not idle, unless somebody said so.
@@ -226,7 +244,7 @@ impl Serving {
                 .observer(observer(printer.clone(), Arc::clone(&opening), manner));
             let message = plan.message(&printer);
             let rooms = chat.rooms(&printer, manner.quiet, silence);
-            let server = plan.add_to(server, &message, &rooms);
+            let server = plan.add_to(server, &message, &rooms, &doors);
             let signals = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,
@@ -240,6 +258,8 @@ impl Serving {
                 printer,
                 opening,
                 manner,
+                entrance,
+                doors,
                 interrupt: signals.0,
                 terminate: signals.1,
             };
@@ -301,8 +321,15 @@ impl Serving {
             lines.extend(listening.map(|(bound, buffer)| opening::listening(bound, *buffer)));
         }
         if self.manner.form == Form::Json || self.manner.tells_people() {
-            let notes = notes.into_iter().chain(opening::notes(bounds, &buffers));
+            let notes = notes
+                .into_iter()
+                .chain(self.doors.notes(bounds))
+                .chain(opening::notes(bounds, &buffers));
             lines.extend(notes.map(|text| Line::now(Told::Note { text })));
+        }
+        if let (true, Some(note)) = (self.manner.tells_nothing(), self.doors.made_up()) {
+            // Without a stderr there is nobody to tell.
+            let _ = writeln!(io::stderr(), "{note}");
         }
         self.opening.end(&self.printer, lines.into_iter());
         Ok(())
@@ -313,7 +340,7 @@ impl Serving {
     fn introduce(&self, bounds: &[Bound]) -> Result<(), Failure> {
         let [stderr, stdout] = self.manner.styles;
         let text = |style| {
-            let table = table::render(bounds, style);
+            let table = table::render(bounds, self.entrance, style);
             format!("{table}\n{}; Ctrl-C stops\n\n", table::reach(bounds))
         };
         if self.manner.form == Form::OwnLines {

@@ -10,11 +10,13 @@ use wharf::server::{DatagramOptions, Mode, ServeOptions, Server};
 use wharf::service::{AnyService, Framed, Replies};
 use wharf_services::catalog::{Entry, Framed as FramingMeans, catalog};
 use wharf_services::message::{Messages, Shown};
+use wharf_services::password::Gate;
 use wharf_services::upper::Letters;
-use wharf_services::{Chargen, Daytime, Discard, Echo, Exec, Message, Time, Upper};
+use wharf_services::{Chargen, Daytime, Discard, Echo, Exec, Message, Password, Time, Upper};
 
 use super::args::{ServeArgs, ServeMode, WhenTooLong};
 use super::chat::Rooms;
+use super::door::{Doors, Entrance};
 use super::line::{Line, Told};
 use super::printer::Printer;
 use super::program;
@@ -79,6 +81,11 @@ impl Plan {
         }
     }
 
+    /// Whether a service of this name is to be served.
+    pub(super) fn serves(&self, name: &str) -> bool {
+        self.places.iter().any(|place| place.entry.name == name)
+    }
+
     /// What of the command line has no effect.
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
@@ -95,21 +102,37 @@ impl Plan {
     }
 
     /// Puts every service into `server`.
-    pub(super) fn add_to(&self, mut server: Server, message: &Message, rooms: &Rooms) -> Server {
+    pub(super) fn add_to(
+        &self,
+        mut server: Server,
+        message: &Message,
+        rooms: &Rooms,
+        doors: &Doors,
+    ) -> Server {
         for place in &self.places {
             let name = place.entry.name;
             let address = place.address.clone();
             server = if address.scheme.is_datagram() {
                 self.add_datagrams(server, name, address, message, rooms)
             } else {
-                let service = self.stream_service(name, message, rooms);
+                let service = self.stream_service(name, message, rooms, doors);
+                let service = match &doors.gate {
+                    Some(door) => AnyService::new(Gate::new(door.clone(), service)),
+                    None => service,
+                };
                 server.serve_with(name, address, service, self.options.clone())
             };
         }
         server
     }
 
-    fn stream_service(&self, name: &str, message: &Message, rooms: &Rooms) -> AnyService {
+    fn stream_service(
+        &self,
+        name: &str,
+        message: &Message,
+        rooms: &Rooms,
+        doors: &Doors,
+    ) -> AnyService {
         let framed = |reply: fn(&[u8], &mut Vec<u8>)| {
             let (framing, limits) = self.framing.clone()?;
             let service = Framed::new(framing, reply).limits(limits);
@@ -122,6 +145,11 @@ impl Plan {
             "upper" => framed(self.upper_reply()).unwrap_or_else(|| AnyService::new(self.upper())),
             "message" => AnyService::new(message.clone()),
             "chat" => AnyService::new(rooms.streams.clone()),
+            "password" => match &doors.password {
+                Some(door) => AnyService::new(Password::new(door.clone())),
+                // There is a door wherever the service is; see `DoorArgs::open`.
+                None => AnyService::new(Discard::default()),
+            },
             "discard" => AnyService::new(self.discard()),
             "chargen" => AnyService::new(Chargen),
             "daytime" => AnyService::new(Daytime),
@@ -298,6 +326,22 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
         ))
         .cure(format!("wharf serve chat {option} …")));
     }
+    if args.door.users.is_some() && args.service.is_some() && name != "password" {
+        return Err(Failure::usage(format!(
+            "--users means nothing to {name}; --gate puts passwords before it"
+        ))
+        .cure(format!("wharf serve {name} … --gate FILE")));
+    }
+    if args.door.entrance() == Entrance::Gated
+        && place.address.scheme.is_datagram()
+        && !args.addresses.is_empty()
+    {
+        return Err(Failure::usage(format!(
+            "--gate guards byte streams, and {} carries datagrams",
+            place.address
+        ))
+        .cure(format!("wharf serve {name} tcp::7000 --gate FILE")));
+    }
     match (name, args.program.is_empty()) {
         ("exec", true) => Err(Failure::usage("exec needs a program to run, after --")
             .cure("wharf serve exec 7000 -- tr a-z A-Z")),
@@ -318,6 +362,17 @@ fn notes(places: &mut Vec<Place>, args: &ServeArgs) -> Vec<String> {
         *places = kept;
         if let Some(names) = listed(&left_out) {
             notes.push(format!("--once counts connections, so {names} is left out"));
+        }
+    }
+    if args.door.entrance() == Entrance::Gated {
+        let (left_out, kept) = std::mem::take(places)
+            .into_iter()
+            .partition(|place| place.address.scheme.is_datagram());
+        *places = kept;
+        if let Some(names) = listed(&left_out) {
+            notes.push(format!(
+                "--gate guards byte streams, so {names} is left out"
+            ));
         }
     }
     let framed = |place: &&Place| place.address.scheme.is_datagram() && args.frame.is_some();

@@ -4,11 +4,12 @@ use wharf::address::Scheme;
 use wharf::network::Endpoint;
 use wharf::server::Bound;
 
+use super::door::Entrance;
 use crate::style::Style;
 
 /// What listens where, with a command to try for each.
-pub(super) fn render(bounds: &[Bound], style: Style) -> String {
-    let rows = rows(bounds);
+pub(super) fn render(bounds: &[Bound], entrance: Entrance, style: Style) -> String {
+    let rows = rows(bounds, entrance);
     let wide = |column: fn(&Row) -> &str, title: &str| {
         let widest = rows.iter().map(|row| column(row).chars().count()).max();
         widest.unwrap_or(0).max(title.len())
@@ -55,7 +56,7 @@ struct Row {
 }
 
 /// One row per service, transport and port: both IP versions stand together.
-fn rows(bounds: &[Bound]) -> Vec<Row> {
+fn rows(bounds: &[Bound], entrance: Entrance) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut last: Option<&Bound> = None;
     for bound in bounds {
@@ -73,12 +74,25 @@ fn rows(bounds: &[Bound]) -> Vec<Row> {
                 service: bound.service.to_string(),
                 transport: bound.scheme.as_str(),
                 places: bound.local.to_string(),
-                command: format!("wharf connect {}{}", target(bound), rest(bound)),
+                command: format!(
+                    "wharf connect {}{}{}",
+                    target(bound),
+                    key(entrance),
+                    rest(bound)
+                ),
             }),
         }
         last = Some(bound);
     }
     rows
+}
+
+/// How a client answers the gate.
+fn key(entrance: Entrance) -> &'static str {
+    match entrance {
+        Entrance::Open => "",
+        Entrance::Gated => " --password-from ask",
+    }
 }
 
 /// What goes after the address, so that the answer can be looked at: some services
@@ -139,6 +153,7 @@ mod tests {
                 bound("echo", Scheme::Tcp, "[::1]:7000"),
                 bound("echo", Scheme::Udp, "127.0.0.1:7000"),
             ],
+            Entrance::Open,
             Style::Plain,
         );
         assert_eq!(

@@ -207,6 +207,23 @@ mod tests {
     use std::sync::Mutex;
     use wharf::connection::CloseReason;
 
+    #[tokio::test]
+    async fn the_dialogues_of_the_documentation() {
+        let page = include_str!("../../../../docs/protocols/message.md");
+        crate::testing::replay(page, async |_| {
+            let (sender, shown) = tokio::sync::mpsc::unbounded_channel();
+            let message = Message::new(move |shown: &Shown<'_>| {
+                // After the dialogue nobody listens.
+                let _ = sender.send(shown.to_string());
+            });
+            crate::testing::Stage {
+                shown: Some(shown),
+                ..crate::testing::stage(message).await
+            }
+        })
+        .await;
+    }
+
     /// A service, and the lines that it has shown.
     fn noted() -> (Message, Arc<Mutex<Vec<String>>>) {
         let lines = Arc::new(Mutex::new(Vec::new()));

@@ -155,6 +155,15 @@ mod tests {
     use crate::testing::{EVERYWHERE, LOCAL, STRANGER, STREAMS, answers, heard, heard_at};
 
     #[tokio::test]
+    async fn the_dialogues_of_the_documentation() {
+        let page = include_str!("../../../../docs/protocols/upper.md");
+        crate::testing::replay(page, async |_| {
+            crate::testing::stage(Upper::default()).await
+        })
+        .await;
+    }
+
+    #[tokio::test]
     async fn text_is_changed_however_it_is_split() {
         for delivery in EVERYWHERE {
             let words = ["grüße aus der straße, ", "ŉ und ", "ελλάς"];

@@ -37,6 +37,7 @@ use tokio::time::Sleep;
 
 use crate::framing::{self, Framing};
 use crate::limits;
+use crate::network::tap::TcpSample;
 use crate::network::{Endpoint, StreamKind};
 use crate::service::Timeouts;
 use crate::tls::{ClientTls, Established, HandshakeError, ServerTls};
@@ -48,7 +49,7 @@ pub use listener::{Accept, Listener, OpenShared};
 pub use messages::{MessageError, Messages};
 pub use reason::CloseReason;
 pub use stream::ByteStream;
-pub(crate) use stream::Stream;
+pub(crate) use stream::{DetachedStream, Stream};
 use timers::Timers;
 pub(crate) use watch::Watch;
 
@@ -118,10 +119,7 @@ impl Connection {
 
     /// Whether the stream keeps the boundaries of what was written into it.
     pub fn kind(&self) -> StreamKind {
-        match self.stream {
-            Stream::Packets(_) => StreamKind::Packets,
-            _ => StreamKind::Bytes,
-        }
+        self.stream.kind()
     }
 
     /// Waits for input and takes it: `None` is the peer's end of stream.
@@ -327,6 +325,17 @@ impl Connection {
             local: self.local,
             peer: self.peer,
         })
+    }
+
+    /// The connection with another transport around its own.
+    pub(crate) fn wrap_stream(mut self, wrap: impl FnOnce(Stream) -> Stream) -> Self {
+        self.stream = wrap(self.stream);
+        self
+    }
+
+    /// What the kernel knows of it, where it is TCP of the operating system.
+    pub(crate) fn tcp_sample(&self) -> Option<TcpSample> {
+        self.stream.tcp_sample()
     }
 
     pub(crate) fn ended_by_drain(&self) -> bool {

@@ -40,11 +40,13 @@ pub enum CloseReason {
     RefusedFull,
     /// Refused: this peer had its share of connections.
     RefusedPerPeer,
+    /// The peer did not prove who it is: its attempts at a password were wrong.
+    Denied,
 }
 
 impl CloseReason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [CloseReason; 16] = [
+    pub const ALL: [CloseReason; 17] = [
         CloseReason::PeerClosed,
         CloseReason::PeerReset,
         CloseReason::Finished,
@@ -61,6 +63,7 @@ impl CloseReason {
         CloseReason::CutOff,
         CloseReason::RefusedFull,
         CloseReason::RefusedPerPeer,
+        CloseReason::Denied,
     ];
 
     /// The name used in logs, metrics and JSON: lower case, hyphens.
@@ -82,6 +85,7 @@ impl CloseReason {
             CloseReason::CutOff => "cut-off",
             CloseReason::RefusedFull => "refused-full",
             CloseReason::RefusedPerPeer => "refused-per-peer",
+            CloseReason::Denied => "denied",
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,7 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::Connection;
-use crate::network::os::Seqpacket;
+use crate::network::StreamKind;
+use crate::network::os::{self, Seqpacket};
+use crate::network::tap::{DetachedTapped, Tapped, TcpSample};
 use crate::tls::TlsStream;
 
 /// A byte stream of any network.
@@ -25,18 +28,44 @@ pub(crate) enum Stream {
     Unix(UnixStream),
     Packets(Seqpacket),
     Tls(Box<TlsStream<Connection>>),
+    /// One of the others, whose calls are told.
+    Tapped(Box<Tapped>),
     Other(Box<dyn ByteStream>),
 }
 
 impl Stream {
+    /// Whether it keeps the boundaries of what was written into it.
+    pub(crate) fn kind(&self) -> StreamKind {
+        match self {
+            Stream::Packets(_) => StreamKind::Packets,
+            Stream::Tapped(stream) => stream.inner().kind(),
+            _ => StreamKind::Bytes,
+        }
+    }
+
+    /// What the kernel knows of a TCP connection.
+    pub(crate) fn tcp_sample(&self) -> Option<TcpSample> {
+        match self {
+            Stream::Tcp(stream) => os::tcp_sample(stream.as_fd()),
+            Stream::Tapped(stream) => stream.inner().tcp_sample(),
+            _ => None,
+        }
+    }
+
     /// Whether written bytes may wait inside until a flush.
     pub(crate) fn buffers_output(&self) -> bool {
-        matches!(self, Stream::Tls(_) | Stream::Other(_))
+        match self {
+            Stream::Tapped(stream) => stream.inner().buffers_output(),
+            stream => matches!(stream, Stream::Tls(_) | Stream::Other(_)),
+        }
     }
 
     /// Whether closing takes a message of its own (TLS's close_notify).
     pub(crate) fn says_goodbye(&self) -> bool {
-        matches!(self, Stream::Tls(_) | Stream::Other(_))
+        match self {
+            Stream::Tapped(stream) => stream.inner().says_goodbye(),
+            stream => matches!(stream, Stream::Tls(_) | Stream::Other(_)),
+        }
     }
 
     /// Makes close(2) send a reset (SO_LINGER with zero time, socket(7)).
@@ -47,6 +76,7 @@ impl Stream {
                 let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
             }
             Stream::Tls(stream) => stream.get_ref().0.get_ref().reset(),
+            Stream::Tapped(stream) => stream.set_reset_on_close(),
             Stream::Unix(_) | Stream::Packets(_) | Stream::Other(_) => {}
         }
     }
@@ -57,6 +87,7 @@ impl Stream {
             Stream::Tcp(stream) => DetachedStream::Tcp(stream.into_std()?),
             Stream::Unix(stream) => DetachedStream::Unix(stream.into_std()?),
             Stream::Packets(stream) => DetachedStream::Packets(stream.into_inner()),
+            Stream::Tapped(stream) => DetachedStream::Tapped(Box::new(stream.detach()?)),
             other => DetachedStream::Unbound(other),
         })
     }
@@ -67,6 +98,7 @@ impl Stream {
             Stream::Unix(_) => "unix",
             Stream::Packets(_) => "seqpacket",
             Stream::Tls(_) => "tls",
+            Stream::Tapped(_) => "tapped",
             Stream::Other(_) => "other",
         }
     }
@@ -77,6 +109,7 @@ pub(crate) enum DetachedStream {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
     Packets(Socket),
+    Tapped(Box<DetachedTapped>),
     /// It was bound to no runtime.
     Unbound(Stream),
 }
@@ -87,6 +120,7 @@ impl DetachedStream {
             DetachedStream::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
             DetachedStream::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
             DetachedStream::Packets(socket) => Stream::Packets(Seqpacket::new(socket)?),
+            DetachedStream::Tapped(stream) => Stream::Tapped(Box::new(stream.attach()?)),
             DetachedStream::Unbound(stream) => stream,
         })
     }
@@ -103,6 +137,7 @@ impl AsyncRead for Stream {
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, space),
             Stream::Packets(stream) => Pin::new(stream).poll_read(cx, space),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, space),
+            Stream::Tapped(stream) => Pin::new(stream).poll_read(cx, space),
             Stream::Other(stream) => Pin::new(stream).poll_read(cx, space),
         }
     }
@@ -119,6 +154,7 @@ impl AsyncWrite for Stream {
             Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Packets(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tapped(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
@@ -126,6 +162,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tapped(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Other(stream) => Pin::new(stream).poll_flush(cx),
             // The kernel has the bytes already.
             Stream::Tcp(_) | Stream::Unix(_) | Stream::Packets(_) => Poll::Ready(Ok(())),
@@ -138,6 +175,7 @@ impl AsyncWrite for Stream {
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Packets(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tapped(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -213,6 +213,11 @@ impl Batch {
         self.len == 0
     }
 
+    /// How long a datagram may be to be received whole, in bytes.
+    pub fn slot_size(&self) -> usize {
+        self.slot_size
+    }
+
     /// Whether no further datagram can be received into it.
     pub fn is_full(&self) -> bool {
         self.len == self.slots.len()
@@ -465,12 +470,12 @@ impl Batch {
     }
 
     /// The counts since the last call.
-    pub(super) fn take_tally(&mut self) -> DatagramCounters {
+    pub(crate) fn take_tally(&mut self) -> DatagramCounters {
         std::mem::take(&mut self.tally)
     }
 
     /// Why the last datagram that could not be sent was not, once.
-    pub(super) fn take_error(&mut self) -> Option<io::Error> {
+    pub(crate) fn take_error(&mut self) -> Option<io::Error> {
         self.last_error.take()
     }
 

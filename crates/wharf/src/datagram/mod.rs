@@ -145,6 +145,15 @@ impl Datagrams {
         self
     }
 
+    /// The same socket with another carrier around its own.
+    pub(crate) fn wrap_io(
+        mut self,
+        wrap: impl FnOnce(Box<dyn DatagramIo>) -> Box<dyn DatagramIo>,
+    ) -> Self {
+        self.io = wrap(self.io);
+        self
+    }
+
     /// Where the socket is bound.
     pub fn local(&self) -> &Endpoint {
         &self.local

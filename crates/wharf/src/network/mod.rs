@@ -12,12 +12,14 @@
 //!
 //! Layout: this file is the trait and its options; `endpoint` names one end;
 //! `platform` is what else a service may ask of the machine; `os` and `memory`
-//! are the two networks that ship here.
+//! are the two networks that ship here; `tap` watches the calls that are made
+//! through any network.
 
 mod endpoint;
 pub mod memory;
 pub mod os;
 mod platform;
+pub mod tap;
 
 use std::future::Future;
 use std::io;
@@ -30,6 +32,7 @@ pub use endpoint::{Endpoint, UnixName};
 pub use memory::MemoryNetwork;
 pub use os::Os;
 pub use platform::{Machine, Platform};
+pub use tap::Tap;
 
 /// How bytes travel: resolve, listen, connect and bind.
 ///

@@ -36,6 +36,7 @@ use super::mmsg::{self, Destination, Headers, PacketInfo, Received, Watch, regis
 use super::unix::{self, SocketFile};
 use super::{unix_address, unix_endpoint};
 use crate::datagram::{Batch, BufferSize, DatagramIo, Datagrams};
+use crate::network::tap::steps::{StepKind, step, untold};
 use crate::network::{BindOptions, Endpoint, Membership, PortSharing, UnixName};
 
 /// Binds a UDP socket.
@@ -43,7 +44,7 @@ pub(super) fn bind_udp(address: SocketAddr, options: &BindOptions) -> io::Result
     if options.sharing == PortSharing::SharedFirst && address.port() != 0 {
         // SO_REUSEPORT lets any process of the same user join in. So the port is
         // first taken alone: if another server has it, this fails like any port in use.
-        udp_socket(address)?.bind(&address.into())?;
+        untold(|| udp_socket(address)?.bind(&address.into()))?;
     }
     let socket = udp_socket(address)?;
     // Not SO_REUSEADDR: for UDP it would let a second server take the port.
@@ -60,7 +61,7 @@ pub(super) fn bind_udp(address: SocketAddr, options: &BindOptions) -> io::Result
         false => PacketInfo::Off,
     };
     let receive_buffer = grow_buffers(&socket, options)?;
-    socket.bind(&address.into())?;
+    step(StepKind::Bind, || socket.bind(&address.into()))?;
     for membership in &options.join {
         join(&socket, membership)?;
     }
@@ -74,9 +75,11 @@ pub(super) fn bind_udp(address: SocketAddr, options: &BindOptions) -> io::Result
 pub(super) fn bind_unix(name: &UnixName, options: &BindOptions) -> io::Result<Datagrams> {
     let (socket, file) = match name {
         UnixName::Unnamed => {
-            let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+            let new = || Socket::new(Domain::UNIX, Type::DGRAM, None);
+            let socket = step(StepKind::Socket, new)?;
             socket.set_nonblocking(true)?;
-            socket.bind(&socket2::SockAddr::unix("")?)?;
+            let unnamed = socket2::SockAddr::unix("")?;
+            step(StepKind::Bind, || socket.bind(&unnamed))?;
             (socket, None)
         }
         _ => unix::bind(name, Type::DGRAM, options.mode)?,
@@ -89,7 +92,8 @@ pub(super) fn bind_unix(name: &UnixName, options: &BindOptions) -> io::Result<Da
 
 fn udp_socket(address: SocketAddr) -> io::Result<Socket> {
     let domain = Domain::for_address(address);
-    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    let new = || Socket::new(domain, Type::DGRAM, Some(Protocol::UDP));
+    let socket = step(StepKind::Socket, new)?;
     socket.set_nonblocking(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;

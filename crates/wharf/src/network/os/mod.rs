@@ -2,9 +2,11 @@
 //!
 //! Layout: `tcp` and `unix` make listeners and connections, `seqpacket` is the
 //! one stream that tokio lacks, `resolve` turns addresses into endpoints,
-//! `datagrams` and `mmsg` move many datagrams per system call.
+//! `datagrams` and `mmsg` move many datagrams per system call, `info` asks the kernel
+//! what it knows of a connection.
 
 mod datagrams;
+mod info;
 mod mmsg;
 mod resolve;
 mod seqpacket;
@@ -21,6 +23,8 @@ use crate::address::Address;
 use crate::connection::{Connection, Listener};
 use crate::datagram::Datagrams;
 
+pub(crate) use info::read as tcp_sample;
+pub use info::{TcpOptions, TcpSample};
 pub(crate) use seqpacket::Seqpacket;
 
 /// The network of the machine that this process runs on.

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::unix::{SocketFile, bind_and_listen, connect_when_free, named};
 use super::{unix_address, unix_endpoint};
 use crate::connection::{Accept, Connection, Listener, OpenShared, Stream};
+use crate::network::tap::steps::{StepKind, step};
 use crate::network::{ConnectOptions, Endpoint, ListenOptions, UnixName};
 
 /// A connected SEQPACKET socket.
@@ -58,7 +59,8 @@ pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Lis
 
 /// Connects to `name`.
 pub(super) async fn connect(name: &UnixName, options: &ConnectOptions) -> io::Result<Connection> {
-    let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
+    let new = || Socket::new(Domain::UNIX, Type::SEQPACKET, None);
+    let socket = step(StepKind::Socket, new)?;
     let local = named(&socket, options)?;
     socket.set_nonblocking(true)?;
     connect_when_free(&socket, &unix_address(name)?).await?;

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::connection::{Accept, Connection, Listener, Stream};
 use crate::limits;
+use crate::network::tap::steps::{StepKind, step, untold};
 use crate::network::{ConnectOptions, Endpoint, ListenOptions, PortSharing, StreamOptions};
 
 /// Listens at `address`.
@@ -20,7 +21,7 @@ pub(super) fn listen(address: SocketAddr, options: &ListenOptions) -> io::Result
             sharing: PortSharing::Exclusive,
             ..options.clone()
         };
-        drop(bound(address, &alone)?);
+        untold(|| bound(address, &alone)).map(drop)?;
     }
     let socket = TcpListener::from_std(bound(address, options)?.into())?;
     let local = socket.local_addr()?;
@@ -37,7 +38,8 @@ pub(super) fn listen(address: SocketAddr, options: &ListenOptions) -> io::Result
 
 fn bound(address: SocketAddr, options: &ListenOptions) -> io::Result<Socket> {
     let domain = Domain::for_address(address);
-    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    let new = || Socket::new(domain, Type::STREAM, Some(Protocol::TCP));
+    let socket = step(StepKind::Socket, new)?;
     socket.set_nonblocking(true)?;
     // A port whose old connections are in TIME-WAIT is free to listen on again.
     socket.set_reuse_address(true)?;
@@ -50,9 +52,10 @@ fn bound(address: SocketAddr, options: &ListenOptions) -> io::Result<Socket> {
     // Linux hands these on to every accepted socket, which saves up to six
     // system calls per connection.
     apply(&SockRef::from(&socket), &options.stream)?;
-    socket.bind(&address.into())?;
+    step(StepKind::Bind, || socket.bind(&address.into()))?;
     let backlog = options.backlog.unwrap_or(limits::BACKLOG);
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+    step(StepKind::Listen, || socket.listen(backlog))?;
     Ok(socket)
 }
 
@@ -61,15 +64,15 @@ pub(super) async fn connect(
     address: SocketAddr,
     options: &ConnectOptions,
 ) -> io::Result<Connection> {
-    let socket = match address.ip() {
-        IpAddr::V4(_) => TcpSocket::new_v4()?,
-        IpAddr::V6(_) => TcpSocket::new_v6()?,
-    };
+    let socket = step(StepKind::Socket, || match address.ip() {
+        IpAddr::V4(_) => TcpSocket::new_v4(),
+        IpAddr::V6(_) => TcpSocket::new_v6(),
+    })?;
     apply(&SockRef::from(&socket), &options.stream)?;
     if let Some(from) = options.from.as_ref().and_then(Endpoint::inet) {
         // A chosen port must be usable again at once, also when it is in TIME-WAIT.
         socket.set_reuseaddr(true)?;
-        socket.bind(from)?;
+        step(StepKind::Bind, || socket.bind(from))?;
     }
     let stream = socket.connect(address).await?;
     let local = stream.local_addr()?;

@@ -16,6 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use super::{unix_address, unix_endpoint};
 use crate::connection::{Accept, Connection, Listener, OpenShared, Stream};
 use crate::limits;
+use crate::network::tap::steps::{StepKind, step};
 use crate::network::{ConnectOptions, Endpoint, ListenOptions, UnixName};
 
 /// Listens at `name`.
@@ -32,7 +33,8 @@ pub(super) fn listen(name: &UnixName, options: &ListenOptions) -> io::Result<Lis
 
 /// Connects to `name`.
 pub(super) async fn connect(name: &UnixName, options: &ConnectOptions) -> io::Result<Connection> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let new = || Socket::new(Domain::UNIX, Type::STREAM, None);
+    let socket = step(StepKind::Socket, new)?;
     let local = named(&socket, options)?;
     socket.set_nonblocking(true)?;
     // A Unix connect is done or refused at once; only a full queue makes it wait.
@@ -50,7 +52,8 @@ pub(super) fn named(socket: &Socket, options: &ConnectOptions) -> io::Result<End
     let Some(Endpoint::Unix(from)) = &options.from else {
         return Ok(Endpoint::Unix(UnixName::Unnamed));
     };
-    socket.bind(&unix_address(from)?)?;
+    let address = unix_address(from)?;
+    step(StepKind::Bind, || socket.bind(&address))?;
     Ok(Endpoint::Unix(from.clone()))
 }
 
@@ -79,7 +82,9 @@ pub(super) fn bind_and_listen(
 ) -> io::Result<(Socket, Option<SocketFile>)> {
     let backlog = options.backlog.unwrap_or(limits::BACKLOG);
     let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
-    bind_and(name, kind, options.mode, |socket| socket.listen(backlog))
+    bind_and(name, kind, options.mode, |socket| {
+        step(StepKind::Listen, || socket.listen(backlog))
+    })
 }
 
 /// Makes a socket of `kind` bound to `name`, with its file if it has one: all that a
@@ -99,11 +104,11 @@ fn bind_and(
     mode: Option<u32>,
     open: impl FnOnce(&Socket) -> io::Result<()>,
 ) -> io::Result<(Socket, Option<SocketFile>)> {
-    let socket = Socket::new(Domain::UNIX, kind, None)?;
+    let socket = step(StepKind::Socket, || Socket::new(Domain::UNIX, kind, None))?;
     socket.set_nonblocking(true)?;
     let address = unix_address(name)?;
     let UnixName::Path(path) = name else {
-        socket.bind(&address)?;
+        step(StepKind::Bind, || socket.bind(&address))?;
         open(&socket)?;
         return Ok((socket, None));
     };
@@ -113,12 +118,12 @@ fn bind_and(
     if let Some(mode) = mode {
         restrict(&socket, mode);
     }
-    if let Err(error) = socket.bind(&address) {
+    if let Err(error) = step(StepKind::Bind, || socket.bind(&address)) {
         if error.kind() != io::ErrorKind::AddrInUse {
             return Err(error);
         }
         remove_stale(path, kind)?;
-        socket.bind(&address)?;
+        step(StepKind::Bind, || socket.bind(&address))?;
     }
     let file = SocketFile::of(path);
     if let Some(mode) = mode {
