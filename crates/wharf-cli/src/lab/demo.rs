@@ -10,9 +10,10 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 use wharf::names::suggest;
+use wharf::network::Endpoint;
 use wharf_lab::core::{Action, Change, Entry};
 use wharf_lab::topology::ChangePlan;
-use wharf_lab::{HostSettings, Hosts, Lab, LabError, Link, Medium, Report, Tap, Topology};
+use wharf_lab::{HostSettings, Hosts, Lab, LabError, LabHost, Link, Medium, Report, Tap, Topology};
 use wharf_services::{Discard, Echo, Upper};
 
 use super::args::DemoArgs;
@@ -322,7 +323,7 @@ fn repair(seed: u64) -> Result<String, LabError> {
             .serve_datagrams("udp4::9", Discard::default())
             .await?;
         let mut socket = hosts[1].bind("udp4::0").await?;
-        let to = wharf_lab_endpoint(&hosts, 9)?;
+        let to = first_endpoint(&hosts, 9)?;
         let ping = hosts[1]
             .network()
             .ping("h0", 64, Duration::from_secs(9))
@@ -380,7 +381,7 @@ fn first_tap(report: &Report) -> Tap {
         .unwrap_or(Tap::Link(wharf_lab::core::LinkId(0)))
 }
 
-fn wharf_lab_endpoint(hosts: &Hosts, port: u16) -> Result<wharf::network::Endpoint, LabError> {
+fn first_endpoint(hosts: &Hosts, port: u16) -> Result<Endpoint, LabError> {
     let all = hosts[1].network().addresses("h0")?;
     let first = all
         .first()
@@ -438,8 +439,7 @@ fn collisions(seed: u64) -> Result<String, LabError> {
         "goodput",
         "of the cable",
     ]);
-    const SPAN: Duration = Duration::from_secs(2);
-    const PAYLOAD: usize = 100;
+    const SPAN: Duration = Duration::from_millis(500);
     for stations in [1_usize, 2, 4, 8, 16] {
         let outcome = Lab::new(seed).bus(stations + 1).run(async |hosts| {
             let mut tasks = tokio::task::JoinSet::new();
@@ -447,19 +447,7 @@ fn collisions(seed: u64) -> Result<String, LabError> {
             let to = receiver.local().clone();
             for host in hosts.iter().skip(1).cloned() {
                 let to = to.clone();
-                tasks.spawn(async move {
-                    let mut socket = host.bind("udp4::0").await?;
-                    // As much as ten times what one share of the cable would be.
-                    loop {
-                        socket.send_to(&[0; PAYLOAD], &to).await?;
-                        sleep(Duration::from_millis(1)).await;
-                        for _ in 0..7 {
-                            socket.send_to(&[0; PAYLOAD], &to).await?;
-                        }
-                    }
-                    #[allow(unreachable_code)]
-                    Ok::<(), LabError>(())
-                });
+                tasks.spawn(flood(host, to));
             }
             let mut heard = Vec::new();
             let mut bytes = 0;
@@ -489,6 +477,18 @@ fn collisions(seed: u64) -> Result<String, LabError> {
         ]);
     }
     Ok(table.text())
+}
+
+/// Sends more than the cable can carry: 8 datagrams of 100 bytes in a millisecond are
+/// 9 Mbit/s with their headers.
+async fn flood(host: LabHost, to: Endpoint) -> Result<(), LabError> {
+    let mut socket = host.bind("udp4::0").await?;
+    loop {
+        for _ in 0..8 {
+            socket.send_to(&[0; 100], &to).await?;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
 }
 
 fn bufferbloat(seed: u64) -> Result<String, LabError> {

@@ -26,17 +26,23 @@ const MARKS: usize = 4_096;
 
 /// The number of a connection at its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ConnId(pub(super) usize);
+pub struct ConnId(pub(super) usize);
 
 /// What a connection is made with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StreamSettings {
-    pub(crate) congestion: Congestion,
-    pub(crate) receive_buffer: usize,
-    pub(crate) send_buffer: usize,
-    pub(crate) nagle: bool,
-    pub(crate) keepalive: Option<Duration>,
-    pub(crate) user_timeout: Option<Duration>,
+pub struct StreamSettings {
+    /// Congestion control.
+    pub congestion: Congestion,
+    /// The receive buffer in bytes; it is the largest window.
+    pub receive_buffer: usize,
+    /// The send buffer in bytes.
+    pub send_buffer: usize,
+    /// Whether small segments wait for each other (Nagle's algorithm).
+    pub nagle: bool,
+    /// How long it is quiet before a probe is sent.
+    pub keepalive: Option<Duration>,
+    /// How long sent data may stay unacknowledged.
+    pub user_timeout: Option<Duration>,
 }
 
 impl StreamSettings {
@@ -240,8 +246,9 @@ impl Conn {
         {
             self.writes.pop_front();
         }
-        if let Some((end, left)) = self.timed.filter(|(end, _)| *end <= acknowledged) {
-            let _ = end;
+        if let Some((end, left)) = self.timed
+            && end <= acknowledged
+        {
             self.timed = None;
             self.note_round_trip(now - left);
         }
@@ -317,7 +324,10 @@ fn offset(sequence: u32, first: u32, near: u64) -> u64 {
 
 impl Host {
     /// Opens a connection; [`Host::poll_connected`] says what became of it.
-    pub(crate) fn connect(
+    ///
+    /// # Errors
+    /// No route, no free port, or an address that is not the host's.
+    pub fn connect(
         &mut self,
         from: Option<SocketAddr>,
         to: SocketAddr,
@@ -339,11 +349,10 @@ impl Host {
     }
 
     /// Ready when the connection is established, or cannot be.
-    pub(crate) fn poll_connected(
-        &mut self,
-        id: ConnId,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    ///
+    /// # Errors
+    /// Refused, unreachable or timed out.
+    pub fn poll_connected(&mut self, id: ConnId, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let conn = &mut self.conns[id.0];
         match conn.state() {
             State::SynSent | State::SynReceived | State::Listen => {
@@ -357,12 +366,17 @@ impl Host {
     }
 
     /// Both ends of a connection.
-    pub(crate) fn ends(&self, id: ConnId) -> (SocketAddr, SocketAddr) {
+    pub fn ends(&self, id: ConnId) -> (SocketAddr, SocketAddr) {
         (self.conns[id.0].local, self.conns[id.0].peer)
     }
 
     /// Reads into `space`; 0 is the end of the stream.
-    pub(crate) fn poll_read(
+    ///
+    /// What was read of which message is added to `read`, if messages are followed.
+    ///
+    /// # Errors
+    /// The connection was reset, or its peer is gone.
+    pub fn poll_read(
         &mut self,
         id: ConnId,
         cx: &mut Context<'_>,
@@ -406,7 +420,10 @@ impl Host {
     }
 
     /// Takes as much of `bytes` as there is room for.
-    pub(crate) fn poll_write(
+    ///
+    /// # Errors
+    /// The connection was reset or finished, or its peer is gone.
+    pub fn poll_write(
         &mut self,
         id: ConnId,
         cx: &mut Context<'_>,
@@ -443,7 +460,7 @@ impl Host {
     }
 
     /// Ends our direction of the stream; the peer's goes on.
-    pub(crate) fn finish(&mut self, id: ConnId) {
+    pub fn finish(&mut self, id: ConnId) {
         self.conns[id.0].socket().close();
         self.work.push(Work::Conn(id.0));
     }

@@ -29,6 +29,9 @@ const FIRST_EPHEMERAL: u16 = 49_152;
 /// after this long. It was never seen to happen; it must not stop the clock.
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
 
+/// How long fragments wait for those that are missing, as on Linux (ipfrag_time).
+const REASSEMBLY: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// How many reports of closed connections a host keeps, the oldest go first.
 const REPORTS: usize = 10_000;
 
@@ -147,6 +150,7 @@ impl Host {
         let mut config = Config::new(hardware);
         config.random_seed = Dice::new(seed, place, Purpose::Stack).number();
         let mut iface = Interface::new(config, &mut card, instant(Time::ZERO));
+        iface.set_reassembly_timeout(super::span(REASSEMBLY));
         iface.update_ip_addrs(|list| {
             for (ip, prefix) in addresses {
                 // What finds no room is not an address of the host.

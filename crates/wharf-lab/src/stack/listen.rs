@@ -17,7 +17,7 @@ use crate::core::Time;
 
 /// The number of a listener at its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ListenerId(usize);
+pub struct ListenerId(usize);
 
 /// One listener with its queue.
 pub(super) struct Listening {
@@ -43,7 +43,10 @@ pub(super) enum Admission {
 impl Host {
     /// Listens at `at`; port 0 takes a free one. An unspecified address stands for
     /// all of its version.
-    pub(crate) fn listen(
+    ///
+    /// # Errors
+    /// The address is not the host's, or in use.
+    pub fn listen(
         &mut self,
         at: SocketAddr,
         backlog: usize,
@@ -75,7 +78,7 @@ impl Host {
     }
 
     /// The next connection.
-    pub(crate) fn poll_accept(&mut self, id: ListenerId, cx: &mut Context<'_>) -> Poll<ConnId> {
+    pub fn poll_accept(&mut self, id: ListenerId, cx: &mut Context<'_>) -> Poll<ConnId> {
         let listening = &mut self.listeners[id.0];
         match listening.ready.pop_front() {
             Some(conn) => {

@@ -18,12 +18,11 @@ mod listen;
 mod segment;
 mod shim;
 
-pub use conn::ConnectionReport;
-pub(crate) use conn::{ConnId, StreamSettings};
+pub use conn::{ConnId, ConnectionReport, StreamSettings};
 pub(crate) use datagrams::{SocketId, UdpSettings};
 pub use errors::EchoAnswer;
 pub use host::{Congestion, Host, HostSettings};
-pub(crate) use listen::ListenerId;
+pub use listen::ListenerId;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
