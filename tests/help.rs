@@ -12,11 +12,13 @@ use snapbox::{Assert, Data};
 use support::{root, run, wharf};
 
 /// Every command that has a manual page.
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 9] = [
     "get",
     "serve",
     "connect",
+    "lab",
     "names",
+    "trace",
     "password",
     "completions",
     "man",

@@ -6,6 +6,7 @@ use crate::connect::ConnectArgs;
 use crate::exit::Exit;
 #[cfg(feature = "page")]
 use crate::get::GetArgs;
+use crate::lab::LabArgs;
 use crate::names::NamesArgs;
 use crate::password::PasswordArgs;
 use crate::serve::ServeArgs;
@@ -25,7 +26,8 @@ Examples:
   wharf connect :7000                talk to it; Ctrl-D ends your side
   wharf connect tls:example.org:443  over TLS, verified
   wharf get -v :8080                 a page, and how it got here
-  wharf trace :12000 --send hello    a message on its way through the layers",
+  wharf trace :12000 --send hello    a message on its way through the layers
+  wharf lab demo                     a network in memory, to look at and to break",
     after_long_help = exit_codes(),
     disable_help_subcommand = true
 )]
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     /// Fetch a page
     #[cfg(feature = "page")]
     Get(GetArgs),
+    /// Run a network in memory and break it on purpose
+    Lab(LabArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
     /// Follow a message through the layers

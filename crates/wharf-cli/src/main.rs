@@ -13,6 +13,7 @@ mod failure;
 #[cfg(feature = "page")]
 mod get;
 mod holder;
+mod lab;
 mod names;
 mod password;
 mod quantity;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
+        Command::Lab(lab) => lab::run(&common, lab),
         Command::Names(names) => names::run(&common, names),
         #[cfg(feature = "page")]
         Command::Get(get) => get::run(&common, get),

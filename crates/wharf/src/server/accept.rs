@@ -151,6 +151,7 @@ async fn empty(mut listener: Listener, shared: &Shared, found: mpsc::UnboundedSe
             // Somebody who is connected will give a descriptor back.
             Ok(Err(_)) if shared.open() > 0 => {
                 tokio::select! {
+                    biased;
                     () = shared.freed.notified() => {}
                     () = tokio::time::sleep(ACCEPT_BACKOFF_MAX) => {}
                 }

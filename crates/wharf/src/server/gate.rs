@@ -90,6 +90,7 @@ impl Gate {
     ) -> Option<()> {
         while self.prepare(served).await.is_err() {
             tokio::select! {
+                biased;
                 () = self.shared.freed.notified() => {}
                 () = tokio::time::sleep(ACCEPT_BACKOFF_MAX) => {}
             }

@@ -1,0 +1,389 @@
+//! What happened in a lab, as text and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::json;
+use wharf_lab::core::{Entry, LinkId, Place, Recorded, Time};
+use wharf_lab::{DirectionSummary, Report, Tap, describe, is_upkeep};
+
+use super::network::Plan;
+use super::traffic::ClientResult;
+use crate::failure::Failure;
+use crate::style::{self, Style};
+
+/// One JSON object with everything.
+pub(super) fn json(report: &Report, clients: &[ClientResult]) -> String {
+    let mut object = serde_json::to_value(report.summary()).unwrap_or_default();
+    object["event"] = json!("lab-run");
+    object["clients"] = serde_json::to_value(clients).unwrap_or_default();
+    format!("{object}\n")
+}
+
+/// Numbers for every link, connection and client.
+pub(super) fn summary(
+    report: &Report,
+    clients: &[ClientResult],
+    plan: &Plan,
+    style: Style,
+) -> String {
+    let summary = report.summary();
+    let took = style::duration(Duration::from_secs_f64(summary.seconds));
+    let mut text = format!(
+        "{}, seed {}, {took} of the lab's time\n",
+        style.name(&plan.title),
+        summary.seed
+    );
+    let mut links = Table::new(&[
+        "link", "medium", "frames", "bytes", "dropped", "doubled", "damaged", "queue", "busy",
+    ]);
+    for link in &summary.links {
+        for (forth, direction) in [(true, &link.directions[0]), (false, &link.directions[1])] {
+            let [first, second] = &link.ends;
+            let name = match forth {
+                true => format!("{first} → {second}"),
+                false => format!("{second} → {first}"),
+            };
+            links.row(link_row(name, link.medium, direction));
+        }
+    }
+    text += &links.text();
+    if !summary.media.is_empty() {
+        let mut media = Table::new(&["medium", "carried", "collisions", "given up", "queue full"]);
+        for medium in &summary.media {
+            media.row(vec![
+                medium.name.clone(),
+                medium.carried.to_string(),
+                medium.collisions.to_string(),
+                medium.given_up.to_string(),
+                medium.queue_full.to_string(),
+            ]);
+        }
+        text += "\n";
+        text += &media.text();
+    }
+    if !summary.connections.is_empty() {
+        let mut table = Table::new(&[
+            "connection",
+            "sent",
+            "read",
+            "goodput",
+            "RTT",
+            "segments",
+            "sent again",
+        ]);
+        for it in &summary.connections {
+            table.row(vec![
+                format!("{} {} → {}", it.host, it.local, it.peer),
+                style::bytes(it.acknowledged),
+                style::bytes(it.read),
+                rate(it.goodput),
+                it.rtt.map_or("–".into(), |rtt| {
+                    style::duration(Duration::from_secs_f64(rtt))
+                }),
+                it.segments.to_string(),
+                it.retransmissions.to_string(),
+            ]);
+        }
+        text += "\n";
+        text += &table.text();
+    }
+    if !clients.is_empty() {
+        text += "\n";
+        text += &client_table(clients).text();
+    }
+    text
+}
+
+fn link_row(name: String, medium: &str, direction: &DirectionSummary) -> Vec<String> {
+    let causes = direction.causes.iter();
+    let causes: Vec<String> = causes
+        .map(|it| format!("{} {}", it.frames, it.cause))
+        .collect();
+    vec![
+        name,
+        medium.to_owned(),
+        direction.sent.to_string(),
+        style::bytes(direction.bytes),
+        match causes.is_empty() {
+            true => "0".to_owned(),
+            false => causes.join(", "),
+        },
+        direction.duplicated.to_string(),
+        direction.damaged.to_string(),
+        style::bytes(direction.queue_peak as u64),
+        format!("{:.1} %", direction.busy * 100.0),
+    ]
+}
+
+fn client_table(clients: &[ClientResult]) -> Table {
+    let mut table = Table::new(&[
+        "client", "to", "sent", "answered", "shortest", "longest", "",
+    ]);
+    for client in clients {
+        let mut rtts = client.rtts.clone();
+        rtts.sort_by(f64::total_cmp);
+        let shown = |rtt: Option<&f64>| match rtt {
+            Some(rtt) => style::duration(Duration::from_secs_f64(*rtt)),
+            None => "–".to_owned(),
+        };
+        table.row(vec![
+            client.host.clone(),
+            client.connect.clone(),
+            client.sent.to_string(),
+            client.answered.to_string(),
+            shown(rtts.first()),
+            shown(rtts.last()),
+            client.error.clone().unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+/// A rate in bits per second with its unit.
+pub(super) fn rate(bits: f64) -> String {
+    match bits {
+        bits if bits >= 1e9 => format!("{:.2} Gbit/s", bits / 1e9),
+        bits if bits >= 1e6 => format!("{:.2} Mbit/s", bits / 1e6),
+        bits if bits >= 1e3 => format!("{:.2} kbit/s", bits / 1e3),
+        bits => format!("{bits:.0} bit/s"),
+    }
+}
+
+/// Everything that happened.
+pub(super) fn journal(report: &Report) -> String {
+    let Some(journal) = report.journal() else {
+        return String::new();
+    };
+    let mut text = lines(report, journal.entries());
+    if journal.left_out() > 0 {
+        let _ = writeln!(text, "… and {} more", journal.left_out());
+    }
+    text
+}
+
+/// One message from its write to its last copy.
+pub(super) fn followed(report: &Report, message: u32) -> Result<String, Failure> {
+    let journal = report.journal();
+    let entries: Vec<Entry> = journal
+        .into_iter()
+        .flat_map(|journal| journal.about(message))
+        .cloned()
+        .collect();
+    if entries.is_empty() {
+        let last = journal.into_iter().flat_map(|journal| journal.entries());
+        let last = last.filter_map(|entry| entry.message).max().unwrap_or(0);
+        return Err(Failure::usage(format!("there was no message {message}"))
+            .with("messages", format!("1 to {last}")));
+    }
+    Ok(lines(report, &entries))
+}
+
+/// The journal's lines: time, place, message, frame, and what happened.
+pub(super) fn lines(report: &Report, entries: &[Entry]) -> String {
+    let names: Vec<&str> = report.fabric.names().collect();
+    let links: Vec<(String, String)> = report
+        .fabric
+        .links()
+        .map(|view| {
+            let (a, b) = (view.first, view.second);
+            (format!("{a} → {b}"), format!("{b} → {a}"))
+        })
+        .collect();
+    let place = |place: Place| match place {
+        Place::Node(node) => names.get(node as usize).copied().unwrap_or("?"),
+        Place::Link { link, forth } => match links.get(link as usize) {
+            Some((there, _)) if forth => there,
+            Some((_, back)) => back,
+            None => "?",
+        },
+    };
+    let width = entries
+        .iter()
+        .map(|entry| place(entry.place).chars().count())
+        .max();
+    let width = width.unwrap_or(0);
+    let mut text = String::new();
+    for entry in entries {
+        let frame = match (entry.frame, entry.parent) {
+            (Some(frame), Some(parent)) => format!("#{} of #{}", frame.0, parent.0),
+            (Some(frame), None) => format!("#{}", frame.0),
+            (None, _) => String::new(),
+        };
+        let message = entry
+            .message
+            .map_or(String::new(), |number| format!("message {number}"));
+        let _ = writeln!(
+            text,
+            "{:>14}  {:<width$}  {message:<10}  {frame:<12}  {}",
+            entry.at,
+            place(entry.place),
+            entry.action
+        );
+    }
+    text
+}
+
+/// The frames of one tap as a ladder. What only keeps the network up is left out.
+pub(super) fn ladder(report: &Report, tap: Tap) -> String {
+    let name = report.tap_name(tap);
+    let (left, right) = name.split_once('-').unwrap_or((&name, ""));
+    let frames = report.recording().map(|it| it.frames()).unwrap_or_default();
+    let seen: Vec<&Recorded> = frames.iter().filter(|it| sees(tap, it)).collect();
+    let shown = seen.iter().filter(|it| !is_upkeep(it.frame.bytes()));
+    let mut firsts = BTreeMap::new();
+    let texts: Vec<(Time, String, bool, String)> = shown
+        .map(|it| {
+            let mut what = relative(&describe(it.frame.bytes()), &mut firsts);
+            if let Some(message) = it.frame.message {
+                what += &format!(", message {message}");
+            }
+            let forth = !matches!(it.place, Place::Link { forth: false, .. });
+            (it.at, what, forth, it.remark.comment().unwrap_or_default())
+        })
+        .collect();
+    let width = texts
+        .iter()
+        .map(|(_, what, ..)| what.chars().count())
+        .max()
+        .unwrap_or(20)
+        + 6;
+    let mut text = format!("{:>14}  {left:<width$}  {right}\n", "");
+    for (at, what, forth, comment) in texts {
+        let rest = width.saturating_sub(what.chars().count() + 3);
+        let (fill, end) = (
+            "─".repeat(rest),
+            if comment.contains("dropped") {
+                "✗"
+            } else {
+                ""
+            },
+        );
+        let arrow = match (forth, end) {
+            (true, "") => format!("─ {what} {fill}▶"),
+            (true, _) => format!("─ {what} {}✗ ", "─".repeat(rest.saturating_sub(1))),
+            (false, "") => format!("◀{fill} {what} ─"),
+            (false, _) => format!(" ✗{} {what} ─", "─".repeat(rest.saturating_sub(1))),
+        };
+        let _ = writeln!(text, "{at:>14}  │{arrow}│  {comment}");
+    }
+    let left_out = seen.len()
+        - seen
+            .iter()
+            .filter(|it| !is_upkeep(it.frame.bytes()))
+            .count();
+    if left_out > 0 {
+        let noun = style::count(left_out as u64, "frame");
+        let _ = writeln!(
+            text,
+            "{:>14}  {noun} of ARP, IPv6 groups and switches left out",
+            ""
+        );
+    }
+    text
+}
+
+fn sees(tap: Tap, recorded: &Recorded) -> bool {
+    match (tap, recorded.place) {
+        (Tap::Link(LinkId(tapped)), Place::Link { link, .. }) => tapped == link,
+        (Tap::Medium(tapped), Place::Node(node)) => tapped.0 == node,
+        _ => false,
+    }
+}
+
+/// Sequence numbers counted from the first of their direction, as analysers show them.
+fn relative(text: &str, firsts: &mut BTreeMap<(String, String), u32>) -> String {
+    let words: Vec<&str> = text.split(' ').collect();
+    let ["TCP", from, "→", to, ..] = words[..] else {
+        return text.to_owned();
+    };
+    let after = |word: &str| {
+        let at = words.iter().position(|it| *it == word)?;
+        words.get(at + 1)?.trim_end_matches(',').parse::<u32>().ok()
+    };
+    let mut text = text.to_owned();
+    if let Some(sequence) = after("seq") {
+        let key = (from.to_owned(), to.to_owned());
+        let first = *firsts.entry(key).or_insert(sequence);
+        let shown = sequence.wrapping_sub(first);
+        text = text.replacen(&format!("seq {sequence}"), &format!("seq {shown}"), 1);
+    }
+    if let Some(sequence) = after("ack") {
+        let key = (to.to_owned(), from.to_owned());
+        let first = *firsts.entry(key).or_insert(sequence.wrapping_sub(1));
+        let shown = sequence.wrapping_sub(first);
+        text = text.replacen(&format!("ack {sequence}"), &format!("ack {shown}"), 1);
+    }
+    text
+}
+
+/// Columns that are as wide as what stands in them.
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(head: &[&str]) -> Self {
+        Table {
+            rows: vec![head.iter().map(|word| (*word).to_owned()).collect()],
+        }
+    }
+
+    pub(super) fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// The first column to the left, the others as wide as needed; numbers to the right.
+    pub(super) fn text(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let is_number = |column: usize| {
+            let cells = self.rows.iter().skip(1).filter_map(|row| row.get(column));
+            column > 0
+                && cells.clone().all(|cell| {
+                    cell.is_empty() || cell == "–" || cell.starts_with(|c: char| c.is_ascii_digit())
+                })
+        };
+        let right: Vec<bool> = (0..columns).map(is_number).collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (column, cell) in row.iter().enumerate() {
+                let width = widths[column];
+                let _ = match right[column] {
+                    true => write!(line, "{cell:>width$}  "),
+                    false => write!(line, "{cell:<width$}  "),
+                };
+            }
+            text += line.trim_end();
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequence_numbers_count_from_the_first_of_their_direction() {
+        let mut firsts = BTreeMap::new();
+        let mut shown = |text: &str| relative(text, &mut firsts);
+        assert_eq!(shown("TCP 1 → 2 SYN seq 700"), "TCP 1 → 2 SYN seq 0");
+        assert_eq!(
+            shown("TCP 2 → 1 SYN ACK seq 50 ack 701"),
+            "TCP 2 → 1 SYN ACK seq 0 ack 1"
+        );
+        assert_eq!(
+            shown("TCP 1 → 2 PSH ACK seq 701 ack 51, 5 B"),
+            "TCP 1 → 2 PSH ACK seq 1 ack 1, 5 B"
+        );
+        assert_eq!(shown("UDP 1 → 2, 5 B"), "UDP 1 → 2, 5 B");
+    }
+}

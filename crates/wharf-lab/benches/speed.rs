@@ -1,0 +1,257 @@
+//! How fast the lab is, each time next to a peer in the same run:
+//! `cargo bench -p wharf-lab --bench speed`.
+//!
+//! - frames over links per second: a minimal loop of two smoltcp stacks, the lab
+//!   without programs (two hosts, one link), and the lab with async services;
+//! - the cost of a frame with 1,000 connections on a host, and with one;
+//! - the memory of 1,000 hosts.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use smoltcp::iface::{Config, Interface, SocketSet};
+use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::socket::tcp;
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
+use wharf_lab::core::{Fabric, NodeId};
+use wharf_lab::stack::{Host, StreamSettings};
+use wharf_lab::{Congestion, Lab, LabError, Link};
+use wharf_services::{Discard, Echo};
+
+const BYTES: usize = 64 << 20;
+const BUFFER: usize = 256 << 10;
+
+fn main() {
+    let peer = best(minimal_loop);
+    let raw = best(raw_lab);
+    let services = best(async_lab);
+    println!("frames per second, bulk of 64 MiB");
+    println!("  minimal smoltcp loop   {:>6.2} M", peer / 1e6);
+    println!(
+        "  lab without programs   {:>6.2} M = {:.2} of it (wanted 0.8)",
+        raw / 1e6,
+        raw / peer
+    );
+    println!(
+        "  lab with services      {:>6.2} M = {:.2} of the lab without (wanted 0.25)",
+        services / 1e6,
+        services / raw
+    );
+    let (one, many) = (cost_per_frame(1), cost_per_frame(1_000));
+    println!("cost of a frame");
+    println!("  1 connection           {one:>6.2} us");
+    println!(
+        "  1000 connections       {many:>6.2} us = {:.2} of it (wanted at most 3)",
+        many / one
+    );
+    let before = resident();
+    let fabric = Lab::new(1).star(1_000).fabric();
+    let hosts = resident() - before;
+    println!(
+        "memory of 1000 hosts     {:>6.1} MB (wanted below 200)",
+        hosts as f64 / 1e6
+    );
+    drop(fabric);
+}
+
+fn best(run: fn() -> f64) -> f64 {
+    (0..3).map(|_| run()).fold(0.0, f64::max)
+}
+
+/// Two stacks that hand each other their frames.
+fn minimal_loop() -> f64 {
+    struct Card(VecDeque<Vec<u8>>, VecDeque<Vec<u8>>);
+    struct Rx(Vec<u8>);
+    struct Tx<'a>(&'a mut VecDeque<Vec<u8>>);
+    impl phy::RxToken for Rx {
+        fn consume<R, F: FnOnce(&[u8]) -> R>(self, take: F) -> R {
+            take(&self.0)
+        }
+    }
+    impl phy::TxToken for Tx<'_> {
+        fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
+            let mut bytes = vec![0; length];
+            let result = fill(&mut bytes);
+            self.0.push_back(bytes);
+            result
+        }
+    }
+    impl Device for Card {
+        type RxToken<'a> = Rx;
+        type TxToken<'a> = Tx<'a>;
+        fn capabilities(&self) -> DeviceCapabilities {
+            let mut capabilities = DeviceCapabilities::default();
+            capabilities.medium = Medium::Ethernet;
+            capabilities.max_transmission_unit = 1_514;
+            capabilities
+        }
+        fn receive(&mut self, _: smoltcp::time::Instant) -> Option<(Rx, Tx<'_>)> {
+            let frame = self.0.pop_front()?;
+            Some((Rx(frame), Tx(&mut self.1)))
+        }
+        fn transmit(&mut self, _: smoltcp::time::Instant) -> Option<Tx<'_>> {
+            Some(Tx(&mut self.1))
+        }
+    }
+    let mut now = smoltcp::time::Instant::from_micros(0);
+    let mut host = |last: u8| {
+        let mut card = Card(VecDeque::new(), VecDeque::new());
+        let mac = HardwareAddress::Ethernet(EthernetAddress([2, 0, 0, 0, 0, last]));
+        let mut iface = Interface::new(Config::new(mac), &mut card, now);
+        iface.update_ip_addrs(|list| {
+            let _ = list.push(IpCidr::new(IpAddress::v4(10, 0, 0, last), 24));
+        });
+        let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        socket.set_congestion_control(tcp::CongestionControl::Cubic);
+        let mut set = SocketSet::new(Vec::new());
+        let handle = set.add(socket);
+        (card, iface, set, handle)
+    };
+    let (mut a, mut b) = (host(1), host(2));
+    b.2.get_mut::<tcp::Socket>(b.3).listen(9).unwrap();
+    let to = (IpAddress::v4(10, 0, 0, 2), 9);
+    a.2.get_mut::<tcp::Socket>(a.3)
+        .connect(a.1.context(), to, 50_000)
+        .unwrap();
+    let chunk = vec![1; 65_536];
+    let mut space = vec![0; 65_536];
+    let (mut sent, mut heard, mut frames) = (0, 0, 0_u64);
+    let begun = Instant::now();
+    while heard < BYTES {
+        now += smoltcp::time::Duration::from_micros(10);
+        let socket = a.2.get_mut::<tcp::Socket>(a.3);
+        if sent < BYTES && socket.can_send() {
+            sent += socket.send_slice(&chunk).unwrap();
+        }
+        a.1.poll(now, &mut a.0, &mut a.2);
+        frames += a.0.1.len() as u64;
+        b.0.0.append(&mut a.0.1);
+        b.1.poll(now, &mut b.0, &mut b.2);
+        let socket = b.2.get_mut::<tcp::Socket>(b.3);
+        while socket.can_recv() {
+            heard += socket.recv_slice(&mut space).unwrap();
+        }
+        b.1.poll(now, &mut b.0, &mut b.2);
+        frames += b.0.1.len() as u64;
+        a.0.0.append(&mut b.0.1);
+    }
+    frames as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn link() -> Link {
+    Link::default()
+        .rate(1_000_000_000)
+        .delay(Duration::from_micros(10))
+        .queue(1 << 20)
+}
+
+fn settings(buffer: usize) -> StreamSettings {
+    StreamSettings {
+        congestion: Congestion::Cubic,
+        receive_buffer: buffer,
+        send_buffer: buffer,
+        nagle: false,
+        keepalive: None,
+        user_timeout: None,
+    }
+}
+
+fn host(fabric: &mut Fabric, id: u32) -> &mut Host {
+    fabric.node_mut(NodeId(id)).unwrap()
+}
+
+/// The fabric alone: what reads and writes is this loop.
+fn raw_lab() -> f64 {
+    let mut fabric = Lab::new(1).link(link()).fabric();
+    let mut cx = Context::from_waker(Waker::noop());
+    let at = "10.0.0.2:9".parse().unwrap();
+    let (listener, _) = host(&mut fabric, 1)
+        .listen(at, 1, settings(BUFFER))
+        .unwrap();
+    let now = fabric.now();
+    let client = host(&mut fabric, 0)
+        .connect(None, at, &settings(BUFFER), now)
+        .unwrap();
+    fabric.touch(NodeId(0));
+    let chunk = vec![1; 65_536];
+    let mut space = vec![0; 65_536];
+    let (mut server, mut heard) = (None, 0);
+    let begun = Instant::now();
+    while heard < BYTES {
+        fabric.step();
+        if let Poll::Ready(Ok(count)) = host(&mut fabric, 0).poll_write(client, &mut cx, &chunk)
+            && count > 0
+        {
+            fabric.touch(NodeId(0));
+        }
+        if server.is_none()
+            && let Poll::Ready(conn) = host(&mut fabric, 1).poll_accept(listener, &mut cx)
+        {
+            server = Some(conn);
+        }
+        if let Some(conn) = server
+            && let Poll::Ready(Ok(count)) =
+                host(&mut fabric, 1).poll_read(conn, &mut cx, &mut space, &mut Vec::new())
+        {
+            heard += count;
+            fabric.touch(NodeId(1));
+        }
+    }
+    fabric.counters().hops as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// A service and a client, unchanged.
+fn async_lab() -> f64 {
+    let begun = Instant::now();
+    let outcome = Lab::new(1).link(link()).run(async |hosts| {
+        let _server = hosts[1].serve("tcp4::9", Discard::default()).await?;
+        let mut client = hosts[0].connect("tcp4:h1:9").await?;
+        let chunk = vec![1; 65_536];
+        for _ in 0..BYTES / chunk.len() {
+            client.write_all(&chunk).await?;
+        }
+        client.finish().await?;
+        client.read_to_end(1).await?;
+        Ok::<_, LabError>(())
+    });
+    let outcome = outcome.unwrap();
+    outcome.value.unwrap();
+    outcome.report.counters().hops as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// Microseconds for each frame of small echoes, while so many connections are open.
+fn cost_per_frame(connections: usize) -> f64 {
+    const ECHOES: usize = 20_000;
+    let outcome = Lab::new(1).link(link()).run(async move |hosts| {
+        let limits = wharf::server::Server::on(hosts[1].network()).serve(
+            "echo",
+            "tcp4::7".parse()?,
+            Echo::default(),
+        );
+        let _server = limits.start().await?;
+        let mut clients = Vec::new();
+        for _ in 0..connections {
+            clients.push(hosts[0].connect("tcp4:h1:7").await?);
+        }
+        let begun = Instant::now();
+        for i in 0..ECHOES {
+            let client = &mut clients[i % connections];
+            client.write_all(b"x").await?;
+            client.read_chunk().await?;
+        }
+        Ok::<_, LabError>(begun.elapsed())
+    });
+    let outcome = outcome.unwrap();
+    let took = outcome.value.unwrap();
+    // A question, an answer, and at most an acknowledgement for each.
+    took.as_secs_f64() * 1e6 / (ECHOES * 2) as f64
+}
+
+/// Bytes of memory that this process uses.
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4_096
+}

@@ -1,0 +1,140 @@
+//! One frame on its way.
+
+use std::rc::Rc;
+
+/// The number of a frame, given in the order in which frames come into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameId(pub u64);
+
+/// An Ethernet frame from the destination address to the end of the payload;
+/// preamble and frame check sequence are not part of it, as in captures.
+///
+/// Copies share their bytes. A switch passes a frame on as it is, so it keeps its
+/// number; whatever makes a new frame out of one (a router, a duplication, a
+/// damage) gives it a number of its own and names the parent.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Its number.
+    pub id: FrameId,
+    /// The frame that it was made from.
+    pub parent: Option<FrameId>,
+    /// The application's write whose bytes it carries, if it carries some; see
+    /// [`Journal`](crate::core::Journal).
+    pub message: Option<u32>,
+    /// The monitor bit of a token ring's access control field (IEEE 802.5): the
+    /// monitor station sets it, and removes what passes with the bit set. Ethernet
+    /// has no such field, so it is carried beside the bytes.
+    pub monitored: bool,
+    bytes: Rc<Vec<u8>>,
+}
+
+/// The length of an Ethernet header.
+pub(crate) const HEADER: usize = 14;
+
+impl Frame {
+    /// A frame of these bytes. One that is shorter than a header goes nowhere.
+    pub fn new(id: FrameId, bytes: Vec<u8>) -> Self {
+        Frame {
+            id,
+            parent: None,
+            message: None,
+            monitored: false,
+            bytes: Rc::new(bytes),
+        }
+    }
+
+    /// A new frame that was made out of this one.
+    #[must_use]
+    pub fn child(&self, id: FrameId, bytes: Vec<u8>) -> Self {
+        Frame {
+            id,
+            parent: Some(self.id),
+            message: self.message,
+            monitored: self.monitored,
+            bytes: Rc::new(bytes),
+        }
+    }
+
+    /// The same bytes under a new number.
+    #[must_use]
+    pub(crate) fn twin(&self, id: FrameId) -> Self {
+        Frame {
+            id,
+            parent: Some(self.id),
+            ..self.clone()
+        }
+    }
+
+    /// All bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether it has no bytes at all.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The hardware address that it is for.
+    pub fn destination(&self) -> Mac {
+        self.address(0)
+    }
+
+    /// The hardware address that it says it comes from.
+    pub fn source(&self) -> Mac {
+        self.address(6)
+    }
+
+    /// What the frame carries, as the number of its EtherType field.
+    pub fn ether_type(&self) -> u16 {
+        match self.bytes.get(12..14) {
+            Some(field) => u16::from_be_bytes([field[0], field[1]]),
+            None => 0,
+        }
+    }
+
+    /// What comes after the header.
+    pub fn payload(&self) -> &[u8] {
+        self.bytes.get(HEADER..).unwrap_or_default()
+    }
+
+    fn address(&self, at: usize) -> Mac {
+        let mut address = [0; 6];
+        if let Some(bytes) = self.bytes.get(at..at + 6) {
+            address.copy_from_slice(bytes);
+        }
+        Mac(address)
+    }
+}
+
+/// A hardware address (EUI-48).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// Everybody.
+    pub const BROADCAST: Mac = Mac([0xFF; 6]);
+
+    /// The address of port `port` of node `node`: locally administered, unicast.
+    pub fn of(node: u32, port: u8) -> Mac {
+        let [_, b, c, d] = node.to_be_bytes();
+        Mac([0x02, 0, port, b, c, d])
+    }
+
+    /// Whether it names a group (broadcast is the group of all).
+    pub fn is_group(self) -> bool {
+        self.0[0] & 1 == 1
+    }
+}
+
+impl std::fmt::Display for Mac {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}

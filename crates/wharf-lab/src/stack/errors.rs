@@ -1,0 +1,240 @@
+//! What comes back by ICMP: errors for sockets, and the answers to echo requests.
+//! smoltcp does not hand errors to the sockets they are about.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll, Waker};
+
+use smoltcp::wire::{
+    EthernetFrame, EthernetProtocol, Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet,
+    IpProtocol, Ipv4Packet, Ipv6Packet,
+};
+
+use super::conn::Failure;
+use super::host::{Host, Work};
+
+/// How many answers to echo requests wait to be asked for.
+const ANSWERS: usize = 1_024;
+
+/// What an echo request led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EchoAnswer {
+    /// The host answered.
+    Reply,
+    /// A router took the last hop from it.
+    TimeExceeded,
+    /// A router could not bring it further.
+    Unreachable,
+}
+
+/// An answer, who sent it, and the sequence number of what it answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) sequence: u16,
+    pub(crate) from: IpAddr,
+    pub(crate) what: EchoAnswer,
+}
+
+/// Answers that nobody has asked for yet.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    waiting: VecDeque<Answer>,
+    waker: Option<Waker>,
+}
+
+/// An ICMP error, read from a frame: who sent it, which errno it means, and the
+/// start of the packet that it is about.
+struct Complaint<'a> {
+    from: IpAddr,
+    code: i32,
+    what: EchoAnswer,
+    quoted: &'a [u8],
+}
+
+/// The packet that an error is about.
+struct Quoted {
+    protocol: u8,
+    from: SocketAddr,
+    to: SocketAddr,
+    /// The first bytes behind the IP header.
+    head: [u8; 8],
+}
+
+impl Host {
+    /// Looks at an ICMP message for errors about this host's own packets.
+    pub(super) fn note_icmp(&mut self, frame: &[u8]) {
+        if let Some(answer) = echo_reply(frame) {
+            return self.answer(answer);
+        }
+        let Some(complaint) = complaint(frame) else {
+            return;
+        };
+        let Some(quoted) = quoted(complaint.quoted) else {
+            return;
+        };
+        match quoted.protocol {
+            6 => {
+                if let Some(&id) = self.by_ends.get(&(quoted.from, quoted.to)) {
+                    let conn = &mut self.conns[id];
+                    // Later it may be a passing trouble (RFC 1122 section 4.2.3.9).
+                    if !conn.is_established() {
+                        conn.failure = Some(Failure::Unreachable(complaint.code));
+                        conn.socket().abort();
+                        self.work.push(Work::Conn(id));
+                    }
+                }
+            }
+            17 => {
+                let mut ports = self.udp.iter_mut();
+                let sender = ports.find(|(_, port)| {
+                    port.at.port() == quoted.from.port()
+                        && (port.at.ip() == quoted.from.ip() || port.at.ip().is_unspecified())
+                });
+                if let Some((_, port)) = sender {
+                    port.fail(quoted.to, complaint.code);
+                }
+            }
+            1 | 58 => self.answer(Answer {
+                sequence: u16::from_be_bytes([quoted.head[6], quoted.head[7]]),
+                from: complaint.from,
+                what: complaint.what,
+            }),
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        let answers = &mut self.answers;
+        if answers.waiting.len() < ANSWERS {
+            answers.waiting.push_back(answer);
+        }
+        if let Some(waker) = answers.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// The answer to the echo request with this sequence number; older answers are
+    /// thrown away.
+    pub(crate) fn poll_answer(&mut self, sequence: u16, cx: &mut Context<'_>) -> Poll<Answer> {
+        while let Some(answer) = self.answers.waiting.pop_front() {
+            if answer.sequence == sequence {
+                return Poll::Ready(answer);
+            }
+        }
+        self.answers.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+fn echo_reply(bytes: &[u8]) -> Option<Answer> {
+    let frame = EthernetFrame::new_checked(bytes).ok()?;
+    let answer = |sequence, from| Answer {
+        sequence,
+        from,
+        what: EchoAnswer::Reply,
+    };
+    match frame.ethertype() {
+        EthernetProtocol::Ipv4 => {
+            let ip = Ipv4Packet::new_checked(frame.payload()).ok()?;
+            let icmp = Icmpv4Packet::new_checked(ip.payload()).ok()?;
+            let reply = icmp.msg_type() == Icmpv4Message::EchoReply && icmp.verify_checksum();
+            reply.then(|| answer(icmp.echo_seq_no(), IpAddr::V4(ip.src_addr())))
+        }
+        EthernetProtocol::Ipv6 => {
+            let ip = Ipv6Packet::new_checked(frame.payload()).ok()?;
+            let icmp = Icmpv6Packet::new_checked(ip.payload()).ok()?;
+            let sound = icmp.verify_checksum(&ip.src_addr(), &ip.dst_addr());
+            let reply = icmp.msg_type() == Icmpv6Message::EchoReply && sound;
+            reply.then(|| answer(icmp.echo_seq_no(), IpAddr::V6(ip.src_addr())))
+        }
+        _ => None,
+    }
+}
+
+fn complaint(bytes: &[u8]) -> Option<Complaint<'_>> {
+    let frame = EthernetFrame::new_checked(bytes).ok()?;
+    match frame.ethertype() {
+        EthernetProtocol::Ipv4 => {
+            let payload = frame.payload();
+            let ip = Ipv4Packet::new_checked(payload).ok()?;
+            let icmp = payload.get(usize::from(ip.header_len())..usize::from(ip.total_len()))?;
+            let packet = Icmpv4Packet::new_checked(icmp).ok()?;
+            if !packet.verify_checksum() {
+                return None;
+            }
+            let (code, what) = match (packet.msg_type(), packet.msg_code()) {
+                (Icmpv4Message::DstUnreachable, 3) => (libc::ECONNREFUSED, EchoAnswer::Unreachable),
+                (Icmpv4Message::DstUnreachable, 0) => (libc::ENETUNREACH, EchoAnswer::Unreachable),
+                (Icmpv4Message::DstUnreachable, 4) => (libc::EMSGSIZE, EchoAnswer::Unreachable),
+                (Icmpv4Message::DstUnreachable, _) => (libc::EHOSTUNREACH, EchoAnswer::Unreachable),
+                (Icmpv4Message::TimeExceeded, _) => (libc::EHOSTUNREACH, EchoAnswer::TimeExceeded),
+                _ => return None,
+            };
+            Some(Complaint {
+                from: IpAddr::V4(ip.src_addr()),
+                code,
+                what,
+                quoted: icmp.get(8..)?,
+            })
+        }
+        EthernetProtocol::Ipv6 => {
+            let payload = frame.payload();
+            let ip = Ipv6Packet::new_checked(payload).ok()?;
+            let icmp = payload.get(40..ip.total_len())?;
+            let packet = Icmpv6Packet::new_checked(icmp).ok()?;
+            if !packet.verify_checksum(&ip.src_addr(), &ip.dst_addr()) {
+                return None;
+            }
+            let (code, what) = match (packet.msg_type(), packet.msg_code()) {
+                (Icmpv6Message::DstUnreachable, 4) => (libc::ECONNREFUSED, EchoAnswer::Unreachable),
+                (Icmpv6Message::DstUnreachable, 0) => (libc::ENETUNREACH, EchoAnswer::Unreachable),
+                (Icmpv6Message::DstUnreachable, _) => (libc::EHOSTUNREACH, EchoAnswer::Unreachable),
+                (Icmpv6Message::PktTooBig, _) => (libc::EMSGSIZE, EchoAnswer::Unreachable),
+                (Icmpv6Message::TimeExceeded, _) => (libc::EHOSTUNREACH, EchoAnswer::TimeExceeded),
+                _ => return None,
+            };
+            Some(Complaint {
+                from: IpAddr::V6(ip.src_addr()),
+                code,
+                what,
+                quoted: icmp.get(8..)?,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Reads the quoted packet; its end is cut off, so lengths are not checked.
+fn quoted(bytes: &[u8]) -> Option<Quoted> {
+    let (protocol, from, to, at) = match bytes.first()? >> 4 {
+        4 => {
+            let head = bytes.get(..20)?;
+            let ip = |at: usize| IpAddr::from([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+            (head[9], ip(12), ip(16), usize::from(head[0] & 15) * 4)
+        }
+        6 => {
+            let head = bytes.get(..40)?;
+            let ip = |at: usize| {
+                let mut octets = [0; 16];
+                octets.copy_from_slice(&head[at..at + 16]);
+                IpAddr::from(octets)
+            };
+            (head[6], ip(8), ip(24), 40)
+        }
+        _ => return None,
+    };
+    let mut head = [0; 8];
+    head.copy_from_slice(bytes.get(at..at + 8)?);
+    let port = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
+    let known = matches!(
+        IpProtocol::from(protocol),
+        IpProtocol::Tcp | IpProtocol::Udp
+    );
+    let (source, target) = if known { (port(0), port(2)) } else { (0, 0) };
+    Some(Quoted {
+        protocol,
+        from: SocketAddr::new(from, source),
+        to: SocketAddr::new(to, target),
+        head,
+    })
+}

@@ -1,0 +1,614 @@
+//! The host itself: what comes in at its card, and what it has to do when.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use slab::Slab;
+use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::socket::icmp;
+use smoltcp::wire::{
+    EthernetAddress, HardwareAddress, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr,
+    IpAddress, IpCidr,
+};
+
+use super::card::{Bytes, Card, Received};
+use super::conn::{Conn, ConnectionReport};
+use super::datagrams::UdpPort;
+use super::errors::Answers;
+use super::listen::{Admission, Listening};
+use super::segment::{self, Kind, Segment};
+use super::{instant, shim};
+use crate::core::{Action, Dice, ETHERNET_MTU, Frame, HEADER, Mac, Node, Purpose, Time, Turn};
+
+/// The first ephemeral port (RFC 6335), and the first where port 0 is asked for.
+const FIRST_EPHEMERAL: u16 = 49_152;
+
+/// If the stack wants to be polled at once but does nothing then, it is asked again
+/// after this long. It was never seen to happen; it must not stop the clock.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// How long fragments wait for those that are missing, as on Linux (ipfrag_time).
+const REASSEMBLY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How many reports of closed connections a host keeps, the oldest go first.
+const REPORTS: usize = 10_000;
+
+/// How many echo requests and their answers the stack holds.
+const ECHOES: usize = 16;
+
+/// How a TCP sender meets congestion. There is no third possibility: without
+/// congestion control smoltcp moves 0.017 Mbit/s over a 10 Mbit/s link (measured).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Congestion {
+    /// RFC 5681, without selective acknowledgements.
+    Reno,
+    /// RFC 9438, what Linux uses.
+    #[default]
+    Cubic,
+}
+
+/// What a host is made with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostSettings {
+    /// Congestion control of its connections.
+    pub congestion: Congestion,
+    /// The buffer of each direction of a connection, in bytes, where the program
+    /// asks for nothing else. 256 KiB hold the bandwidth-delay product of
+    /// 100 Mbit/s over 20 ms.
+    pub stream_buffer: usize,
+    /// The MTU of its link.
+    pub mtu: usize,
+}
+
+impl Default for HostSettings {
+    fn default() -> Self {
+        HostSettings {
+            congestion: Congestion::default(),
+            stream_buffer: 256 * 1024,
+            mtu: ETHERNET_MTU,
+        }
+    }
+}
+
+/// A part of the host that has something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Work {
+    /// A connection.
+    Conn(usize),
+    /// UDP sockets and echo requests, which share one socket set.
+    Shared,
+}
+
+/// What is to be done when.
+#[derive(Debug, Default)]
+pub(super) struct Timers(BinaryHeap<Reverse<(Time, Work)>>);
+
+impl Timers {
+    pub(super) fn push(&mut self, at: Time, work: Work) {
+        self.0.push(Reverse((at, work)));
+    }
+
+    fn due(&mut self, now: Time) -> Option<Work> {
+        let Reverse((at, work)) = *self.0.peek()?;
+        (at <= now).then(|| {
+            self.0.pop();
+            work
+        })
+    }
+
+    fn next_at(&self) -> Option<Time> {
+        self.0.peek().map(|Reverse((at, _))| *at)
+    }
+}
+
+/// A host: a node with one port, addresses and sockets.
+pub struct Host {
+    mac: Mac,
+    addresses: Vec<(IpAddr, u8)>,
+    gateways: Vec<IpAddr>,
+    settings: HostSettings,
+    pub(super) iface: Interface,
+    card: Card,
+    pub(super) conns: Slab<Conn>,
+    pub(super) by_ends: BTreeMap<(SocketAddr, SocketAddr), usize>,
+    pub(super) listeners: Slab<Listening>,
+    pub(super) udp: Slab<UdpPort>,
+    /// UDP sockets and the echo socket.
+    pub(super) shared: SocketSet<'static>,
+    shared_armed: Time,
+    pub(super) closing: Vec<SocketHandle>,
+    /// For what belongs to no socket: ARP, echo requests of others, stray segments.
+    nobody: SocketSet<'static>,
+    echo: Option<SocketHandle>,
+    pub(super) answers: Answers,
+    pub(super) timers: Timers,
+    pub(super) work: Vec<Work>,
+    /// Frames that the host sent to itself.
+    looped: VecDeque<Frame>,
+    next_port: u16,
+    closed: VecDeque<ConnectionReport>,
+}
+
+impl Host {
+    /// A host with the hardware address `mac` and these addresses with the lengths
+    /// of their prefixes, of which at most four count. `place` numbers its
+    /// randomness.
+    pub fn new(
+        mac: Mac,
+        addresses: &[(IpAddr, u8)],
+        settings: HostSettings,
+        seed: u64,
+        place: u64,
+    ) -> Self {
+        let mut card = Card {
+            mtu: settings.mtu,
+            ..Card::default()
+        };
+        let hardware = HardwareAddress::Ethernet(EthernetAddress(mac.0));
+        let mut config = Config::new(hardware);
+        config.random_seed = Dice::new(seed, place, Purpose::Stack).number();
+        let mut iface = Interface::new(config, &mut card, instant(Time::ZERO));
+        iface.set_reassembly_timeout(super::span(REASSEMBLY));
+        iface.update_ip_addrs(|list| {
+            for (ip, prefix) in addresses {
+                // What finds no room is not an address of the host.
+                let _ = list.push(IpCidr::new(IpAddress::from(*ip), *prefix));
+            }
+        });
+        Host {
+            mac,
+            addresses: addresses.to_vec(),
+            gateways: Vec::new(),
+            settings,
+            iface,
+            card,
+            conns: Slab::new(),
+            by_ends: BTreeMap::new(),
+            listeners: Slab::new(),
+            udp: Slab::new(),
+            shared: SocketSet::new(Vec::new()),
+            shared_armed: Time::NEVER,
+            closing: Vec::new(),
+            nobody: SocketSet::new(Vec::new()),
+            echo: None,
+            answers: Answers::default(),
+            timers: Timers::default(),
+            work: Vec::new(),
+            looped: VecDeque::new(),
+            next_port: FIRST_EPHEMERAL,
+            closed: VecDeque::new(),
+        }
+    }
+
+    /// Sends what is not for its own network to this router.
+    #[must_use]
+    pub fn gateway(mut self, router: IpAddr) -> Self {
+        let routes = self.iface.routes_mut();
+        // A host has one default route for each version, and there is room for both.
+        let _ = match router {
+            IpAddr::V4(router) => routes.add_default_ipv4_route(router).map(|_| ()),
+            IpAddr::V6(router) => routes.add_default_ipv6_route(router).map(|_| ()),
+        };
+        self.gateways.push(router);
+        self
+    }
+
+    /// Its addresses with the lengths of their prefixes.
+    pub fn addresses(&self) -> &[(IpAddr, u8)] {
+        &self.addresses
+    }
+
+    /// Its hardware address.
+    pub fn mac(&self) -> Mac {
+        self.mac
+    }
+
+    /// How it was made.
+    pub fn settings(&self) -> &HostSettings {
+        &self.settings
+    }
+
+    /// Its connections: those that are closed, then those that are open.
+    pub fn connections(&self) -> Vec<ConnectionReport> {
+        let open = self.conns.iter().map(|(_, conn)| conn.report());
+        self.closed.iter().cloned().chain(open).collect()
+    }
+
+    pub(super) fn mtu(&self) -> usize {
+        self.settings.mtu
+    }
+
+    pub(super) fn note_closed(&mut self, report: ConnectionReport) {
+        if self.closed.len() >= REPORTS {
+            self.closed.pop_front();
+        }
+        self.closed.push_back(report);
+    }
+
+    pub(super) fn is_own(&self, ip: IpAddr) -> bool {
+        self.addresses.iter().any(|(own, _)| *own == ip)
+    }
+
+    /// Only its own addresses, all of them, or a group can be bound to.
+    pub(super) fn check_own(&self, ip: IpAddr) -> io::Result<()> {
+        match self.is_own(ip) || ip.is_unspecified() || ip.is_multicast() {
+            true => Ok(()),
+            false => Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL)),
+        }
+    }
+
+    /// The address from which to reach `to`.
+    pub(super) fn own_for(&self, to: IpAddr) -> io::Result<IpAddr> {
+        let own = self.addresses.iter().map(|(own, _)| *own);
+        own.filter(|own| own.is_ipv4() == to.is_ipv4())
+            .max_by_key(|own| *own == to)
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::ENETUNREACH))
+    }
+
+    /// Whether there is a way to `to`: on its own network or over a router.
+    pub(super) fn has_route(&self, to: IpAddr) -> bool {
+        let near = |(own, prefix): &(IpAddr, u8)| {
+            IpCidr::new(IpAddress::from(*own), *prefix).contains_addr(&IpAddress::from(to))
+        };
+        let broadcast = matches!(to, IpAddr::V4(to) if to.is_broadcast());
+        broadcast
+            || to.is_multicast()
+            || self.addresses.iter().any(near)
+            || self.gateways.iter().any(|it| it.is_ipv4() == to.is_ipv4())
+    }
+
+    /// The local end of a connection to `to`.
+    pub(super) fn local_for(
+        &mut self,
+        from: Option<SocketAddr>,
+        to: SocketAddr,
+    ) -> io::Result<SocketAddr> {
+        if !self.has_route(to.ip()) {
+            return Err(io::Error::from_raw_os_error(libc::ENETUNREACH));
+        }
+        let ip = match from.map(|from| from.ip()).filter(|ip| !ip.is_unspecified()) {
+            Some(ip) if self.is_own(ip) && ip.is_ipv4() == to.is_ipv4() => ip,
+            Some(_) => return Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL)),
+            None => self.own_for(to.ip())?,
+        };
+        let taken = |host: &Host, port| {
+            let ends = (SocketAddr::new(ip, port), to);
+            host.by_ends.contains_key(&ends)
+        };
+        let port = match from.map_or(0, |from| from.port()) {
+            0 => self.free_port(|host, port| !taken(host, port))?,
+            port if taken(self, port) => return Err(io::ErrorKind::AddrInUse.into()),
+            port => port,
+        };
+        Ok(SocketAddr::new(ip, port))
+    }
+
+    /// The next ephemeral port that is `free`.
+    pub(super) fn free_port(&mut self, free: impl Fn(&Host, u16) -> bool) -> io::Result<u16> {
+        for _ in FIRST_EPHEMERAL..=u16::MAX {
+            let port = self.next_port;
+            self.next_port = port.checked_add(1).unwrap_or(FIRST_EPHEMERAL);
+            if free(self, port) {
+                return Ok(port);
+            }
+        }
+        Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))
+    }
+
+    /// Sends an echo request; [`Host::poll_answer`] says what came of it.
+    pub(crate) fn send_echo(&mut self, to: IpAddr, sequence: u16, hops: u8) -> io::Result<()> {
+        const IDENT: u16 = 0x5768;
+        if !self.has_route(to) {
+            return Err(io::Error::from_raw_os_error(libc::ENETUNREACH));
+        }
+        let source = self.own_for(to)?;
+        let handle = *self.echo.get_or_insert_with(|| {
+            let buffer = || {
+                let slots = vec![icmp::PacketMetadata::EMPTY; ECHOES];
+                icmp::PacketBuffer::new(slots, vec![0; 2_048])
+            };
+            let mut socket = icmp::Socket::new(buffer(), buffer());
+            // A new socket and a valid identifier: bind has no reason to fail.
+            let _ = socket.bind(icmp::Endpoint::Ident(IDENT));
+            self.shared.add(socket)
+        });
+        let socket = self.shared.get_mut::<icmp::Socket>(handle);
+        socket.set_hop_limit(Some(hops.max(1)));
+        // What answered before was read from the frame itself.
+        while socket.recv().is_ok() {}
+        let full = |_| io::Error::from_raw_os_error(libc::ENOBUFS);
+        let data = *b"wharf lab ping";
+        let checksums = smoltcp::phy::ChecksumCapabilities::default();
+        match (source, to) {
+            (IpAddr::V6(from), IpAddr::V6(to)) => {
+                let echo = Icmpv6Repr::EchoRequest {
+                    ident: IDENT,
+                    seq_no: sequence,
+                    data: &data,
+                };
+                let bytes = socket.send(echo.buffer_len(), to.into()).map_err(full)?;
+                let mut packet = Icmpv6Packet::new_unchecked(bytes);
+                echo.emit(&from, &to, &mut packet, &checksums);
+            }
+            _ => {
+                let echo = Icmpv4Repr::EchoRequest {
+                    ident: IDENT,
+                    seq_no: sequence,
+                    data: &data,
+                };
+                let bytes = socket.send(echo.buffer_len(), to.into()).map_err(full)?;
+                echo.emit(&mut Icmpv4Packet::new_unchecked(bytes), &checksums);
+            }
+        }
+        self.work.push(Work::Shared);
+        Ok(())
+    }
+
+    /// A frame for this host, from its link or from itself.
+    fn take_in(&mut self, frame: Frame, turn: &mut Turn<'_>) {
+        match segment::kind(frame.bytes()) {
+            Kind::Tcp(segment) => self.take_segment(frame, &segment, turn),
+            Kind::Neighbour => {
+                self.take_for_nobody(frame, turn);
+                // Whoever waited for a neighbour's address may send now.
+                let conns: Vec<usize> = self.conns.iter().map(|(id, _)| id).collect();
+                for id in conns {
+                    self.poll_conn(id, turn);
+                }
+                self.poll_shared(turn);
+            }
+            Kind::Udp { to, length } => {
+                let before = self.waiting_at(to);
+                self.take_shared(frame, turn);
+                if let Some((id, waiting)) = before {
+                    let after = self.waiting_at(to);
+                    if length > 0 && after == Some((id, waiting)) {
+                        self.udp[id].dropped += 1;
+                    }
+                }
+            }
+            Kind::Icmp => {
+                self.note_icmp(frame.bytes());
+                self.take_shared(frame, turn);
+            }
+            Kind::Other => self.take_shared(frame, turn),
+        }
+    }
+
+    fn take_segment(&mut self, frame: Frame, segment: &Segment, turn: &mut Turn<'_>) {
+        let known = self.by_ends.get(&(segment.to, segment.from)).copied();
+        let opens = segment.syn && !segment.ack && self.is_own(segment.to.ip());
+        let id = match known {
+            Some(id) => id,
+            None if opens => match self.admit(segment, turn.now()) {
+                Admission::Conn(id) => id,
+                Admission::Nobody => return self.take_for_nobody(frame, turn),
+                Admission::Full => {
+                    return turn.note(&frame, Action::Refused("the backlog is full"));
+                }
+            },
+            None => return self.take_for_nobody(frame, turn),
+        };
+        turn.note(&frame, Action::Taken);
+        let conn = &mut self.conns[id];
+        conn.note_received(segment, frame.message);
+        self.card.received = Some(Received {
+            bytes: shim::expected_sequence(frame, segment, conn.last_ack),
+            message: 0,
+        });
+        let now = instant(turn.now());
+        self.iface
+            .poll_ingress_single(now, &mut self.card, &mut conn.set);
+        conn.note_processed(segment, turn.now());
+        self.poll_conn(id, turn);
+    }
+
+    fn take_shared(&mut self, frame: Frame, turn: &mut Turn<'_>) {
+        turn.note(&frame, Action::Taken);
+        let message = frame.message.unwrap_or(0);
+        self.card.received = Some(Received {
+            bytes: Bytes::AsSent(frame),
+            message,
+        });
+        let now = instant(turn.now());
+        self.iface
+            .poll_ingress_single(now, &mut self.card, &mut self.shared);
+        self.poll_shared(turn);
+    }
+
+    fn take_for_nobody(&mut self, frame: Frame, turn: &mut Turn<'_>) {
+        turn.note(&frame, Action::Taken);
+        self.card.received = Some(Received {
+            bytes: Bytes::AsSent(frame),
+            message: 0,
+        });
+        let now = instant(turn.now());
+        self.iface
+            .poll_ingress_single(now, &mut self.card, &mut self.nobody);
+        self.flush(None, turn);
+    }
+
+    /// Lets a connection send what it can.
+    pub(super) fn poll_conn(&mut self, id: usize, turn: &mut Turn<'_>) {
+        let now = instant(turn.now());
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if conn.may_expire() {
+            let set = &mut conn.set;
+            while self.iface.poll_egress(now, &mut self.card, set) != PollResult::None {}
+        }
+        let sent = self.flush(Some(id), turn);
+        self.arm_conn(id, sent, turn);
+        self.settle(id, turn);
+    }
+
+    fn arm_conn(&mut self, id: usize, sent: Activity, turn: &mut Turn<'_>) {
+        let conn = &mut self.conns[id];
+        if !conn.may_expire() {
+            return;
+        }
+        let wish = self.iface.poll_at(instant(turn.now()), &conn.set);
+        let at = when(wish.map(|at| at.total_micros()), sent, turn.now());
+        if at < conn.armed {
+            conn.armed = at;
+            self.timers.push(at, Work::Conn(id));
+        }
+    }
+
+    fn poll_shared(&mut self, turn: &mut Turn<'_>) {
+        let now = instant(turn.now());
+        loop {
+            let result = self
+                .iface
+                .poll_egress(now, &mut self.card, &mut self.shared);
+            // One datagram may be many fragments, and only one can be cut at a time.
+            while self.iface.poll_at(now, &self.nobody).is_some() {
+                self.iface
+                    .poll_egress(now, &mut self.card, &mut self.nobody);
+            }
+            if result == PollResult::None {
+                break;
+            }
+        }
+        let sent = self.flush(None, turn);
+        self.remove_closed();
+        let wish = self.iface.poll_at(now, &self.shared);
+        let at = when(wish.map(|at| at.total_micros()), sent, turn.now());
+        if at < self.shared_armed {
+            self.shared_armed = at;
+            self.timers.push(at, Work::Shared);
+        }
+    }
+
+    /// Puts onto the link what the stack has sent.
+    fn flush(&mut self, conn: Option<usize>, turn: &mut Turn<'_>) -> Activity {
+        if self.card.sent.is_empty() {
+            return Activity::Quiet;
+        }
+        let mut sent = std::mem::take(&mut self.card.sent);
+        for outgoing in sent.drain(..) {
+            let mut frame = Frame::new(turn.new_frame(), outgoing.bytes);
+            frame.message = (outgoing.message != 0).then_some(outgoing.message);
+            if let (Some(id), Kind::Tcp(segment)) = (conn, segment::kind(frame.bytes())) {
+                let message = self.conns[id].note_sent(&segment, turn.now());
+                frame.message = message.or(frame.message);
+            }
+            turn.note(&frame, Action::Sent);
+            if frame.destination() == self.mac {
+                self.looped.push_back(frame);
+            } else if let Some(answer) = self.own_address(&frame) {
+                self.looped.push_back(frame.child(turn.new_frame(), answer));
+            } else {
+                turn.send(0, frame);
+            }
+        }
+        self.card.sent = sent;
+        Activity::Sent
+    }
+
+    /// The answer to an ARP request for the host's own address: what it sends to
+    /// itself never leaves it.
+    fn own_address(&self, frame: &Frame) -> Option<Vec<u8>> {
+        let bytes = frame.bytes();
+        let arp = bytes
+            .get(HEADER..HEADER + 28)
+            .filter(|_| frame.ether_type() == 0x0806)?;
+        let target: [u8; 4] = arp[24..28].try_into().ok()?;
+        if arp[7] != 1 || !self.is_own(IpAddr::from(target)) {
+            return None;
+        }
+        let mut answer = bytes.to_vec();
+        answer[..6].copy_from_slice(&self.mac.0);
+        let arp = &mut answer[HEADER..];
+        arp[7] = 2;
+        arp[18..24].copy_from_slice(&self.mac.0);
+        arp[8..14].copy_from_slice(&self.mac.0);
+        let own: [u8; 4] = arp[24..28].try_into().ok()?;
+        let asker: [u8; 4] = arp[14..18].try_into().ok()?;
+        arp[14..18].copy_from_slice(&own);
+        arp[24..28].copy_from_slice(&asker);
+        Some(answer)
+    }
+
+    /// Does everything that is due.
+    fn run(&mut self, turn: &mut Turn<'_>) {
+        loop {
+            if let Some(frame) = self.looped.pop_front() {
+                self.take_in(frame, turn);
+            } else if !self.work.is_empty() {
+                let mut work = std::mem::take(&mut self.work);
+                work.sort_unstable();
+                work.dedup();
+                for part in work {
+                    self.perform(part, turn);
+                }
+            } else if let Some(part) = self.timers.due(turn.now()) {
+                match part {
+                    Work::Conn(id) => {
+                        if let Some(conn) = self.conns.get_mut(id) {
+                            conn.armed = Time::NEVER;
+                        }
+                    }
+                    Work::Shared => self.shared_armed = Time::NEVER,
+                }
+                self.perform(part, turn);
+            } else {
+                break;
+            }
+        }
+        if let Some(at) = self.timers.next_at() {
+            turn.wake_at(at);
+        }
+    }
+
+    fn perform(&mut self, part: Work, turn: &mut Turn<'_>) {
+        match part {
+            Work::Conn(id) => self.poll_conn(id, turn),
+            Work::Shared => self.poll_shared(turn),
+        }
+    }
+}
+
+/// Whether the stack has sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activity {
+    Sent,
+    Quiet,
+}
+
+/// When the stack has to be polled again, from its own wish in microseconds.
+fn when(wish: Option<i64>, sent: Activity, now: Time) -> Time {
+    let Some(wish) = wish else {
+        return Time::NEVER;
+    };
+    let at = Time(u64::try_from(wish).unwrap_or(0).saturating_mul(1_000));
+    match (at > now, sent) {
+        (true, _) => at,
+        (false, Activity::Sent) => now + std::time::Duration::from_micros(1),
+        (false, Activity::Quiet) => now + AGAIN,
+    }
+}
+
+impl Node for Host {
+    fn kind(&self) -> &'static str {
+        "host"
+    }
+
+    fn attach(&mut self, _: usize) {}
+
+    fn receive(&mut self, _: usize, frame: Frame, turn: &mut Turn<'_>) {
+        let to = frame.destination();
+        if to != self.mac && !to.is_group() {
+            return turn.note(&frame, Action::Ignored);
+        }
+        self.take_in(frame, turn);
+        self.run(turn);
+    }
+
+    fn wake(&mut self, turn: &mut Turn<'_>) {
+        self.run(turn);
+    }
+}

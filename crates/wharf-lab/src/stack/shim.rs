@@ -1,0 +1,66 @@
+//! A cure for two errors of smoltcp 0.14 that lock two-way transfers up for good.
+//!
+//! RFC 9293 section 3.10.7.4 wants the acknowledgement of a segment to be accepted
+//! even if its sequence number is outside the window. smoltcp drops such a segment
+//! whole, and itself sends acknowledgements with unusual sequence numbers: beyond
+//! the peer's window, because `scaled_window` moves the window's right edge to the
+//! left, and before it, because a timeout rewinds what pure acknowledgements carry.
+//! When both ends do that at once, neither hears the other any more.
+//!
+//! So the host remembers the acknowledgement that it sent last, and gives every
+//! intact pure acknowledgement that comes in exactly the sequence number that the
+//! stack expects. Captures show the frame as it was on the wire.
+
+use std::rc::Rc;
+
+use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
+
+use super::card::Bytes;
+use super::segment::Segment;
+use crate::core::Frame;
+
+/// The frame for the stack, whose socket expects the sequence number `expected`.
+pub(super) fn expected_sequence(frame: Frame, segment: &Segment, expected: Option<u32>) -> Bytes {
+    let Some(expected) = expected else {
+        return Bytes::AsSent(frame);
+    };
+    if !segment.is_pure_ack() || segment.sequence == expected || !is_intact(&frame, segment) {
+        return Bytes::AsSent(frame);
+    }
+    let mut bytes = frame.bytes().to_vec();
+    let (from, to) = ends(segment);
+    let length = transport_length(&bytes);
+    let mut tcp = TcpPacket::new_unchecked(&mut bytes[segment.at..segment.at + length]);
+    tcp.set_seq_number(TcpSeqNumber(expected as i32));
+    tcp.fill_checksum(&from, &to);
+    Bytes::Changed(Rc::new(bytes))
+}
+
+/// A damaged frame must stay damaged: a new checksum would hide it.
+fn is_intact(frame: &Frame, segment: &Segment) -> bool {
+    let bytes = frame.bytes();
+    let v4 = segment.from.is_ipv4();
+    let header = !v4
+        || smoltcp::wire::Ipv4Packet::new_checked(&bytes[14..])
+            .is_ok_and(|ip| ip.verify_checksum());
+    let length = transport_length(bytes);
+    let tcp = bytes.get(segment.at..segment.at + length);
+    let (from, to) = ends(segment);
+    header
+        && tcp
+            .and_then(|tcp| TcpPacket::new_checked(tcp).ok())
+            .is_some_and(|tcp| tcp.verify_checksum(&from, &to))
+}
+
+fn ends(segment: &Segment) -> (IpAddress, IpAddress) {
+    (segment.from.ip().into(), segment.to.ip().into())
+}
+
+/// How long the TCP segment in this frame is, header included.
+fn transport_length(frame: &[u8]) -> usize {
+    let two = |at: usize| usize::from(u16::from_be_bytes([frame[at], frame[at + 1]]));
+    match frame[14] >> 4 {
+        4 => two(16).saturating_sub(usize::from(frame[14] & 15) * 4),
+        _ => two(18),
+    }
+}

@@ -1,0 +1,626 @@
+//! A topology from a TOML file, with impairments, changes, services and clients.
+//!
+//! ```toml
+//! seed = 1
+//! for = "10s"
+//! changes = ["at 5s link a-s down", "at 8s link a-s up", "at 9s link a-s loss 5%"]
+//!
+//! [defaults]                      # of every link
+//! rate = "10mbit"
+//!
+//! [[host]]
+//! name = "a"
+//! serve = ["echo tcp::7"]
+//!
+//! [[host]]
+//! name = "b"
+//!
+//! [[switch]]
+//! name = "s"
+//!
+//! [[link]]
+//! ends = ["a", "s"]
+//! delay = "20ms"
+//! loss = "1%"
+//!
+//! [[link]]
+//! ends = ["b", "s"]
+//! medium = "coax"
+//!
+//! [[client]]
+//! host = "b"
+//! connect = "tcp:a:7"
+//! send = "hello"
+//! count = 3
+//! every = "1s"
+//! ```
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+use wharf::names::suggest;
+
+use super::{ChangePlan, NodeKind, SharedShape, SpanningTree, Topology};
+use crate::core::{Burst, Change, Link, Medium};
+use crate::units::{parse_rate, parse_share, parse_size, parse_span};
+
+/// How many nodes a file may have, and how long it may be: hosts of 100 KB each
+/// then need 1 GB.
+const MOST_NODES: usize = 10_000;
+/// The longest file, in bytes.
+pub const LONGEST_FILE: usize = 4 << 20;
+
+/// A lab as a file describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabFile {
+    /// Nodes, links and changes.
+    pub topology: Topology,
+    /// The seed, if the file has one.
+    pub seed: Option<u64>,
+    /// How long to run, if the file says so.
+    pub span: Option<Duration>,
+    /// What is served.
+    pub services: Vec<ServicePlan>,
+    /// Who talks to it.
+    pub clients: Vec<ClientPlan>,
+}
+
+/// A service on a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServicePlan {
+    /// The name of the host.
+    pub host: String,
+    /// The name of the service.
+    pub service: String,
+    /// Where it is served; `None` is its standard address.
+    pub address: Option<String>,
+    /// Where this stands in the file.
+    pub line: usize,
+}
+
+/// A client on a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientPlan {
+    /// The name of the host.
+    pub host: String,
+    /// What it connects to, with the scheme `tcp`, `udp` or `tls`.
+    pub connect: String,
+    /// What it sends.
+    pub send: String,
+    /// How often.
+    pub count: usize,
+    /// How much time from one to the next.
+    pub every: Duration,
+    /// When it begins.
+    pub start: Duration,
+    /// Where this stands in the file.
+    pub line: usize,
+}
+
+/// A mistake in a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {cause}")]
+pub struct FileError {
+    /// Where, counted from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub cause: String,
+    /// What to write instead, if there is something.
+    pub cure: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    seed: Option<u64>,
+    #[serde(rename = "for")]
+    span: Option<Spanned<String>>,
+    defaults: Option<RawLink>,
+    #[serde(default)]
+    host: Vec<RawNode>,
+    #[serde(default)]
+    switch: Vec<RawNode>,
+    #[serde(default)]
+    router: Vec<RawNode>,
+    #[serde(default)]
+    hub: Vec<RawNode>,
+    #[serde(default)]
+    bus: Vec<RawNode>,
+    #[serde(default)]
+    link: Vec<RawLink>,
+    #[serde(default)]
+    changes: Vec<Spanned<String>>,
+    #[serde(default)]
+    client: Vec<RawClient>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawNode {
+    name: Spanned<String>,
+    #[serde(default)]
+    serve: Vec<Spanned<String>>,
+    spanning_tree: Option<Spanned<bool>>,
+    rate: Option<Spanned<String>>,
+    spacing: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawLink {
+    ends: Option<[Spanned<String>; 2]>,
+    medium: Option<Spanned<String>>,
+    rate: Option<Spanned<String>>,
+    delay: Option<Spanned<String>>,
+    jitter: Option<Spanned<String>>,
+    loss: Option<Spanned<String>>,
+    duplicate: Option<Spanned<String>>,
+    reorder: Option<Spanned<String>>,
+    hold_back: Option<Spanned<String>>,
+    corrupt: Option<Spanned<String>>,
+    queue: Option<Spanned<String>>,
+    mtu: Option<Spanned<usize>>,
+    burst: Option<RawBurst>,
+    back: Option<Box<RawLink>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBurst {
+    every: Spanned<String>,
+    lasting: Spanned<String>,
+    loss: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClient {
+    host: Spanned<String>,
+    connect: Spanned<String>,
+    #[serde(default)]
+    send: String,
+    count: Option<Spanned<usize>>,
+    every: Option<Spanned<String>>,
+    start: Option<Spanned<String>>,
+}
+
+/// Reads a file, given as text.
+///
+/// # Errors
+/// [`FileError`] with the line of the first mistake.
+pub fn parse(text: &str) -> Result<LabFile, FileError> {
+    let reader = Reader { text };
+    if text.len() > LONGEST_FILE {
+        return Err(reader.mistake(0, "the file is longer than 4 MiB", None));
+    }
+    let raw: RawFile = toml::from_str(text).map_err(|error| reader.toml(&error))?;
+    reader.file(raw)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn line(&self, at: usize) -> usize {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        before.matches('\n').count() + 1
+    }
+
+    fn mistake(&self, at: usize, cause: impl Into<String>, cure: Option<String>) -> FileError {
+        FileError {
+            line: self.line(at),
+            cause: cause.into(),
+            cure,
+        }
+    }
+
+    /// A mistake that serde or the TOML parser has found. For an unknown name its
+    /// message lists the known ones, in backquotes.
+    fn toml(&self, error: &toml::de::Error) -> FileError {
+        let at = error.span().map_or(0, |span| span.start);
+        let message = error.message();
+        let mut quoted = message.split('`').skip(1).step_by(2);
+        let cure = match message.starts_with("unknown") {
+            true => quoted
+                .next()
+                .and_then(|word| suggest(word, quoted).map(str::to_owned)),
+            false => None,
+        };
+        let cause = message.lines().next().unwrap_or("this is no TOML");
+        self.mistake(at, cause, cure)
+    }
+
+    fn value<T>(
+        &self,
+        text: &Spanned<String>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, FileError> {
+        parse(text.get_ref()).map_err(|cure| {
+            let cause = format!("\"{}\" is not understood", text.get_ref());
+            self.mistake(text.span().start, cause, Some(cure))
+        })
+    }
+
+    fn file(&self, raw: RawFile) -> Result<LabFile, FileError> {
+        let mut file = LabFile {
+            topology: Topology::default(),
+            seed: raw.seed,
+            span: raw
+                .span
+                .as_ref()
+                .map(|span| self.value(span, parse_span))
+                .transpose()?,
+            services: Vec::new(),
+            clients: Vec::new(),
+        };
+        let tree = self.tree(&raw);
+        for host in &raw.host {
+            self.node(&mut file.topology, host, NodeKind::Host)?;
+            for service in &host.serve {
+                file.services.push(self.service(host, service)?);
+            }
+        }
+        for switch in &raw.switch {
+            let on = switch
+                .spanning_tree
+                .as_ref()
+                .map_or(tree, |on| *on.get_ref());
+            let tree = if on {
+                SpanningTree::On
+            } else {
+                SpanningTree::Off
+            };
+            self.node(&mut file.topology, switch, NodeKind::Switch(tree))?;
+        }
+        for router in &raw.router {
+            self.node(&mut file.topology, router, NodeKind::Router)?;
+        }
+        for (nodes, shape) in [(&raw.hub, SharedShape::Hub), (&raw.bus, SharedShape::Bus)] {
+            for node in nodes {
+                let kind = self.shared(node, shape)?;
+                self.node(&mut file.topology, node, kind)?;
+            }
+        }
+        let defaults = match &raw.defaults {
+            Some(link) => self.link(link, Link::default())?,
+            None => Link::default(),
+        };
+        for link in &raw.link {
+            self.join(&mut file.topology, link, &defaults)?;
+        }
+        for change in &raw.changes {
+            let change = self.change(&file.topology, change)?;
+            file.topology.changes.push(change);
+        }
+        for client in &raw.client {
+            let client = self.client(&file.topology, client)?;
+            file.clients.push(client);
+        }
+        Ok(file)
+    }
+
+    /// Switches need a spanning tree if there are as many links between them as
+    /// switches: then there may be a loop.
+    fn tree(&self, raw: &RawFile) -> bool {
+        let is_switch = |end: &Spanned<String>| {
+            raw.switch
+                .iter()
+                .any(|switch| switch.name.get_ref() == end.get_ref())
+        };
+        let links = raw.link.iter().filter_map(|link| link.ends.as_ref());
+        let between = links.filter(|ends| ends.iter().all(is_switch)).count();
+        between > 0 && between >= raw.switch.len()
+    }
+
+    fn node(
+        &self,
+        topology: &mut Topology,
+        raw: &RawNode,
+        kind: NodeKind,
+    ) -> Result<(), FileError> {
+        let (name, at) = (raw.name.get_ref(), raw.name.span().start);
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+        if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
+            let cause = format!("\"{name}\" cannot be a name");
+            let cure = "take up to 63 letters, digits, dots and underscores".to_owned();
+            return Err(self.mistake(at, cause, Some(cure)));
+        }
+        if topology.find(name).is_some() {
+            let cure = Some("give each node a name of its own".to_owned());
+            return Err(self.mistake(at, format!("there is a node {name} already"), cure));
+        }
+        if topology.nodes.len() >= MOST_NODES {
+            return Err(self.mistake(at, "a lab has at most 10,000 nodes", None));
+        }
+        if let (Some(serve), true) = (raw.serve.first(), kind != NodeKind::Host) {
+            let cure = Some("serve on a host".to_owned());
+            return Err(self.mistake(serve.span().start, "only hosts serve", cure));
+        }
+        topology.node(name.clone(), kind);
+        Ok(())
+    }
+
+    fn service(&self, host: &RawNode, text: &Spanned<String>) -> Result<ServicePlan, FileError> {
+        let mut words = text.get_ref().split_whitespace();
+        let (service, address) = (words.next(), words.next());
+        match (service, words.next()) {
+            (Some(service), None) => Ok(ServicePlan {
+                host: host.name.get_ref().clone(),
+                service: service.to_owned(),
+                address: address.map(str::to_owned),
+                line: self.line(text.span().start),
+            }),
+            _ => {
+                let cause = format!("\"{}\" is no service with an address", text.get_ref());
+                let cure = Some("write \"echo tcp::7\"".to_owned());
+                Err(self.mistake(text.span().start, cause, cure))
+            }
+        }
+    }
+
+    fn shared(&self, raw: &RawNode, shape: SharedShape) -> Result<NodeKind, FileError> {
+        let rate = raw.rate.as_ref().map(|rate| self.value(rate, parse_rate));
+        let spacing = raw.spacing.as_ref().map(|it| self.value(it, parse_span));
+        Ok(NodeKind::Shared {
+            shape,
+            rate: rate.transpose()?.unwrap_or(10_000_000),
+            spacing: spacing.transpose()?.unwrap_or(Duration::from_nanos(250)),
+        })
+    }
+
+    fn link(&self, raw: &RawLink, mut link: Link) -> Result<Link, FileError> {
+        if let Some(name) = &raw.medium {
+            link = self.value(name, medium)?.link();
+        }
+        if let Some(it) = &raw.rate {
+            link = link.rate(self.value(it, parse_rate)?);
+        }
+        if let Some(it) = &raw.delay {
+            link = link.delay(self.value(it, parse_span)?);
+        }
+        if let Some(it) = &raw.jitter {
+            link = link.jitter(self.value(it, parse_span)?);
+        }
+        if let Some(it) = &raw.loss {
+            link = link.loss(self.value(it, parse_share)?);
+        }
+        if let Some(it) = &raw.duplicate {
+            link = link.duplicate(self.value(it, parse_share)?);
+        }
+        if let Some(it) = &raw.reorder {
+            link = link.reorder(self.value(it, parse_share)?);
+        }
+        if let Some(it) = &raw.hold_back {
+            link = link.hold_back(self.value(it, parse_span)?);
+        }
+        if let Some(it) = &raw.corrupt {
+            link = link.corrupt(self.value(it, parse_share)?);
+        }
+        if let Some(it) = &raw.queue {
+            link = link.queue(self.value(it, parse_size)?);
+        }
+        if let Some(mtu) = &raw.mtu {
+            if !(68..=9_000).contains(mtu.get_ref()) {
+                let cure = Some("IPv4 needs 68 bytes (RFC 791), IPv6 1280".to_owned());
+                return Err(self.mistake(mtu.span().start, "an MTU is 68 to 9000 bytes", cure));
+            }
+            link = link.mtu(*mtu.get_ref());
+        }
+        if let Some(burst) = &raw.burst {
+            link = link.bursts(Burst {
+                every: self.value(&burst.every, parse_span)?,
+                lasting: self.value(&burst.lasting, parse_span)?,
+                loss: self.value(&burst.loss, parse_share)?,
+            });
+        }
+        Ok(link)
+    }
+
+    fn join(
+        &self,
+        topology: &mut Topology,
+        raw: &RawLink,
+        defaults: &Link,
+    ) -> Result<(), FileError> {
+        let Some(ends) = &raw.ends else {
+            let cure = Some("add ends = [\"a\", \"b\"]".to_owned());
+            return Err(self.mistake(0, "a [[link]] has no ends", cure));
+        };
+        let mut numbers = [0; 2];
+        for (number, end) in numbers.iter_mut().zip(ends) {
+            *number = self.find(topology, end)?;
+            let links = topology.links.iter();
+            let taken = links.filter(|link| link.ends.contains(number)).count();
+            if topology.nodes[*number].kind == NodeKind::Host && taken > 0 {
+                let cause = format!("host {} has a link already", end.get_ref());
+                let cure = Some("a host has one network card: put a switch before it".to_owned());
+                return Err(self.mistake(end.span().start, cause, cure));
+            }
+        }
+        if numbers[0] == numbers[1] {
+            let cause = "a link has two different ends";
+            return Err(self.mistake(ends[1].span().start, cause, None));
+        }
+        let shared =
+            |number: &usize| matches!(topology.nodes[*number].kind, NodeKind::Shared { .. });
+        let base = match numbers.iter().any(shared) {
+            true => Link::attachment(),
+            false => defaults.clone(),
+        };
+        let link = self.link(raw, base)?;
+        let back = raw.back.as_ref().map(|back| self.link(back, link.clone()));
+        let index = topology.join(numbers[0], numbers[1], link);
+        topology.links[index].back = back.transpose()?;
+        Ok(())
+    }
+
+    fn find(&self, topology: &Topology, name: &Spanned<String>) -> Result<usize, FileError> {
+        topology.find(name.get_ref()).ok_or_else(|| {
+            let names = topology.nodes.iter().map(|node| node.name.as_str());
+            let near = suggest(name.get_ref(), names).map(str::to_owned);
+            let cause = format!("there is no node {}", name.get_ref());
+            self.mistake(name.span().start, cause, near)
+        })
+    }
+
+    /// `at 5s link a-b down`, `… up`, `… loss 5%`, `… delay 20ms`, `… rate 1mbit`.
+    fn change(&self, topology: &Topology, text: &Spanned<String>) -> Result<ChangePlan, FileError> {
+        let at = text.span().start;
+        let words: Vec<&str> = text.get_ref().split_whitespace().collect();
+        let wrong = || {
+            let cause = format!("\"{}\" is no change", text.get_ref());
+            let cure = "write \"at 5s link a-b down\", or up, loss 5%, delay 20ms, rate 1mbit";
+            self.mistake(at, cause, Some(cure.to_owned()))
+        };
+        let ["at", time, "link", ends, rest @ ..] = &words[..] else {
+            return Err(wrong());
+        };
+        let told = |cure: String| {
+            let cause = format!("\"{}\" is not understood", text.get_ref());
+            self.mistake(at, cause, Some(cure))
+        };
+        let time = parse_span(time).map_err(told)?;
+        let (first, second) = ends.split_once('-').ok_or_else(wrong)?;
+        let link = topology.link_between(first, second).ok_or_else(|| {
+            self.mistake(
+                at,
+                format!("there is no link between {first} and {second}"),
+                None,
+            )
+        })?;
+        let now = topology.links[link].link.clone();
+        let change = match rest {
+            ["down"] => Change::Down,
+            ["up"] => Change::Up,
+            ["loss", share] => {
+                Change::Become(Box::new(now.loss(parse_share(share).map_err(told)?)))
+            }
+            ["delay", span] => Change::Become(Box::new(now.delay(parse_span(span).map_err(told)?))),
+            ["rate", rate] => Change::Become(Box::new(now.rate(parse_rate(rate).map_err(told)?))),
+            _ => return Err(wrong()),
+        };
+        Ok(ChangePlan {
+            at: time,
+            link,
+            change,
+        })
+    }
+
+    fn client(&self, topology: &Topology, raw: &RawClient) -> Result<ClientPlan, FileError> {
+        let host = self.find(topology, &raw.host)?;
+        if topology.nodes[host].kind != NodeKind::Host {
+            let cause = format!("{} is no host", raw.host.get_ref());
+            return Err(self.mistake(raw.host.span().start, cause, None));
+        }
+        let span = |text: &Option<Spanned<String>>, otherwise: Duration| match text {
+            Some(text) => self.value(text, parse_span),
+            None => Ok(otherwise),
+        };
+        Ok(ClientPlan {
+            host: raw.host.get_ref().clone(),
+            connect: raw.connect.get_ref().clone(),
+            send: raw.send.clone(),
+            count: raw.count.as_ref().map_or(1, |count| *count.get_ref()),
+            every: span(&raw.every, Duration::from_secs(1))?,
+            start: span(&raw.start, Duration::ZERO)?,
+            line: self.line(raw.connect.span().start),
+        })
+    }
+}
+
+fn medium(name: &str) -> Result<Medium, String> {
+    Medium::named(name).ok_or_else(|| {
+        let names: Vec<&str> = Medium::ALL.into_iter().map(Medium::name).collect();
+        match suggest(name, names.iter().copied()) {
+            Some(near) => near.to_owned(),
+            None => names.join(", "),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+seed = 5
+for = "10s"
+changes = ["at 5s link a-s down", "at 8s link s-a up", "at 9s link b-s loss 5%"]
+[defaults]
+rate = "10mbit"
+[[host]]
+name = "a"
+serve = ["echo tcp::7", "daytime"]
+[[host]]
+name = "b"
+[[switch]]
+name = "s"
+[[link]]
+ends = ["a", "s"]
+delay = "20ms"
+loss = "1%"
+back = { loss = "0%" }
+[[link]]
+ends = ["b", "s"]
+medium = "coax"
+burst = { every = "1s", lasting = "100ms", loss = "50%" }
+[[client]]
+host = "b"
+connect = "tcp:a:7"
+send = "hello"
+count = 3
+"#;
+
+    #[test]
+    fn a_file_says_everything_about_a_lab() {
+        let file = parse(WHOLE).unwrap();
+        assert_eq!(
+            (file.seed, file.span),
+            (Some(5), Some(Duration::from_secs(10)))
+        );
+        assert_eq!(file.topology.nodes.len(), 3);
+        let first = &file.topology.links[0];
+        assert_eq!(first.link.bits_per_second(), Some(10_000_000));
+        assert_eq!(first.link.propagation(), Duration::from_millis(20));
+        assert_ne!(first.back.as_ref(), Some(&first.link));
+        assert_eq!(file.topology.links[1].link.medium_name(), "coax");
+        assert_eq!(file.topology.changes.len(), 3);
+        assert_eq!(file.services[1].address, None);
+        assert_eq!(file.clients[0].count, 3);
+    }
+
+    #[test]
+    fn mistakes_have_a_line_a_cause_and_a_cure() {
+        let mistake = |from: &str, to: &str| {
+            assert!(WHOLE.contains(from));
+            let error = parse(&WHOLE.replace(from, to)).unwrap_err();
+            (error.line, error.cause, error.cure)
+        };
+        let (line, cause, cure) = mistake("delay = \"20ms\"", "dely = \"20ms\"");
+        assert_eq!((line, cure.as_deref()), (16, Some("delay")), "{cause}");
+        let (line, cause, cure) = mistake("\"20ms\"", "\"20\"");
+        assert_eq!((line, cause.as_str()), (16, "\"20\" is not understood"));
+        assert!(cure.unwrap().contains("20ms"));
+        let (line, cause, _) = mistake("[\"b\", \"s\"]", "[\"b\", \"t\"]");
+        assert_eq!((line, cause.as_str()), (20, "there is no node t"));
+        let (line, cause, _) = mistake("[\"b\", \"s\"]", "[\"a\", \"s\"]");
+        assert_eq!((line, cause.as_str()), (20, "host a has a link already"));
+        let (_, _, cure) = mistake("\"coax\"", "\"coaxe\"");
+        assert_eq!(cure.as_deref(), Some("coax"));
+        let (line, cause, _) = mistake("s-a up", "s-b-up");
+        assert_eq!(line, 4, "{cause}");
+        let (line, ..) = mistake("name = \"s\"", "name = \"a\"");
+        assert_eq!(line, 13);
+        let (line, ..) = mistake("seed = 5", "seed = ");
+        assert_eq!(line, 2);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic() {
+        for cut in 0..WHOLE.len() {
+            let _ = parse(&WHOLE[..cut]);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The first things that must work: one service, unchanged, over the lab.
+
+use std::time::Duration;
+
+use wharf_lab::{Centre, EchoAnswer, Lab, LabError, Link, Topology};
+use wharf_services::Echo;
+
+fn slow() -> Link {
+    Link::default()
+        .rate(10_000_000)
+        .delay(Duration::from_millis(20))
+}
+
+#[test]
+fn echo_answers_over_a_star_in_virtual_time() {
+    let lab = Lab::new(1).star(3).link(slow());
+    let outcome = lab.run(async |hosts| {
+        let _server = hosts[0].serve("tcp::7", Echo::default()).await?;
+        let mut client = hosts[1].connect("h0:7").await?;
+        let begun = tokio::time::Instant::now();
+        client.write_all(b"hello").await?;
+        let heard = client.read_chunk().await?.unwrap();
+        assert_eq!(&*heard, b"hello");
+        // Four links of 20 ms, and a few bytes at 10 Mbit/s.
+        let took = begun.elapsed();
+        let least = Duration::from_millis(80);
+        assert!(
+            took >= least && took < least + Duration::from_millis(1),
+            "{took:?}"
+        );
+        client.finish().await?;
+        assert!(client.read_chunk().await?.is_none());
+        Ok::<_, LabError>(())
+    });
+    outcome.unwrap().value.unwrap();
+}
+
+#[test]
+fn echo_answers_over_ipv6_and_udp_on_every_topology() {
+    let shapes = [
+        Topology::star(3, Centre::Switch),
+        Topology::star(3, Centre::Hub),
+        Topology::star(3, Centre::Host),
+        Topology::bus(3),
+        Topology::ring(3),
+        Topology::switch_ring(3),
+        Topology::router_ring(3),
+        Topology::line(3),
+        Topology::mesh(3),
+        Topology::two_lans(2),
+    ];
+    for (i, shape) in shapes.into_iter().enumerate() {
+        let outcome = Lab::new(i as u64).topology(shape).run(async |hosts| {
+            let _server = hosts[0].serve("tcp::7", Echo::default()).await?;
+            let _datagrams = hosts[0].serve_datagrams("udp::7", Echo::default()).await?;
+            for scheme in ["tcp4", "tcp6"] {
+                let mut client = hosts[2].connect(&format!("{scheme}:h0:7")).await?;
+                client.write_all(scheme.as_bytes()).await?;
+                let heard = client.read_chunk().await?.unwrap();
+                assert_eq!(&*heard, scheme.as_bytes());
+            }
+            for ip in hosts[2].network().addresses("h0")? {
+                let own = if ip.is_ipv4() { "udp4::0" } else { "udp6::0" };
+                let mut socket = hosts[2].bind(own).await?;
+                let to = std::net::SocketAddr::new(ip, 7).into();
+                socket.send_to(b"datagram", &to).await?;
+                let mut heard = Vec::new();
+                let from = socket.receive_from(&mut heard).await?;
+                assert_eq!((heard.as_slice(), from), (&b"datagram"[..], to));
+            }
+            Ok::<_, LabError>(())
+        });
+        outcome
+            .unwrap()
+            .value
+            .unwrap_or_else(|error| panic!("shape {i}: {error}"));
+    }
+}
+
+#[test]
+fn nobody_listening_is_refused_at_once_over_tcp_and_udp() {
+    let outcome = Lab::new(3).star(2).run(async |hosts| {
+        let error = hosts[1].connect("h0:9").await.unwrap_err();
+        assert!(error.to_string().contains("refused"), "{error}");
+        let mut socket = hosts[1].bind("udp::0").await?;
+        let to = "10.0.0.1:9".parse::<std::net::SocketAddr>().unwrap().into();
+        socket.connect(&to)?;
+        socket.send_to(b"?", &to).await?;
+        let error = socket.receive_from(&mut Vec::new()).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+        let error = hosts[1].connect("h7:9").await.unwrap_err();
+        assert!(
+            format!("{error:?}").contains("no host of this name"),
+            "{error:?}"
+        );
+        Ok::<_, LabError>(())
+    });
+    outcome.unwrap().value.unwrap();
+}
+
+#[test]
+fn routers_count_hops_and_say_what_is_unreachable() {
+    let lab = Lab::new(4).topology(Topology::router_ring(4));
+    let outcome = lab.run(async |hosts| {
+        let patience = Duration::from_secs(5);
+        let network = hosts[0].network();
+        let mut way = Vec::new();
+        for hops in 1..=4 {
+            let pong = network.ping("h1", hops, patience).await?;
+            way.push(pong.answer);
+            if pong.answer == EchoAnswer::Reply {
+                break;
+            }
+        }
+        use EchoAnswer::{Reply, TimeExceeded};
+        assert_eq!(way, [TimeExceeded, TimeExceeded, Reply]);
+        // An address of the far network that nobody has: its router gives up.
+        let far = hosts[0].network().addresses("h1")?[0];
+        let std::net::IpAddr::V4(far) = far else {
+            panic!()
+        };
+        let nobody = std::net::Ipv4Addr::from(u32::from(far) + 9);
+        let pong = network.ping_address(nobody.into(), 64, patience).await?;
+        assert_eq!(pong.answer, EchoAnswer::Unreachable);
+        let error = hosts[0].connect(&format!("{nobody}:7")).await.unwrap_err();
+        assert!(error.to_string().contains("no route to host"), "{error}");
+        // A network that no router knows.
+        let pong = network
+            .ping_address([192, 0, 2, 1].into(), 64, patience)
+            .await?;
+        assert_eq!(pong.answer, EchoAnswer::Unreachable);
+        Ok::<_, LabError>(())
+    });
+    outcome.unwrap().value.unwrap();
+}
+
+#[test]
+fn a_host_talks_to_itself_without_its_link() {
+    let outcome = Lab::new(5).star(1).with_recording().run(async |hosts| {
+        let _server = hosts[0].serve("tcp::7", Echo::default()).await?;
+        let mut client = hosts[0].connect("tcp4:localhost:7").await?;
+        client.write_all(b"me").await?;
+        assert_eq!(&*client.read_chunk().await?.unwrap(), b"me");
+        Ok::<_, LabError>(())
+    });
+    let outcome = outcome.unwrap();
+    outcome.value.unwrap();
+    // Only the announcement of its IPv6 groups goes out (MLD).
+    let frames = outcome.report.recording().unwrap().frames();
+    let tcp = frames.iter().filter(|it| it.frame.ether_type() == 0x0800);
+    assert_eq!(tcp.count(), 0);
+}
+
+#[test]
+fn handles_are_of_no_use_after_their_lab() {
+    let outcome = Lab::new(6).run(async |hosts| {
+        let connected = hosts[0].listen("tcp::7").await;
+        (hosts[0].clone(), connected.unwrap())
+    });
+    let (host, listener) = outcome.unwrap().value;
+    assert_eq!(
+        host.network().now().unwrap_err().kind(),
+        std::io::ErrorKind::NotConnected
+    );
+    drop(listener);
+}

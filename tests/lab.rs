@@ -1,0 +1,317 @@
+//! `wharf lab` as it is typed: the same run twice, captures for tshark, mistakes in
+//! files, and programs outside that talk to hosts inside.
+
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::process::Command;
+
+use serde_json::Value;
+
+use support::{DEADLINE, Ended, Process, run, wharf};
+
+const NETWORK: &str = r#"
+seed = 3
+[defaults]
+rate = "10mbit"
+delay = "5ms"
+loss = "3%"
+jitter = "1ms"
+[[host]]
+name = "a"
+serve = ["echo tcp::7", "echo udp::7"]
+[[host]]
+name = "b"
+[[switch]]
+name = "s"
+[[link]]
+ends = ["a", "s"]
+[[link]]
+ends = ["b", "s"]
+[[client]]
+host = "b"
+connect = "tcp:a:7"
+send = "hello"
+count = 40
+every = "20ms"
+[[client]]
+host = "b"
+connect = "udp:a:7"
+send = "hello"
+count = 40
+every = "20ms"
+"#;
+
+fn lab(arguments: &[&str]) -> Ended {
+    let mut command = wharf(["lab"]);
+    run(command.args(arguments), "")
+}
+
+fn done(arguments: &[&str]) -> String {
+    let ended = lab(arguments);
+    assert_eq!(ended.code(), 0, "{arguments:?}: {}", ended.stderr);
+    ended.stdout
+}
+
+#[test]
+fn the_same_seed_is_the_same_run_and_tshark_believes_its_captures() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("net.toml");
+    fs::write(&file, NETWORK).unwrap();
+    let file = file.to_str().unwrap();
+    let mut runs = Vec::new();
+    for name in ["one", "two", "other"] {
+        let captures = folder.path().join(name);
+        fs::create_dir(&captures).unwrap();
+        let seed = if name == "other" { "4" } else { "3" };
+        let path = captures.to_str().unwrap();
+        let json = done(&["run", file, "--json", "--seed", seed, "-w", path]);
+        let capture = fs::read(captures.join("a-s.pcapng")).unwrap();
+        runs.push((json, capture));
+    }
+    assert!(runs[0] == runs[1], "the same seed");
+    assert!(runs[0] != runs[2], "another seed");
+
+    let summary: Value = serde_json::from_str(&runs[0].0).unwrap();
+    assert_eq!(summary["event"], "lab-run");
+    let clients = summary["clients"].as_array().unwrap();
+    assert_eq!(clients[0]["answered"], 40, "TCP repairs everything");
+    assert!(
+        clients[1]["answered"].as_u64().unwrap() < 40,
+        "UDP repairs nothing"
+    );
+    let mut retransmissions = 0;
+    for end in summary["connections"].as_array().unwrap() {
+        retransmissions += end["retransmissions"].as_u64().unwrap();
+    }
+    for name in ["a-s", "b-s"] {
+        let capture = folder.path().join("one").join(format!("{name}.pcapng"));
+        assert_eq!(
+            tshark(&capture, "_ws.malformed || _ws.expert.severity == error"),
+            0
+        );
+        assert!(tshark(&capture, "tcp.len > 0") >= 80);
+        // Where a link begins no frame is seen twice unless it was sent twice.
+        let seen = tshark(&capture, "tcp.len > 0 && tcp.analysis.retransmission");
+        assert!(
+            seen <= retransmissions,
+            "{name}: {seen} of {retransmissions}"
+        );
+    }
+    let capture = folder.path().join("one/a-s.pcapng");
+    assert!(tshark(&capture, "frame.comment contains \"dropped: lost\"") > 0);
+}
+
+/// How many frames of a capture tshark finds by a filter.
+fn tshark(capture: &std::path::Path, filter: &str) -> u64 {
+    let output = Command::new("tshark")
+        .args(["-r", capture.to_str().unwrap(), "-Y", filter])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    assert!(
+        !error.contains("cut short") && !error.contains("damaged"),
+        "{error}"
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().count() as u64
+}
+
+#[test]
+fn a_message_is_followed_around_the_ring() {
+    let text = done(&["run", "ring", "--hosts", "4", "--follow", "message 1"]);
+    assert!(text.contains("application writes 14 B"), "{text}");
+    for station in 0..4 {
+        let passed =
+            |line: &str| line.contains(&format!(" r{station} ")) && line.contains("passed");
+        assert!(text.lines().any(passed), "r{station}: {text}");
+    }
+    assert!(text.contains("copied for its host"), "{text}");
+    assert!(text.contains("removed: its sender has it back"), "{text}");
+    assert!(text.contains("application reads 14 B"), "{text}");
+    let ended = lab(&["run", "ring", "--follow", "message 999"]);
+    assert_eq!(ended.code(), 2);
+    assert!(ended.stderr.contains("no message 999"), "{}", ended.stderr);
+}
+
+#[test]
+fn every_shape_runs_and_can_be_shown() {
+    for shape in [
+        "star",
+        "star-hub",
+        "star-host",
+        "ring",
+        "ring-switches",
+        "ring-routers",
+        "bus",
+        "line",
+        "mesh",
+        "lans",
+        "pair",
+    ] {
+        let text = done(&["run", shape, "--hosts", "3", "--view", "summary,ladder"]);
+        assert!(text.contains("tcp:h0:7"), "{shape}: {text}");
+        assert!(text.contains("SYN ACK"), "{shape}: {text}");
+    }
+}
+
+#[test]
+fn mistakes_in_a_file_have_line_cause_and_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("net.toml");
+    for (from, to, wanted) in [
+        ("delay = \"5ms\"", "dely = \"5ms\"", ["line 5", "delay"]),
+        (
+            "loss = \"3%\"",
+            "loss = \"300%\"",
+            ["line 6", "between 0 and 1"],
+        ),
+        ("\"echo tcp::7\"", "\"ecko tcp::7\"", ["line 10", "echo"]),
+        ("\"tcp:a:7\"", "\"tcp:a:7:8\"", ["line 21", "a:7:8"]),
+    ] {
+        fs::write(&file, NETWORK.replace(from, to)).unwrap();
+        let ended = lab(&["run", file.to_str().unwrap()]);
+        assert_eq!(ended.code(), 2, "{to}");
+        for word in wanted {
+            assert!(ended.stderr.contains(word), "{to}: {}", ended.stderr);
+        }
+    }
+    let ended = lab(&["run", "sttar"]);
+    assert_eq!(ended.code(), 2);
+    assert!(ended.stderr.contains("star"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_capture_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.pcapng");
+    fs::write(&file, "precious").unwrap();
+    let ended = lab(&["run", "pair", "-w", file.to_str().unwrap()]);
+    assert_eq!(ended.code(), 1);
+    assert!(ended.stderr.contains("another name"), "{}", ended.stderr);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+}
+
+#[test]
+fn demos_show_what_they_promise() {
+    let listed = done(&["demo"]);
+    for name in [
+        "layers",
+        "media",
+        "ring",
+        "repair",
+        "tree",
+        "collisions",
+        "bufferbloat",
+    ] {
+        assert!(listed.contains(name), "{listed}");
+        let text = done(&["demo", name]);
+        assert!(text.contains("look at: "), "{text}");
+    }
+    assert_eq!(
+        done(&["demo", "repair"]),
+        done(&["demo", "repair"]),
+        "the same seed"
+    );
+    assert!(done(&["demo", "ring"]).contains("no answer: the circle is broken"));
+    assert!(done(&["demo", "layers"]).contains("+20 B"));
+    let ended = lab(&["demo", "rings"]);
+    assert!(
+        ended.stderr.contains("wharf lab demo ring"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn the_transport_experiment_judges_both_transports() {
+    let folder = tempfile::tempdir().unwrap();
+    let plot = folder.path().join("plot.svg");
+    let text = done(&[
+        "transport",
+        "--profile",
+        "voice",
+        "--loss",
+        "3%",
+        "--seeds",
+        "3",
+        "--for",
+        "5s",
+        "--json",
+        "--plot",
+        plot.to_str().unwrap(),
+    ]);
+    let results: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        results.len(),
+        4,
+        "both ends of the range of rates, over TCP and UDP"
+    );
+    for result in &results {
+        assert_eq!(result["event"], "lab-transport");
+        assert_eq!(result["needs"]["time_sensitive"], "yes, 100s of ms");
+        assert!(["good", "marginal", "fail"].contains(&result["verdict"].as_str().unwrap()));
+    }
+    // TCP delivers everything, and late; UDP loses some, and is on time.
+    let [tcp, udp] = [&results[0], &results[1]];
+    assert_eq!(
+        (&tcp["transport"], tcp["lost"].as_f64()),
+        (&"TCP".into(), Some(0.0))
+    );
+    assert!(tcp["p99"].as_f64() > udp["p99"].as_f64());
+    assert!(udp["lost"].as_f64().unwrap() > 0.0);
+    assert!(fs::read_to_string(&plot).unwrap().ends_with("</svg>\n"));
+}
+
+#[test]
+fn programs_outside_talk_to_a_host_inside() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("net.toml");
+    let quiet = NETWORK.replace("loss = \"3%\"", "");
+    fs::write(&file, quiet).unwrap();
+    let mut command = wharf(["lab", "gateway", file.to_str().unwrap(), "--json"]);
+    for exposed in [
+        "a:7=127.0.0.1:0",
+        "a:8=127.0.0.1:0",
+        "udp:a:7=udp:127.0.0.1:0",
+    ] {
+        command.args(["--expose", exposed]);
+    }
+    let mut gateway = Process::start(&mut command);
+    let mut outside = || {
+        gateway.wait_for_event("lab-exposed", |event| {
+            event["outside"].as_str().map(str::to_owned)
+        })
+    };
+    let (served, refused, datagrams) = (outside(), outside(), outside());
+
+    let mut client = TcpStream::connect(served).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    client.write_all(b"over the gateway").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut heard = String::new();
+    client.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "over the gateway");
+
+    // Nobody listens inside: outside the connection is reset.
+    let mut client = TcpStream::connect(refused).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    let error = client.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.send_to(b"datagram", datagrams).unwrap();
+    let mut space = [0; 64];
+    let (length, _) = socket.recv_from(&mut space).unwrap();
+    assert_eq!(&space[..length], b"datagram");
+
+    gateway.signal("INT");
+    assert_eq!(gateway.end().code(), 0);
+}
