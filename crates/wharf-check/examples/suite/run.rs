@@ -176,10 +176,12 @@ impl<'a> Suite<'a> {
         };
         let mut servers: Vec<_> = peers.iter().map(spawn).collect();
         for (_, server) in &mut servers {
-            if let Ok(started) = server {
-                if let Err(failure) = started.ready(section.transport) {
-                    *server = Err(failure);
-                }
+            let failure = match server {
+                Ok(started) => started.ready(section.transport).err(),
+                Err(_) => None,
+            };
+            if let Some(failure) = failure {
+                *server = Err(failure);
             }
         }
         servers
