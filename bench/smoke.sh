@@ -14,4 +14,8 @@ for service in echo upper chat; do
     timeout 60 "$EXAMPLES/compare" \
         --rounds 1 --seconds 0.1 --warm-up 0.02 "${PEERS[@]}"
 done
+echo "== suite"
+timeout 120 "$EXAMPLES/suite" run --quick --sections tcp-upper-free,udp-echo-free \
+    --wharf "$WHARF" --results target/bench/smoke.jsonl
+"$EXAMPLES/suite" document --results target/bench/smoke.jsonl >/dev/null
 echo "every reply was right"
