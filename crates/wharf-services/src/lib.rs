@@ -5,6 +5,7 @@
 //! | [`Echo`] | sends everything back (RFC 862) | yes | yes |
 //! | [`Upper`] | sends text back in upper case | yes | yes |
 //! | [`Chat`] | users log in and send each other lines | yes | [`UnreliableChat`](chat::UnreliableChat) |
+//! | [`Rps`] | a referee for rock, paper, scissors | yes | [`DatagramRps`](rps::DatagramRps) |
 //! | [`Message`] | takes messages and shows them | yes | yes |
 //! | [`Discard`] | throws everything away (RFC 863) | yes | yes |
 //! | [`Chargen`] | sends a pattern without end (RFC 864) | yes | yes |
@@ -38,10 +39,12 @@ pub mod echo;
 #[cfg(unix)]
 pub mod exec;
 pub mod message;
+pub mod rps;
 pub mod time;
 pub mod upper;
 
 mod date;
+mod games;
 mod loops;
 #[cfg(test)]
 mod noise;
@@ -57,5 +60,6 @@ pub use echo::{Echo, echo_reply};
 #[cfg(unix)]
 pub use exec::Exec;
 pub use message::Message;
+pub use rps::Rps;
 pub use time::Time;
 pub use upper::{Upper, upper_ascii_reply, upper_reply};
