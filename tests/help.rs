@@ -12,7 +12,7 @@ use snapbox::{Assert, Data};
 use support::{root, run, wharf};
 
 /// Every command that has a manual page.
-const COMMANDS: [&str; 5] = ["serve", "connect", "names", "completions", "man"];
+const COMMANDS: [&str; 6] = ["serve", "connect", "play", "names", "completions", "man"];
 
 /// What `wharf ARGUMENTS` prints, which goes well, on a terminal of some width.
 #[track_caller]

@@ -8,13 +8,16 @@ use crate::peer::{ask, converse, tcp, udp};
 use crate::support::{Process, Server, Stream, run, wharf};
 
 /// The standard set: service, transport and port.
-const STANDARD: [(&str, &str, u16); 15] = [
+const STANDARD: [(&str, &str, u16); 18] = [
     ("echo", "tcp", 9999),
     ("echo", "udp", 9999),
     ("upper", "tcp", 12000),
     ("upper", "udp", 12000),
     ("upper", "udp", 11111),
     ("chat", "tcp", 5378),
+    ("rps", "tcp", 5379),
+    ("rps", "udp", 5379),
+    ("blackjack", "tcp", 5380),
     ("message", "tcp", 11267),
     ("daytime", "tcp", 13013),
     ("daytime", "udp", 13013),

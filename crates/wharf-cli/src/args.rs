@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
 use crate::names::NamesArgs;
+use crate::play::PlayArgs;
 use crate::serve::ServeArgs;
 use crate::style::Color;
 
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Talk to a service
     Connect(ConnectArgs),
+    /// Play a game, against others or against the house
+    Play(PlayArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
     /// Print the completions for a shell

@@ -11,6 +11,7 @@ mod exit;
 mod failure;
 mod holder;
 mod names;
+mod play;
 mod quantity;
 mod serve;
 mod style;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
+        Command::Play(play) => play::run(&common, play),
         Command::Names(names) => names::run(&common, names),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { command } => documents::manual(command.as_deref()),

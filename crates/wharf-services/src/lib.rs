@@ -6,6 +6,7 @@
 //! | [`Upper`] | sends text back in upper case | yes | yes |
 //! | [`Chat`] | users log in and send each other lines | yes | [`UnreliableChat`](chat::UnreliableChat) |
 //! | [`Rps`] | a referee for rock, paper, scissors | yes | [`DatagramRps`](rps::DatagramRps) |
+//! | [`Blackjack`] | tables of blackjack with cards that can be checked | yes | no |
 //! | [`Message`] | takes messages and shows them | yes | yes |
 //! | [`Discard`] | throws everything away (RFC 863) | yes | yes |
 //! | [`Chargen`] | sends a pattern without end (RFC 864) | yes | yes |
@@ -30,6 +31,7 @@
 //! address may be forged, and the service would be an amplifier for attacks.
 //! What that means for each service is said there.
 
+pub mod blackjack;
 pub mod catalog;
 pub mod chargen;
 pub mod chat;
@@ -51,6 +53,7 @@ mod noise;
 #[cfg(test)]
 mod testing;
 
+pub use blackjack::Blackjack;
 pub use catalog::catalog;
 pub use chargen::Chargen;
 pub use chat::Chat;

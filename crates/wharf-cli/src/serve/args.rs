@@ -18,7 +18,7 @@ Examples:
   wharf serve echo 7000 --frame u32       a 4-byte length before each message
   wharf serve exec 7000 -- tr a-z A-Z     a program per connection")]
 pub(crate) struct ServeArgs {
-    /// echo, upper, chat, message, discard, chargen, daytime, time or exec
+    /// echo, upper, chat, rps, blackjack, message, discard, chargen, daytime, time or exec
     ///
     /// Without it, all standard services start.
     pub(crate) service: Option<String>,
@@ -140,6 +140,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) chat: super::chat::ChatArgs,
+
+    #[command(flatten)]
+    pub(crate) games: super::games::GameArgs,
 
     /// Print a small program that does the same with plain sockets
     ///

@@ -1,12 +1,13 @@
 //! `wharf serve`: from arguments to a running server, and to its end.
 //!
-//! Layout: `args` is what can be typed (`chat` for the chat alone), `plan` what it
+//! Layout: `args` is what can be typed (`chat` and `games` for these alone), `plan` what it
 //! means (`program` what exec runs), `line` one event,
 //! `printer` the thread that writes events, `reader` who reads them, `opening` and
 //! `table` what is told at the start, `summary` what at the end.
 
 mod args;
 mod chat;
+mod games;
 mod line;
 mod opening;
 mod plan;
@@ -211,7 +212,7 @@ impl Serving {
         let began = SystemTime::now();
         let (printer, printing) = Printer::start(move |line| manner.render(line, began))?;
         let cores = usize::from(args.cores);
-        let chat = args.chat.clone();
+        let (chat, games) = (args.chat.clone(), args.games.clone());
         // Who listens is not idle, unless somebody said so.
         let silence = match args.idle_timeout {
             None => Silence::Allowed,
@@ -226,7 +227,8 @@ impl Serving {
                 .observer(observer(printer.clone(), Arc::clone(&opening), manner));
             let message = plan.message(&printer);
             let rooms = chat.rooms(&printer, manner.quiet, silence);
-            let server = plan.add_to(server, &message, &rooms);
+            let tables = games.tables(&printer, manner.quiet);
+            let server = plan.add_to(server, &message, &rooms, &tables);
             let signals = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,

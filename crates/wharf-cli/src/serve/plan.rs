@@ -15,6 +15,7 @@ use wharf_services::{Chargen, Daytime, Discard, Echo, Exec, Message, Time, Upper
 
 use super::args::{ServeArgs, ServeMode, WhenTooLong};
 use super::chat::Rooms;
+use super::games::Tables;
 use super::line::{Line, Told};
 use super::printer::Printer;
 use super::program;
@@ -95,21 +96,33 @@ impl Plan {
     }
 
     /// Puts every service into `server`.
-    pub(super) fn add_to(&self, mut server: Server, message: &Message, rooms: &Rooms) -> Server {
+    pub(super) fn add_to(
+        &self,
+        mut server: Server,
+        message: &Message,
+        rooms: &Rooms,
+        tables: &Tables,
+    ) -> Server {
         for place in &self.places {
             let name = place.entry.name;
             let address = place.address.clone();
             server = if address.scheme.is_datagram() {
-                self.add_datagrams(server, name, address, message, rooms)
+                self.add_datagrams(server, name, address, message, rooms, tables)
             } else {
-                let service = self.stream_service(name, message, rooms);
+                let service = self.stream_service(name, message, rooms, tables);
                 server.serve_with(name, address, service, self.options.clone())
             };
         }
         server
     }
 
-    fn stream_service(&self, name: &str, message: &Message, rooms: &Rooms) -> AnyService {
+    fn stream_service(
+        &self,
+        name: &str,
+        message: &Message,
+        rooms: &Rooms,
+        tables: &Tables,
+    ) -> AnyService {
         let framed = |reply: fn(&[u8], &mut Vec<u8>)| {
             let (framing, limits) = self.framing.clone()?;
             let service = Framed::new(framing, reply).limits(limits);
@@ -122,6 +135,8 @@ impl Plan {
             "upper" => framed(self.upper_reply()).unwrap_or_else(|| AnyService::new(self.upper())),
             "message" => AnyService::new(message.clone()),
             "chat" => AnyService::new(rooms.streams.clone()),
+            "rps" => AnyService::new(tables.rps.clone()),
+            "blackjack" => AnyService::new(tables.blackjack.clone()),
             "discard" => AnyService::new(self.discard()),
             "chargen" => AnyService::new(Chargen),
             "daytime" => AnyService::new(Daytime),
@@ -137,6 +152,7 @@ impl Plan {
         address: Address,
         message: &Message,
         rooms: &Rooms,
+        tables: &Tables,
     ) -> Server {
         let options = DatagramOptions::default();
         let framed = self.framing.is_some();
@@ -149,13 +165,10 @@ impl Plan {
             "upper" => server.serve_datagrams_with(name, address, self.upper(), options),
             "message" => server.serve_datagrams_with(name, address, message.clone(), options),
             "chat" => {
-                // Users get messages that they did not ask for.
-                let amplification = Amplification::Allowed;
-                let options = DatagramOptions {
-                    amplification,
-                    ..options
-                };
-                server.serve_datagrams_with(name, address, rooms.datagrams.clone(), options)
+                server.serve_datagrams_with(name, address, rooms.datagrams.clone(), unasked())
+            }
+            "rps" => {
+                server.serve_datagrams_with(name, address, tables.rps_datagrams.clone(), unasked())
             }
             "discard" => server.serve_datagrams_with(name, address, self.discard(), options),
             "chargen" => server.serve_datagrams_with(name, address, Chargen, options),
@@ -211,6 +224,14 @@ impl Plan {
             |(program, arguments)| (program.as_str(), arguments),
         );
         Exec::new(program, arguments)
+    }
+}
+
+/// For services whose users get messages that they did not ask for.
+fn unasked() -> DatagramOptions {
+    DatagramOptions {
+        amplification: Amplification::Allowed,
+        ..DatagramOptions::default()
     }
 }
 
@@ -297,6 +318,13 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
             "{option} means nothing to {name}; it is the chat's"
         ))
         .cure(format!("wharf serve chat {option} …")));
+    }
+    let stray = args.games.stray(name).filter(|_| args.service.is_some());
+    if let Some((option, game)) = stray {
+        return Err(
+            Failure::usage(format!("{option} means nothing to {name}; it is of {game}"))
+                .cure(format!("wharf serve {game} {option} …")),
+        );
     }
     match (name, args.program.is_empty()) {
         ("exec", true) => Err(Failure::usage("exec needs a program to run, after --")

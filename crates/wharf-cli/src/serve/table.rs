@@ -73,12 +73,21 @@ fn rows(bounds: &[Bound]) -> Vec<Row> {
                 service: bound.service.to_string(),
                 transport: bound.scheme.as_str(),
                 places: bound.local.to_string(),
-                command: format!("wharf connect {}{}", target(bound), rest(bound)),
+                command: format!("wharf {} {}{}", verb(bound), target(bound), rest(bound)),
             }),
         }
         last = Some(bound);
     }
     rows
+}
+
+/// The command that talks to a service best.
+fn verb(bound: &Bound) -> &'static str {
+    match &*bound.service {
+        "rps" if !bound.scheme.is_datagram() => "play rps",
+        "blackjack" => "play blackjack",
+        _ => "connect",
+    }
 }
 
 /// What goes after the address, so that the answer can be looked at: some services

@@ -105,8 +105,7 @@ impl<A: Default> Desk<A> {
         key: Option<&str>,
         forget: impl FnOnce(&str, A),
     ) -> Result<PlayerId, LoginRefusal> {
-        let Found { player, before } =
-            self.roster.login(id, name, key, &mut self.dice, forget)?;
+        let Found { player, before } = self.roster.login(id, name, key, &mut self.dice, forget)?;
         if let Some(before) = before
             && let Some(member) = self.members.get_mut(before.0)
         {

@@ -53,6 +53,20 @@ impl<G: Game> Hall<G> {
         }
     }
 
+    /// A hall for a game that has its chance already, so that it can be repeated.
+    #[cfg(test)]
+    pub(crate) fn stirred(game: G) -> Self {
+        let hall = Hall::new(game, Box::new(|_| {}));
+        hall.stirred.store(true, Ordering::Release);
+        hall
+    }
+
+    /// Looks at the game.
+    #[cfg(test)]
+    pub(crate) fn looked_at<T>(&self, look: impl FnOnce(&G) -> T) -> T {
+        look(&self.lock())
+    }
+
     /// Gives the game its chance, the first time.
     pub(super) fn stir(&self, context: &Context) {
         if !self.stirred.swap(true, Ordering::AcqRel) {

@@ -156,7 +156,10 @@ impl<G: Game> Drop for Correspondent<G> {
 
 /// A datagram's number, if it has one, and its first line without the end.
 fn request(message: &[u8]) -> (Option<u32>, &[u8]) {
-    let line = message.split(|byte| *byte == b'\n').next().unwrap_or(message);
+    let line = message
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or(message);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let numbered = || {
         let rest = line.strip_prefix(b"#")?;

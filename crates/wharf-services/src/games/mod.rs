@@ -17,6 +17,8 @@ mod hall;
 mod letters;
 mod roster;
 mod talk;
+#[cfg(test)]
+pub(crate) mod testing;
 mod words;
 
 use tokio::time::Instant;

@@ -87,7 +87,10 @@ impl<A: Default> Roster<A> {
             return Err(LoginRefusal::BadName);
         }
         let found = self.find(name);
-        let reserved = self.reserved.iter().any(|word| word.eq_ignore_ascii_case(name));
+        let reserved = self
+            .reserved
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case(name));
         if reserved {
             return Err(LoginRefusal::InUse);
         }
@@ -219,8 +222,14 @@ mod tests {
         }
         assert_eq!(login(&mut roster, 2, "Ann", Some("secret")), Ok(ann));
         assert_eq!(roster.get(ann).unwrap().member, Some(MemberId(2)));
-        assert_eq!(login(&mut roster, 3, "House", None), Err(LoginRefusal::InUse));
-        assert_eq!(login(&mut roster, 3, "a b", None), Err(LoginRefusal::BadName));
+        assert_eq!(
+            login(&mut roster, 3, "House", None),
+            Err(LoginRefusal::InUse)
+        );
+        assert_eq!(
+            login(&mut roster, 3, "a b", None),
+            Err(LoginRefusal::BadName)
+        );
     }
 
     #[test]

@@ -145,11 +145,7 @@ impl Client {
                 outcome,
                 wins,
             } => self.end_round(number, moves, outcome, wins),
-            Reply::Over {
-                why,
-                outcome,
-                wins,
-            } => self.end(why, outcome, wins),
+            Reply::Over { why, outcome, wins } => self.end(why, outcome, wins),
             Reply::Away { seconds, .. } => {
                 self.other_away = Some(now + Duration::from_secs(seconds));
             }
@@ -275,7 +271,12 @@ mod tests {
     #[test]
     fn what_no_referee_says_changes_nothing() {
         let mut client = Client::default();
-        for line in ["", "HTTP/1.1 400", "WELCOME a\u{1b}[2J k", "MATCH ann \u{202e}b 3"] {
+        for line in [
+            "",
+            "HTTP/1.1 400",
+            "WELCOME a\u{1b}[2J k",
+            "MATCH ann \u{202e}b 3",
+        ] {
             assert_eq!(client.receive(line, Instant::now()), Err(NotUnderstood));
         }
         assert_eq!(client.phase, Phase::Stranger);

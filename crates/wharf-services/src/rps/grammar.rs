@@ -271,7 +271,9 @@ impl No {
         match self {
             No::Request => "no such request; HELP tells what can be said",
             No::Line => "that line is too long",
-            No::Name => "a name is 1 to 16 letters, digits, - and _, a letter first; a key up to 32",
+            No::Name => {
+                "a name is 1 to 16 letters, digits, - and _, a letter first; a key up to 32"
+            }
             No::InUse => "somebody has this name; if it is you, add your key: HELLO name key",
             No::Full => "as many players are here as there is room for",
             No::Login => "say HELLO and your name first",
@@ -550,11 +552,10 @@ impl fmt::Display for Reply<'_> {
                 "AWAY {name} {seconds} -- {name} is gone, and has {seconds} s to come back"
             ),
             Reply::Back(name) => write!(f, "BACK {name} -- {name} is back"),
-            Reply::Idle => f.write_str("IDLE -- no match; PLAY finds one, PLAY house plays at once"),
-            Reply::Top(rows) => write!(
-                f,
-                "TOP {rows} -- rank, name, matches won, lost and drawn"
-            ),
+            Reply::Idle => {
+                f.write_str("IDLE -- no match; PLAY finds one, PLAY house plays at once")
+            }
+            Reply::Top(rows) => write!(f, "TOP {rows} -- rank, name, matches won, lost and drawn"),
             Reply::Score {
                 rank,
                 name,
@@ -588,7 +589,9 @@ impl Reply<'_> {
         match (own, other, outcome) {
             (None, None, _) => f.write_str("nobody moved in time")?,
             (None, _, _) => f.write_str("you did not move in time, and lose this round")?,
-            (_, None, _) => f.write_str("the other did not move in time, and you win this round")?,
+            (_, None, _) => {
+                f.write_str("the other did not move in time, and you win this round")?
+            }
             (Some(own), Some(other), outcome) => {
                 let (own, other) = (own.word(), other.word());
                 match outcome {
@@ -627,7 +630,15 @@ mod tests {
             let lower = request.to_string().to_lowercase();
             assert_eq!(Request::parse(&lower), Some(request));
         }
-        for bad in ["", "   ", "HELLO", "ROCK 1", "ROCKET", "PLAY a b", "HELLO a b c"] {
+        for bad in [
+            "",
+            "   ",
+            "HELLO",
+            "ROCK 1",
+            "ROCKET",
+            "PLAY a b",
+            "HELLO a b c",
+        ] {
             assert_eq!(Request::parse(bad), None, "{bad:?}");
         }
         assert_eq!(Request::parse(" s "), Some(Request::Move(Move::Scissors)));
@@ -676,7 +687,11 @@ mod tests {
         replies.extend(No::ALL.map(Reply::No));
         for outcome in [Outcome::Win, Outcome::Lose, Outcome::Draw] {
             replies.extend(Why::ALL.map(|why| Reply::Over { why, outcome, wins }));
-            for moves in [[Some(Move::Rock), None], [None, Some(Move::Paper)], [None; 2]] {
+            for moves in [
+                [Some(Move::Rock), None],
+                [None, Some(Move::Paper)],
+                [None; 2],
+            ] {
                 let number = 1;
                 replies.push(Reply::Result {
                     number,

@@ -108,7 +108,11 @@ impl Referee {
         }
         match self.desk.login(id, name, key, |_, _| {}) {
             Ok(player) => {
-                let words = format!("{} logged in from {}", self.desk.name(player), self.desk.address(id));
+                let words = format!(
+                    "{} logged in from {}",
+                    self.desk.name(player),
+                    self.desk.address(id)
+                );
                 self.desk.report(words);
                 self.come_back(player, now);
                 self.welcome(player, now);

@@ -102,7 +102,11 @@ fn two_players_are_matched_and_their_moves_are_secret_until_both_are_in() {
     world.say(1, "PAPER");
     world.hears(1, &["NO MOVED"]);
     world.say(0, "SCISSORS");
-    let result = ["MOVED SCISSORS", "RESULT 1 SCISSORS ROCK LOSE 0 1", "ROUND 2 30 0 1"];
+    let result = [
+        "MOVED SCISSORS",
+        "RESULT 1 SCISSORS ROCK LOSE 0 1",
+        "ROUND 2 30 0 1",
+    ];
     world.hears(0, &result);
     world.hears(1, &["RESULT 1 ROCK SCISSORS WIN 1 0", "ROUND 2 30 1 0"]);
     world.say(0, "P");
@@ -187,7 +191,12 @@ fn who_does_not_move_loses_and_who_goes_away_may_come_back_in_time() {
     world.say(1, "HELLO ben key");
     world.hears(
         1,
-        &["WELCOME ben key", "MATCH ben ann 3", "ROUND 2 30 0 1", "READY ann"],
+        &[
+            "WELCOME ben key",
+            "MATCH ben ann 3",
+            "ROUND 2 30 0 1",
+            "READY ann",
+        ],
     );
     world.hears(0, &["BACK ben", "ROUND 2 30 1 0"]);
     world.reconnect(1);
@@ -208,8 +217,14 @@ fn a_key_takes_a_name_over_from_a_connection_that_hangs() {
     world.members.push(other);
     world.say(2, "HELLO ann key");
     let heard = world.heard(2);
-    assert_eq!(heard, ["WELCOME ann key", "MATCH ann house 3", "ROUND 1 30 0 0"]);
-    assert_eq!(world.referee.desk.ending(world.members[0]), Some(Ending::Finished));
+    assert_eq!(
+        heard,
+        ["WELCOME ann key", "MATCH ann house 3", "ROUND 1 30 0 0"]
+    );
+    assert_eq!(
+        world.referee.desk.ending(world.members[0]),
+        Some(Ending::Finished)
+    );
 }
 
 #[test]
@@ -252,7 +267,10 @@ fn the_house_shows_all_three() {
         world.say(0, "LEAVE");
         world.heard(0);
     }
-    assert!(shown.len() == 3 && shown.values().all(|count| *count > 5), "{shown:?}");
+    assert!(
+        shown.len() == 3 && shown.values().all(|count| *count > 5),
+        "{shown:?}"
+    );
 }
 
 /// Something that happens.
@@ -285,7 +303,10 @@ fn moves_in(world: &World, seat: usize) -> Option<[bool; 2]> {
         return None;
     };
     let bout = &world.referee.matches.get(index)?.bout;
-    Some([bout.shown(side).is_some(), bout.shown(side.other()).is_some()])
+    Some([
+        bout.shown(side).is_some(),
+        bout.shown(side.other()).is_some(),
+    ])
 }
 
 fn happen(world: &mut World, step: &Step) {
@@ -296,7 +317,10 @@ fn happen(world: &mut World, step: &Step) {
             let is_move = ["ROCK", "PAPER", "SCISSORS"].contains(line);
             let heard = world.heard(*seat);
             assert!(!heard.is_empty(), "{line:?} has an answer");
-            let results = heard.iter().filter(|line| line.starts_with("RESULT")).count();
+            let results = heard
+                .iter()
+                .filter(|line| line.starts_with("RESULT"))
+                .count();
             // A round ends by a move only as the second one.
             let ends = is_move && before == Some([false, true]);
             assert_eq!(results, usize::from(ends), "{line:?} {before:?} {heard:?}");
