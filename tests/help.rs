@@ -12,10 +12,11 @@ use snapbox::{Assert, Data};
 use support::{root, run, wharf};
 
 /// Every command that has a manual page.
-const COMMANDS: [&str; 9] = [
-    "get",
+const COMMANDS: [&str; 10] = [
     "serve",
     "connect",
+    "play",
+    "get",
     "lab",
     "names",
     "trace",

@@ -10,7 +10,10 @@ use support::{Ended, Server, run, wharf};
 
 fn trace(arguments: &[&str]) -> Ended {
     let mut command = wharf(["trace"]);
-    command.args(arguments).env_remove("LANG").env_remove("LC_ALL");
+    command
+        .args(arguments)
+        .env_remove("LANG")
+        .env_remove("LC_ALL");
     run(&mut command, "")
 }
 
@@ -20,12 +23,27 @@ fn events(ended: &Ended) -> Vec<Value> {
 }
 
 fn of<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
-    events.iter().filter(|event| event["event"] == name).collect()
+    events
+        .iter()
+        .filter(|event| event["event"] == name)
+        .collect()
 }
 
 fn calls(events: &[Value], side: &str) -> Vec<String> {
-    let name = |event: &&Value| event["call"].as_str().unwrap().split('(').next().unwrap().to_owned();
-    of(events, "call").iter().filter(|event| event["side"] == side).map(name).collect()
+    let name = |event: &&Value| {
+        event["call"]
+            .as_str()
+            .unwrap()
+            .split('(')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    of(events, "call")
+        .iter()
+        .filter(|event| event["side"] == side)
+        .map(name)
+        .collect()
 }
 
 /// A folder that goes with the test.
@@ -40,7 +58,9 @@ fn path(folder: &tempfile::TempDir, name: &str) -> PathBuf {
 /// Whether frames may be captured here.
 fn may_capture() -> bool {
     let ended = trace(&["demo", "udp", "--json"]);
-    of(&events(&ended), "frame").iter().all(|frame| frame["origin"] == "captured")
+    of(&events(&ended), "frame")
+        .iter()
+        .all(|frame| frame["origin"] == "captured")
 }
 
 #[test]
@@ -48,24 +68,61 @@ fn both_ends_of_a_stream_are_shown_call_by_call() {
     let ended = trace(&["demo", "tcp", "--json"]);
     assert_eq!(ended.code(), 0, "{ended:?}");
     let events = events(&ended);
-    assert_eq!(calls(&events, "client"), ["socket", "connect", "send", "recv", "shutdown", "recv", "close"]);
+    assert_eq!(
+        calls(&events, "client"),
+        [
+            "socket", "connect", "send", "recv", "shutdown", "recv", "close"
+        ]
+    );
     let server = calls(&events, "server");
     assert_eq!(server[..3], ["socket", "bind", "listen"]);
     for call in ["accept", "recv", "send", "close"] {
         assert!(server.contains(&call.to_owned()), "{server:?}");
     }
     // The listening socket and the one that accept() returned are two.
-    let accept = of(&events, "call").into_iter().find(|event| event["call"].as_str().unwrap().starts_with("accept")).unwrap();
-    assert!(accept["remark"].as_str().unwrap().contains("stays in LISTEN"), "{accept}");
-    let send = of(&events, "call").into_iter().find(|event| event["call"].as_str().unwrap().starts_with("send(")).unwrap();
-    assert_eq!((&send["asked_bytes"], &send["moved_bytes"]), (&6.into(), &6.into()));
+    let accept = of(&events, "call")
+        .into_iter()
+        .find(|event| event["call"].as_str().unwrap().starts_with("accept"))
+        .unwrap();
+    assert!(
+        accept["remark"]
+            .as_str()
+            .unwrap()
+            .contains("stays in LISTEN"),
+        "{accept}"
+    );
+    let send = of(&events, "call")
+        .into_iter()
+        .find(|event| event["call"].as_str().unwrap().starts_with("send("))
+        .unwrap();
+    assert_eq!(
+        (&send["asked_bytes"], &send["moved_bytes"]),
+        (&6.into(), &6.into())
+    );
     // The frames go through the states from the first to the last.
     let frames = of(&events, "frame");
-    assert_eq!(frames[0]["tcp"]["states"], serde_json::json!(["SYN-SENT", "LISTEN"]));
-    let states: Vec<String> = frames.iter().map(|frame| frame["tcp"]["states"].to_string()).collect();
-    assert!(states.iter().any(|both| both.contains("ESTABLISHED\",\"ESTABLISHED")), "{states:?}");
-    assert!(states.iter().any(|both| both.contains("CLOSE-WAIT")), "{states:?}");
-    let said: Vec<&Value> = of(&events, "message").into_iter().map(|message| &message["text"]).collect();
+    assert_eq!(
+        frames[0]["tcp"]["states"],
+        serde_json::json!(["SYN-SENT", "LISTEN"])
+    );
+    let states: Vec<String> = frames
+        .iter()
+        .map(|frame| frame["tcp"]["states"].to_string())
+        .collect();
+    assert!(
+        states
+            .iter()
+            .any(|both| both.contains("ESTABLISHED\",\"ESTABLISHED")),
+        "{states:?}"
+    );
+    assert!(
+        states.iter().any(|both| both.contains("CLOSE-WAIT")),
+        "{states:?}"
+    );
+    let said: Vec<&Value> = of(&events, "message")
+        .into_iter()
+        .map(|message| &message["text"])
+        .collect();
     assert_eq!(said, ["hello\\n", "HELLO\\n"]);
 }
 
@@ -74,11 +131,23 @@ fn both_ends_of_datagrams_over_ipv6() {
     let ended = trace(&["demo", "udp", "--ipv6", "--json", "--send", "mixed Case"]);
     assert_eq!(ended.code(), 0, "{ended:?}");
     let events = events(&ended);
-    assert_eq!(calls(&events, "client"), ["socket", "sendto", "recvfrom", "close"]);
-    assert_eq!(calls(&events, "server"), ["socket", "bind", "recvfrom", "sendto", "close"]);
+    assert_eq!(
+        calls(&events, "client"),
+        ["socket", "sendto", "recvfrom", "close"]
+    );
+    assert_eq!(
+        calls(&events, "server"),
+        ["socket", "bind", "recvfrom", "sendto", "close"]
+    );
     let frames = of(&events, "frame");
     assert_eq!(frames.len(), 2);
-    assert!(frames[0]["layers"].as_array().unwrap().iter().any(|layer| layer["name"] == "IPv6"));
+    assert!(
+        frames[0]["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|layer| layer["name"] == "IPv6")
+    );
     assert_eq!(frames[1]["answers"], 1);
 }
 
@@ -91,10 +160,17 @@ fn a_conversation_with_a_service() {
     let events = events(&ended);
     assert_eq!(calls(&events, "client")[..3], ["socket", "connect", "send"]);
     assert!(calls(&events, "server").is_empty());
-    let texts: Vec<&Value> = of(&events, "message").into_iter().map(|message| &message["text"]).collect();
+    let texts: Vec<&Value> = of(&events, "message")
+        .into_iter()
+        .map(|message| &message["text"])
+        .collect();
     assert_eq!(texts, ["hello", "HELLO"]);
     // Each view says how the frames came to be known.
-    let word = if may_capture() { "captured" } else { "modelled" };
+    let word = if may_capture() {
+        "captured"
+    } else {
+        "modelled"
+    };
     for view in ["boxes", "ladder", "lines", "hex", "story", "mermaid"] {
         let ended = trace(&[&local, "--send", "hello", "--view", view]);
         assert!(ended.stdout.contains(word), "{view}: {}", ended.stdout);
@@ -110,7 +186,11 @@ fn nobody_is_there() {
     let ended = trace(&[&format!("127.0.0.1:{port}"), "--send", "x"]);
     assert_eq!(ended.code(), 7, "{ended:?}");
     assert!(ended.stdout.contains("RST"), "{}", ended.stdout);
-    assert!(ended.stderr.contains("connection refused"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("connection refused"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -121,7 +201,11 @@ fn a_unix_socket_has_calls_and_no_frames() {
     server.local();
     let ended = trace(&[&socket, "--send", "hello"]);
     assert_eq!(ended.code(), 0, "{ended:?}");
-    assert!(ended.stdout.contains("a Unix socket has no frames"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("a Unix socket has no frames"),
+        "{}",
+        ended.stdout
+    );
     assert!(ended.stdout.contains("connect(3, "), "{}", ended.stdout);
 }
 
@@ -143,7 +227,11 @@ fn a_file_keeps_what_is_known_and_is_read_again() {
     assert_eq!(ended.stdout.matches("HELLO").count(), 1, "{}", ended.stdout);
     assert_eq!(trace(&["read", &name, "--protocol", "udp"]).stdout, "");
     let ended = trace(&["read", &name, "--summary"]);
-    assert!(ended.stdout.contains("1 conversation\n"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("1 conversation\n"),
+        "{}",
+        ended.stdout
+    );
     let ended = trace(&["read", &name, "--explain", "1"]);
     assert!(ended.stdout.contains("let us begin"), "{}", ended.stdout);
     let ended = trace(&["read", &name, "--explain", "99"]);
@@ -152,7 +240,11 @@ fn a_file_keeps_what_is_known_and_is_read_again() {
     // What exists is never overwritten.
     let ended = trace(&["demo", "udp", "-w", &name]);
     assert_eq!(ended.code(), 1);
-    assert!(ended.stderr.contains("never overwritten"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("never overwritten"),
+        "{}",
+        ended.stderr
+    );
 
     // A damaged file gives what is readable and says where it broke.
     let bytes = std::fs::read(&file).unwrap();
@@ -160,9 +252,22 @@ fn a_file_keeps_what_is_known_and_is_read_again() {
     std::fs::write(&cut, &bytes[..bytes.len() - 7]).unwrap();
     let ended = trace(&["read", &cut.display().to_string()]);
     assert_eq!(ended.code(), 1);
-    assert_eq!(ended.stdout.lines().filter(|line| line.contains('#')).count(), written - 1);
+    assert_eq!(
+        ended
+            .stdout
+            .lines()
+            .filter(|line| line.contains('#'))
+            .count(),
+        written - 1
+    );
     assert!(ended.stderr.contains("broken at byte"), "{}", ended.stderr);
-    assert!(ended.stderr.contains(&format!("{} frames before that", written - 1)), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains(&format!("{} frames before that", written - 1)),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -173,25 +278,55 @@ fn messages_with_a_framing_are_found_in_the_stream() {
     let ended = trace(&[&local, "--send", two, "--frame", "u32", "--json"]);
     let events = events(&ended);
     let messages = of(&events, "message");
-    let ours: Vec<&Value> = messages.iter().filter(|one| one["side"] == "client").map(|one| &one["summary"]).collect();
+    let ours: Vec<&Value> = messages
+        .iter()
+        .filter(|one| one["side"] == "client")
+        .map(|one| &one["summary"])
+        .collect();
     assert_eq!(ours, ["Hi", "there"], "{messages:#?}");
-    assert!(messages.iter().all(|message| message["protocol"] == "MESSAGE"));
+    assert!(
+        messages
+            .iter()
+            .all(|message| message["protocol"] == "MESSAGE")
+    );
 }
 
 #[test]
 fn an_ordinary_user_is_told_how_to_get_the_right() {
     // Only root can become somebody else; for others the test above was that.
-    let is_root = std::process::Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    let is_root = std::process::Command::new("id")
+        .arg("-u")
+        .output()
+        .unwrap()
+        .stdout
+        == b"0\n";
     if !is_root {
         return;
     }
     let mut command = std::process::Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]);
-    command.arg(env!("CARGO_BIN_EXE_wharf")).args(["trace", "demo", "tcp"]);
+    command.args([
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--bounding-set=-all",
+    ]);
+    command
+        .arg(env!("CARGO_BIN_EXE_wharf"))
+        .args(["trace", "demo", "tcp"]);
     let ended = run(&mut command, "");
     assert_eq!(ended.code(), 0, "{ended:?}");
-    assert!(ended.stdout.contains("modelled: rebuilt from the socket calls"), "{}", ended.stdout);
+    assert!(
+        ended
+            .stdout
+            .contains("modelled: rebuilt from the socket calls"),
+        "{}",
+        ended.stdout
+    );
     let line = ended.stdout.replace("\n  ", " ");
     assert!(line.contains("sudo setcap cap_net_raw=ep "), "{line}");
-    assert!(ended.stdout.contains("(from the kernel)"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("(from the kernel)"),
+        "{}",
+        ended.stdout
+    );
 }

@@ -8,13 +8,16 @@ use crate::peer::{ask, converse, tcp, udp};
 use crate::support::{Process, Server, Stream, run, wharf};
 
 /// The standard set: service, transport and port.
-const STANDARD: [(&str, &str, u16); 17] = [
+const STANDARD: [(&str, &str, u16); 20] = [
     ("echo", "tcp", 9999),
     ("echo", "udp", 9999),
     ("upper", "tcp", 12000),
     ("upper", "udp", 12000),
     ("upper", "udp", 11111),
     ("chat", "tcp", 5378),
+    ("rps", "tcp", 5379),
+    ("rps", "udp", 5379),
+    ("blackjack", "tcp", 5380),
     ("message", "tcp", 11267),
     ("password", "tcp", 11268),
     ("page", "tcp", 8080),
@@ -44,7 +47,9 @@ fn assert_row(lines: &[String], service: &str, transport: &str, port: u16) {
         lines.iter().any(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             words.starts_with(&[service, transport, &place])
-                && (line.contains("wharf connect ") || line.contains("wharf get "))
+                && ["connect", "get", "play"]
+                    .iter()
+                    .any(|verb| line.contains(&format!("wharf {verb} ")))
         }),
         "no row for {service} {transport} {port} in\n{}",
         lines.join("\n")

@@ -9,6 +9,7 @@ use crate::get::GetArgs;
 use crate::lab::LabArgs;
 use crate::names::NamesArgs;
 use crate::password::PasswordArgs;
+use crate::play::PlayArgs;
 use crate::serve::ServeArgs;
 use crate::style::Color;
 use crate::trace::TraceArgs;
@@ -73,6 +74,8 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Run a network in memory and break it on purpose
     Lab(LabArgs),
+    /// Play a game, against others or against the house
+    Play(PlayArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
     /// Follow a message through the layers

@@ -16,6 +16,7 @@ mod holder;
 mod lab;
 mod names;
 mod password;
+mod play;
 mod quantity;
 mod secret;
 mod serve;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
         Command::Lab(lab) => lab::run(&common, lab),
+        Command::Play(play) => play::run(&common, play),
         Command::Names(names) => names::run(&common, names),
         #[cfg(feature = "page")]
         Command::Get(get) => get::run(&common, get),

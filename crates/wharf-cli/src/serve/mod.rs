@@ -1,6 +1,7 @@
 //! `wharf serve`: from arguments to a running server, and to its end.
 //!
-//! Layout: `args` is what can be typed (`chat` for the chat alone, `door` for passwords, `page` for pages), `plan` what it
+//! Layout: `args` is what can be typed (`chat` and `games` for these alone, `door` for
+//! passwords, `page` for pages), `plan` what it
 //! means (`program` what exec runs), `line` one event,
 //! `printer` the thread that writes events, `reader` who reads them, `opening` and
 //! `table` what is told at the start, `summary` what at the end.
@@ -8,6 +9,7 @@
 mod args;
 mod chat;
 mod door;
+mod games;
 mod line;
 mod opening;
 #[cfg(feature = "page")]
@@ -258,7 +260,7 @@ impl Serving {
         let entrance = args.door.entrance();
         let pages = Pages::make(args, &printer, manner.quiet)?;
         let cores = usize::from(args.cores);
-        let chat = args.chat.clone();
+        let (chat, games) = (args.chat.clone(), args.games.clone());
         // Who listens is not idle, unless somebody said so.
         let silence = match args.idle_timeout {
             None => Silence::Allowed,
@@ -273,7 +275,8 @@ impl Serving {
                 .observer(observer(printer.clone(), Arc::clone(&opening), manner));
             let message = plan.message(&printer);
             let rooms = chat.rooms(&printer, manner.quiet, silence);
-            let server = plan.add_to(server, &message, &rooms, &doors, &pages);
+            let tables = games.tables(&printer, manner.quiet);
+            let server = plan.add_to(server, &message, &rooms, &tables, &doors, &pages);
             let signals = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,

@@ -18,6 +18,7 @@ use super::Pages;
 use super::args::{ServeArgs, ServeMode, WhenTooLong};
 use super::chat::Rooms;
 use super::door::{Doors, Entrance};
+use super::games::Tables;
 use super::line::{Line, Told};
 #[cfg(feature = "page")]
 use super::page;
@@ -110,6 +111,7 @@ impl Plan {
         mut server: Server,
         message: &Message,
         rooms: &Rooms,
+        tables: &Tables,
         doors: &Doors,
         pages: &Pages,
     ) -> Server {
@@ -117,9 +119,9 @@ impl Plan {
             let name = place.entry.name;
             let address = place.address.clone();
             server = if address.scheme.is_datagram() {
-                self.add_datagrams(server, name, address, message, rooms)
+                self.add_datagrams(server, name, address, message, rooms, tables)
             } else {
-                let service = self.stream_service(name, message, rooms, doors, pages);
+                let service = self.stream_service(name, message, rooms, tables, doors, pages);
                 let service = match &doors.gate {
                     Some(door) => AnyService::new(Gate::new(door.clone(), service)),
                     None => service,
@@ -135,6 +137,7 @@ impl Plan {
         name: &str,
         message: &Message,
         rooms: &Rooms,
+        tables: &Tables,
         doors: &Doors,
         pages: &Pages,
     ) -> AnyService {
@@ -159,6 +162,8 @@ impl Plan {
             },
             #[cfg(feature = "page")]
             "page" => AnyService::new(pages.page.clone()),
+            "rps" => AnyService::new(tables.rps.clone()),
+            "blackjack" => AnyService::new(tables.blackjack.clone()),
             "discard" => AnyService::new(self.discard()),
             "chargen" => AnyService::new(Chargen),
             "daytime" => AnyService::new(Daytime),
@@ -174,6 +179,7 @@ impl Plan {
         address: Address,
         message: &Message,
         rooms: &Rooms,
+        tables: &Tables,
     ) -> Server {
         let options = DatagramOptions::default();
         let framed = self.framing.is_some();
@@ -186,13 +192,10 @@ impl Plan {
             "upper" => server.serve_datagrams_with(name, address, self.upper(), options),
             "message" => server.serve_datagrams_with(name, address, message.clone(), options),
             "chat" => {
-                // Users get messages that they did not ask for.
-                let amplification = Amplification::Allowed;
-                let options = DatagramOptions {
-                    amplification,
-                    ..options
-                };
-                server.serve_datagrams_with(name, address, rooms.datagrams.clone(), options)
+                server.serve_datagrams_with(name, address, rooms.datagrams.clone(), unasked())
+            }
+            "rps" => {
+                server.serve_datagrams_with(name, address, tables.rps_datagrams.clone(), unasked())
             }
             "discard" => server.serve_datagrams_with(name, address, self.discard(), options),
             "chargen" => server.serve_datagrams_with(name, address, Chargen, options),
@@ -248,6 +251,14 @@ impl Plan {
             |(program, arguments)| (program.as_str(), arguments),
         );
         Exec::new(program, arguments)
+    }
+}
+
+/// For services whose users get messages that they did not ask for.
+fn unasked() -> DatagramOptions {
+    DatagramOptions {
+        amplification: Amplification::Allowed,
+        ..DatagramOptions::default()
     }
 }
 
@@ -361,6 +372,13 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
             place.address
         ))
         .cure(format!("wharf serve {name} tcp::7000 --gate FILE")));
+    }
+    let stray = args.games.stray(name).filter(|_| args.service.is_some());
+    if let Some((option, game)) = stray {
+        return Err(
+            Failure::usage(format!("{option} means nothing to {name}; it is of {game}"))
+                .cure(format!("wharf serve {game} {option} …")),
+        );
     }
     match (name, args.program.is_empty()) {
         ("exec", true) => Err(Failure::usage("exec needs a program to run, after --")

@@ -103,10 +103,12 @@ fn rows(bounds: &[Bound], entrance: Entrance) -> Vec<Row> {
     rows
 }
 
-/// The command that talks to a service.
+/// The command that talks to a service best.
 fn verb(bound: &Bound) -> &'static str {
     match (&*bound.service, bound.local.inet()) {
         ("page", Some(_)) => "get",
+        ("rps", _) if !bound.scheme.is_datagram() => "play rps",
+        ("blackjack", _) => "play blackjack",
         _ => "connect",
     }
 }

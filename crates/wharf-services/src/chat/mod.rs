@@ -13,9 +13,9 @@
 //! every limit; none of them does I/O. `hall` is the room behind its lock, `talk`
 //! one connection, `unreliable` the same over datagrams, `shown` what is reported.
 
+mod dissect;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod dissect;
 mod grammar;
 mod hall;
 mod room;
