@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::chat::ChatArgs;
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
 use crate::names::NamesArgs;
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Talk to a service
     Connect(ConnectArgs),
+    /// Talk to people in a chat room
+    Chat(ChatArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
     /// Maintain a file of users and passwords

@@ -5,6 +5,7 @@
 //! `style` how text looks, `quantity` how numbers are typed, `holder` who has a port.
 
 mod args;
+mod chat;
 mod connect;
 mod documents;
 mod exit;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
+        Command::Chat(chat) => chat::run(&common, chat),
         Command::Names(names) => names::run(&common, names),
         Command::Password(password) => password::run(&common, password),
         Command::Completions { shell } => documents::completions(shell),

@@ -75,7 +75,8 @@ fn rows(bounds: &[Bound], entrance: Entrance) -> Vec<Row> {
                 transport: bound.scheme.as_str(),
                 places: bound.local.to_string(),
                 command: format!(
-                    "wharf connect {}{}{}",
+                    "wharf {} {}{}{}",
+                    client_of(&bound.service, entrance),
                     target(bound),
                     key(entrance),
                     rest(bound)
@@ -85,6 +86,14 @@ fn rows(bounds: &[Bound], entrance: Entrance) -> Vec<Row> {
         last = Some(bound);
     }
     rows
+}
+
+/// The command that talks to a service. The chat's own client knows no gate.
+fn client_of(service: &str, entrance: Entrance) -> &'static str {
+    match (service, entrance) {
+        ("chat", Entrance::Open) => "chat",
+        _ => "connect",
+    }
 }
 
 /// How a client answers the gate.
