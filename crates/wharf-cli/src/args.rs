@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::chat::ChatArgs;
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
 #[cfg(feature = "page")]
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Talk to a service
     Connect(ConnectArgs),
+    /// Talk to people in a chat room
+    Chat(ChatArgs),
     /// Fetch a page
     #[cfg(feature = "page")]
     Get(GetArgs),

@@ -6,6 +6,7 @@
 
 mod args;
 mod capture;
+mod chat;
 mod connect;
 mod documents;
 mod exit;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
+        Command::Chat(chat) => chat::run(&common, chat),
         Command::Lab(lab) => lab::run(&common, lab),
         Command::Play(play) => play::run(&common, play),
         Command::Names(names) => names::run(&common, names),

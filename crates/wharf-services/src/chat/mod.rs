@@ -11,8 +11,10 @@
 //! Layout: [`grammar`](Request) is the language of both sides, `room` who is
 //! logged in and what each line causes, [`rules`](Rules) what the owner decides and
 //! every limit; none of them does I/O. `hall` is the room behind its lock, `talk`
-//! one connection, `unreliable` the same over datagrams, `shown` what is reported.
+//! one connection, `unreliable` the same over datagrams, `shown` what is reported;
+//! [`client`] is the other side.
 
+pub mod client;
 mod dissect;
 #[cfg(fuzzing)]
 pub mod fuzzing;
