@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use wharf::address::Address;
 
+use crate::secret::{Source, parse_source};
+
 /// Play a game, against others or against the house.
 #[derive(Clone, Debug, Args)]
 #[command(before_help = "\
@@ -51,6 +53,11 @@ pub(crate) struct TableArgs {
     /// you back to a match, or to your chips.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
+
+    /// Say a password first, for a server with a gate: that of FILE, - (the first line of
+    /// stdin), ask (the terminal, without showing it) or env:NAME (a variable)
+    #[arg(long, value_name = "FROM", value_parser = parse_source)]
+    pub(crate) password_from: Option<Source>,
 
     /// A sentence per line, also on a terminal
     #[arg(long)]

@@ -14,7 +14,7 @@ use wharf_services::blackjack::{
 
 use super::pictures::{Look, Mood, left};
 use super::rps::{draw_keys, middle, parting};
-use super::table::{Do, Heard, NotUnderstood, Table};
+use super::table::{Company, Do, Heard, NotUnderstood, Table};
 
 /// The first bet, and by how much one key changes it.
 const FIRST_BET: u32 = 10;
@@ -24,25 +24,21 @@ const STEP: u32 = 5;
 pub(super) struct Blackjack {
     client: Client,
     wanted: (String, Option<String>),
-    /// Against the house, nobody else is there.
-    alone: bool,
+    company: Company,
     look: Look,
     bet: u32,
-    /// What is to be sent when the nonces are asked for.
-    reveal: Option<String>,
     shows_scores: bool,
     help: bool,
 }
 
 impl Blackjack {
-    pub(super) fn new(name: String, key: Option<String>, alone: bool, look: Look) -> Self {
+    pub(super) fn new(name: String, key: Option<String>, company: Company, look: Look) -> Self {
         Blackjack {
             client: Client::default(),
             wanted: (name, key),
-            alone,
+            company,
             look,
             bet: FIRST_BET,
-            reveal: None,
             shows_scores: false,
             help: false,
         }
@@ -53,14 +49,12 @@ impl Blackjack {
         let mut random = [0; 16];
         Platform::os().random(&mut random);
         let nonce: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let [bet, reveal] = self.client.bet(chips, &nonce);
         self.bet = chips;
-        self.reveal = Some(reveal);
-        Do::Send(bet)
+        Do::Send(self.client.bet(chips, &nonce))
     }
 
     fn sit(&self) -> String {
-        let place = if self.alone {
+        let place = if self.company == Company::House {
             Where::Alone
         } else {
             Where::Anywhere
@@ -102,7 +96,9 @@ impl Blackjack {
         };
         Some(match *reply {
             Reply::Welcome { name, chips, .. } => format!("you are {name}, with {chips} chips"),
-            Reply::Seat { table, .. } if !self.alone => format!("you sit at table {table}"),
+            Reply::Seat { table, .. } if self.company == Company::Others => {
+                format!("you sit at table {table}")
+            }
             Reply::Sits { name, .. } if !own(name) => format!("{name} sits here"),
             Reply::Stood(name) => format!("{name} has left the table"),
             Reply::Bet { name, chips, .. } if own(name) => format!("you bet {chips}"),
@@ -230,7 +226,7 @@ impl Table for Blackjack {
                 };
                 return Ok(heard.send(request));
             }
-            Reply::Reveal(_) => heard.send.extend(self.reveal.take()),
+            Reply::Reveal(_) => heard.send.extend(self.client.reveal()),
             Reply::Top(_) => self.shows_scores = true,
             Reply::No(no @ (No::InUse | No::Name | No::Full)) if before == Phase::Stranger => {
                 heard.over = Some(format!("as {}: {}", self.wanted.0, no.for_people()));
@@ -325,7 +321,7 @@ impl Table for Blackjack {
     }
 
     fn parting(&self) -> Option<String> {
-        parting(self.alone, &self.client.name, &self.client.key)
+        parting(self.company, &self.client.name, &self.client.key)
     }
 
     fn draw(&self, frame: &mut Frame<'_>, now: Instant) {
@@ -362,7 +358,9 @@ impl Blackjack {
         let name = self.client.name.as_deref().unwrap_or(&self.wanted.0);
         let place = match (self.client.table, self.client.round) {
             (0, _) => String::new(),
-            (table, round) if !self.alone => format!("   table {table}, round {round}"),
+            (table, round) if self.company == Company::Others => {
+                format!("   table {table}, round {round}")
+            }
             (_, round) => format!("   round {round}"),
         };
         let left = Line::from(vec![
@@ -457,7 +455,7 @@ impl Blackjack {
         }
         let arrow = look.mark("▶ ", "> ");
         let (mood, words) = match (self.client.phase, &self.client.turn) {
-            (Phase::Stranger, _) => (Mood::Dim, "knocking …".to_owned()),
+            (Phase::Stranger, _) => (Mood::Dim, format!("knocking {}", look.mark("…", "..."))),
             (Phase::Idle, _) => (Mood::Strong, "you have no seat".to_owned()),
             (Phase::Bet, _) if self.is_broke() => {
                 (Mood::Bad, "you have nothing left to bet".to_owned())
@@ -542,8 +540,9 @@ impl Blackjack {
             lines.push(Line::from(look.span(mood, words)));
         } else if let Some(commitment) = &self.client.commitment {
             let words = format!(
-                "the shuffle is fixed by {}…",
-                &commitment[..16.min(commitment.len())]
+                "the shuffle is fixed by {}{}",
+                &commitment[..16.min(commitment.len())],
+                look.mark("…", "...")
             );
             lines.push(Line::from(look.span(Mood::Dim, words)));
         }

@@ -12,6 +12,7 @@ use wharf::limits::CONNECT_TIMEOUT;
 use wharf::network::{ConnectOptions, MemoryNetwork, Network};
 use wharf::server::{Running, Server};
 use wharf::service::Service;
+use wharf_services::password::Secret;
 
 use super::args::TableArgs;
 use crate::exit::Exit;
@@ -39,10 +40,15 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects, or opens a house for one in memory.
-    pub(super) async fn open(game: Game, args: &TableArgs) -> Result<Link, Failure> {
+    /// Where there is a gate, `secret` opens it.
+    pub(super) async fn open(
+        game: Game,
+        args: &TableArgs,
+        secret: Option<&Secret>,
+    ) -> Result<Link, Failure> {
         let record = args.record.as_deref().map(record).transpose()?;
         let (connection, house) = match &args.address {
-            Some(address) => (connect(address).await?, None),
+            Some(address) => (connect(address, secret).await?, None),
             None => {
                 let (connection, house) = in_memory(game).await?;
                 (connection, Some(house))
@@ -120,7 +126,7 @@ impl Link {
     }
 }
 
-async fn connect(address: &Address) -> Result<Connection, Failure> {
+async fn connect(address: &Address, secret: Option<&Secret>) -> Result<Connection, Failure> {
     if address.scheme.is_datagram() {
         return Err(
             Failure::usage("wharf play speaks over byte streams").cure(format!(
@@ -129,7 +135,11 @@ async fn connect(address: &Address) -> Result<Connection, Failure> {
         );
     }
     let connected = Client::new().connect(address).await;
-    connected.map_err(|error| connect_failure(&error))
+    let mut connection = connected.map_err(|error| connect_failure(&error))?;
+    if let Some(secret) = secret {
+        crate::secret::log_in(&mut connection, secret).await?;
+    }
+    Ok(connection)
 }
 
 /// A house of one's own, without a port.

@@ -24,18 +24,20 @@ mod verify;
 
 use std::io::{self, IsTerminal};
 
+use wharf_services::password::Secret;
 use wharf_services::rps::is_name;
 
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::secret::Source;
 use crate::style::Style;
 
 pub(crate) use args::PlayArgs;
 use args::{Game, TableArgs};
 use link::Link;
 use pictures::{Look, Marks};
-use table::Table;
+use table::{Company, Table};
 
 /// Runs `wharf play`.
 pub(crate) fn run(common: &Common, args: PlayArgs) -> Result<Exit, Failure> {
@@ -49,10 +51,12 @@ pub(crate) fn run(common: &Common, args: PlayArgs) -> Result<Exit, Failure> {
             .cure("wharf play verify FILE --json"));
     }
     let name = name(&args)?;
+    // Before the connection: a gate does not wait for somebody who types.
+    let secret = args.password_from.as_ref().map(Source::read).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(play(common, game, &args, name));
+    let outcome = runtime.block_on(play(common, game, &args, name, secret.as_ref()));
     // A thread may still wait for a key or for stdin; nobody waits for it.
     runtime.shutdown_background();
     outcome
@@ -63,8 +67,9 @@ async fn play(
     game: link::Game,
     args: &TableArgs,
     name: String,
+    secret: Option<&Secret>,
 ) -> Result<Exit, Failure> {
-    let link = Link::open(game, args).await?;
+    let link = Link::open(game, args, secret).await?;
     let look = Look {
         marks: match args.ascii || !is_utf8() {
             true => Marks::Ascii,
@@ -72,11 +77,14 @@ async fn play(
         },
         colour: common.color.style_for(&io::stdout()) == Style::Coloured,
     };
-    let alone = args.address.is_none();
+    let company = match args.address {
+        Some(_) => Company::Others,
+        None => Company::House,
+    };
     let key = args.key.clone();
     let table: Box<dyn Table> = match game {
-        link::Game::Rps => Box::new(rps::Rps::new(name, key, alone, look)),
-        link::Game::Blackjack => Box::new(blackjack::Blackjack::new(name, key, alone, look)),
+        link::Game::Rps => Box::new(rps::Rps::new(name, key, company, look)),
+        link::Game::Blackjack => Box::new(blackjack::Blackjack::new(name, key, company, look)),
     };
     if wants_screen(args) {
         return screen::run(link, table).await;

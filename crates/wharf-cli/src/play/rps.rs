@@ -8,25 +8,24 @@ use tokio::time::Instant;
 use wharf_services::rps::{Client, HOUSE, Move, No, Outcome, Phase, Reply, Request, Why};
 
 use super::pictures::{Look, Mood, PICTURE, left, picture};
-use super::table::{Do, Heard, NotUnderstood, Table};
+use super::table::{Company, Do, Heard, NotUnderstood, Table};
 
 /// A player's view of a referee.
 pub(super) struct Rps {
     client: Client,
     wanted: (String, Option<String>),
-    /// Against the house, nobody else is there.
-    alone: bool,
+    company: Company,
     look: Look,
     shows_scores: bool,
     help: bool,
 }
 
 impl Rps {
-    pub(super) fn new(name: String, key: Option<String>, alone: bool, look: Look) -> Self {
+    pub(super) fn new(name: String, key: Option<String>, company: Company, look: Look) -> Self {
         Rps {
             client: Client::default(),
             wanted: (name, key),
-            alone,
+            company,
             look,
             shows_scores: false,
             help: false,
@@ -73,7 +72,7 @@ impl Rps {
     }
 
     fn begin(&self) -> String {
-        let whom = self.alone.then_some(HOUSE);
+        let whom = (self.company == Company::House).then_some(HOUSE);
         Request::Play(whom).to_string()
     }
 }
@@ -225,7 +224,7 @@ impl Table for Rps {
     }
 
     fn parting(&self) -> Option<String> {
-        parting(self.alone, &self.client.name, &self.client.key)
+        parting(self.company, &self.client.name, &self.client.key)
     }
 
     fn draw(&self, frame: &mut Frame<'_>, now: Instant) {
@@ -328,7 +327,7 @@ impl Rps {
             return vec![look.span(Mood::Dim, words)];
         }
         let (mood, words) = match self.client.phase {
-            Phase::Stranger => (Mood::Dim, "knocking …".to_owned()),
+            Phase::Stranger => (Mood::Dim, format!("knocking {}", look.mark("…", "..."))),
             Phase::Idle => (Mood::Strong, "no match".to_owned()),
             Phase::Waiting => {
                 let whom = self.client.other.as_deref().unwrap_or("the next player");
@@ -408,7 +407,9 @@ impl Rps {
             ],
             Phase::Moved(_) => &[("l", "give up")],
             Phase::Waiting => &[("Esc", "wait no more")],
-            Phase::Idle | Phase::Over(..) if self.alone => &[("Enter", "play again")],
+            Phase::Idle | Phase::Over(..) if self.company == Company::House => {
+                &[("Enter", "play again")]
+            }
             Phase::Idle | Phase::Over(..) => &[("Enter", "play"), ("h", "play the house")],
             _ => &[],
         };
@@ -459,10 +460,7 @@ pub(super) fn draw_keys(
 
 /// The middle of a large terminal; a small one is used whole.
 pub(super) fn middle(area: Rect, width: u16, height: u16) -> Rect {
-    let (width, height) = (
-        width.min(area.width),
-        height.min(area.height).max(area.height.min(height)),
-    );
+    let (width, height) = (width.min(area.width), height.min(area.height));
     Rect {
         x: area.x + (area.width - width) / 2,
         y: area.y + (area.height - height) / 3,
@@ -472,8 +470,12 @@ pub(super) fn middle(area: Rect, width: u16, height: u16) -> Rect {
 }
 
 /// How to come back, for those who play elsewhere.
-pub(super) fn parting(alone: bool, name: &Option<String>, key: &Option<String>) -> Option<String> {
-    let (Some(name), Some(key), false) = (name, key, alone) else {
+pub(super) fn parting(
+    company: Company,
+    name: &Option<String>,
+    key: &Option<String>,
+) -> Option<String> {
+    let (Some(name), Some(key), Company::Others) = (name, key, company) else {
         return None;
     };
     Some(format!("to come back:  --as {name} --key {key}\n"))

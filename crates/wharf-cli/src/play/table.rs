@@ -29,6 +29,15 @@ pub(super) trait Table {
     fn parting(&self) -> Option<String>;
 }
 
+/// Against whom one plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    /// The house alone, in memory.
+    House,
+    /// Whoever else plays at an address.
+    Others,
+}
+
 /// What came of a line.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
@@ -58,13 +67,6 @@ pub(super) enum Do {
 }
 
 impl Heard {
-    pub(super) fn told(tell: impl Into<String>) -> Self {
-        Heard {
-            tell: Some(tell.into()),
-            ..Heard::default()
-        }
-    }
-
     pub(super) fn send(mut self, line: impl Into<String>) -> Self {
         self.send.push(line.into());
         self

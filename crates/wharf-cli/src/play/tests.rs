@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::blackjack::Blackjack;
 use super::pictures::{Look, Marks};
 use super::rps::Rps;
-use super::table::{Do, Heard, Table};
+use super::table::{Company, Do, Heard, Table};
 
 const UNICODE: Look = Look {
     marks: Marks::Unicode,
@@ -53,7 +53,7 @@ const MATCH: [&str; 7] = [
 
 #[test]
 fn a_match_says_whose_turn_it_is_and_what_was_shown() {
-    let mut rps = Rps::new("ann".to_owned(), None, false, UNICODE);
+    let mut rps = Rps::new("ann".to_owned(), None, Company::Others, UNICODE);
     let heard = hear(&mut rps, &MATCH);
     assert_eq!(heard[0].send, ["HELLO ann"]);
     assert_eq!(heard[1].send, ["PLAY"]);
@@ -95,7 +95,7 @@ const ROUND: [&str; 13] = [
 
 #[test]
 fn cards_are_drawn_and_the_hidden_one_stays_hidden() {
-    let mut table = Blackjack::new("ann".to_owned(), None, false, UNICODE);
+    let mut table = Blackjack::new("ann".to_owned(), None, Company::Others, UNICODE);
     hear(&mut table, &ROUND);
     hear(&mut table, &["TURN ann 1 30 HIT,STAND,DOUBLE"]);
     for (columns, rows) in [(80, 24), (200, 60)] {
@@ -116,10 +116,10 @@ fn cards_are_drawn_and_the_hidden_one_stays_hidden() {
 
 #[test]
 fn without_unicode_everything_is_ascii() {
-    let mut table = Blackjack::new("ann".to_owned(), None, false, ASCII);
+    let mut table = Blackjack::new("ann".to_owned(), None, Company::Others, ASCII);
     hear(&mut table, &ROUND);
     hear(&mut table, &["TURN ann 1 30 HIT,STAND"]);
-    let mut rps = Rps::new("ann".to_owned(), None, false, ASCII);
+    let mut rps = Rps::new("ann".to_owned(), None, Company::Others, ASCII);
     hear(&mut rps, &MATCH);
     for screen in [drawn(&table, 80, 24), drawn(&rps, 80, 24)] {
         assert!(screen.is_ascii(), "{screen}");
@@ -129,9 +129,9 @@ fn without_unicode_everything_is_ascii() {
 
 #[test]
 fn a_terminal_of_any_size_is_drawn_on() {
-    let mut table = Blackjack::new("ann".to_owned(), None, false, UNICODE);
+    let mut table = Blackjack::new("ann".to_owned(), None, Company::Others, UNICODE);
     hear(&mut table, &ROUND);
-    let mut rps = Rps::new("ann".to_owned(), None, false, UNICODE);
+    let mut rps = Rps::new("ann".to_owned(), None, Company::Others, UNICODE);
     hear(&mut rps, &MATCH);
     for columns in [1, 5, 20, 79, 300] {
         for rows in [1, 2, 5, 12, 80] {
@@ -143,7 +143,7 @@ fn a_terminal_of_any_size_is_drawn_on() {
 
 #[test]
 fn what_no_server_says_is_refused() {
-    let mut rps = Rps::new("ann".to_owned(), None, true, UNICODE);
+    let mut rps = Rps::new("ann".to_owned(), None, Company::House, UNICODE);
     assert!(
         rps.hear("220 mail.example.org ESMTP", Instant::now())
             .is_err()

@@ -19,6 +19,9 @@ use crate::games::{MAX_ROWS, is_key, is_name};
 const MAX_HANDS: usize = 16;
 const MAX_CARDS: usize = 32;
 
+/// How many bets of one round are remembered; all but one of them are refused.
+const MAX_NONCES: usize = 16;
+
 /// What a client knows of the game.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
@@ -55,6 +58,10 @@ pub struct Client {
     /// Why the last request was not done.
     pub refused: Option<No>,
     verifier: Verifier,
+    /// The nonces of the bets of this round.
+    nonces: Vec<String>,
+    /// The hash that came with the bet that was taken.
+    hash: Option<String>,
 }
 
 /// What is expected next.
@@ -102,14 +109,25 @@ pub struct Hand {
 pub struct NotUnderstood;
 
 impl Client {
-    /// A bet whose nonce is hidden until all bets are in: the request to send now, and
-    /// the one to send when the table says `REVEAL`.
-    pub fn bet(&mut self, chips: u32, nonce: &str) -> [String; 2] {
+    /// The request for a bet whose nonce is hidden until all bets are in. When the table
+    /// says `REVEAL`, [`reveal`](Client::reveal) gives the request for that.
+    pub fn bet(&mut self, chips: u32, nonce: &str) -> String {
         let hash = hash_of(nonce);
         let bet = Request::Bet(chips, Nonce::Hashed(&hash)).to_string();
-        let reveal = Request::Reveal(nonce).to_string();
         self.said(&bet);
-        [bet, reveal]
+        if self.nonces.len() < MAX_NONCES {
+            self.nonces.push(nonce.to_owned());
+        }
+        bet
+    }
+
+    /// The request that reveals the nonce of the bet that was taken, if it is hidden:
+    /// of several bets in one round the others were refused.
+    pub fn reveal(&self) -> Option<String> {
+        let hash = self.hash.as_ref()?;
+        let mut nonces = self.nonces.iter();
+        let nonce = nonces.find(|nonce| hash_of(nonce) == *hash)?;
+        Some(Request::Reveal(nonce).to_string())
     }
 
     /// Notes a request that was sent, to compare it with what the table says.
@@ -164,13 +182,25 @@ impl Client {
             }
             Reply::Sits { seat, name } => self.sit(seat, name),
             Reply::Stood(name) => self.stand(name),
-            Reply::Leaving | Reply::Help(_) | Reply::End(_) | Reply::Seed(_) => {}
+            Reply::End(_) => {
+                self.nonces.clear();
+                self.hash = None;
+            }
+            Reply::Leaving | Reply::Help(_) | Reply::Seed(_) => {}
             Reply::Bets {
                 round, commitment, ..
             } => self.open_bets(round, commitment),
             Reply::Bet {
-                seat, name, chips, ..
-            } => self.take_bet(seat, name, chips),
+                seat,
+                name,
+                chips,
+                nonce,
+            } => {
+                if let (true, Nonce::Hashed(hash)) = (self.name.as_deref() == Some(name), nonce) {
+                    self.hash = Some(hash.to_owned());
+                }
+                self.take_bet(seat, name, chips);
+            }
             Reply::Closing(seconds) => self.until = after(seconds),
             Reply::Reveal(seconds) => {
                 self.phase = Phase::Reveal;

@@ -19,7 +19,7 @@ use super::fair::{Seed, is_nonce};
 use super::grammar::{DEALER, No, Nonce, Reply, Request, Where};
 use super::round::Action;
 use super::rules::Rules;
-use super::table::{Payment, Phase, Table};
+use super::table::{Company, Payment, Phase, Table};
 use crate::games::{Desk, Ending, Game, LoginRefusal, MAX_ROWS, MemberId, PlayerId};
 
 /// What people are told who ask for help.
@@ -187,7 +187,12 @@ impl House {
                 index
             }
         };
-        let index = index.unwrap_or_else(|| self.open_table(at == Where::Alone));
+        let index = index.unwrap_or_else(|| {
+            self.open_table(match at {
+                Where::Alone => Company::Alone,
+                Where::Anywhere | Where::Table(_) => Company::Anybody,
+            })
+        });
         let Some(table) = self.tables.get_mut(index) else {
             return;
         };
@@ -214,15 +219,15 @@ impl House {
         self.stand(player, now);
     }
 
-    fn open_table(&mut self, alone: bool) -> usize {
+    fn open_table(&mut self, company: Company) -> usize {
         let seed = Seed::new(self.desk.dice().bytes());
         let entry = self.tables.vacant_entry();
         let index = entry.key();
-        let mut table = Table::new(index as u32 + 1, alone, seed, &self.rules);
+        let mut table = Table::new(index as u32 + 1, company, seed, &self.rules);
         // Nobody sits there yet; whoever does hears what was said.
         table.news.clear();
         entry.insert(table);
-        if !alone {
+        if company == Company::Anybody {
             self.free.insert(index);
         }
         index
@@ -485,7 +490,7 @@ impl House {
             self.tables.remove(index);
             return;
         }
-        if !table.alone {
+        if table.company == Company::Anybody {
             self.free.insert(index);
         }
         table.news.push(Reply::Stood(&chair.name).to_string());
@@ -676,8 +681,8 @@ impl Game for House {
             }
             (Some(Request::Bye), _) => {
                 self.desk.say(id, &Reply::Bye);
-                self.hang_up(id, now);
                 self.desk.end(id, Ending::Finished);
+                self.hang_up(id, now);
             }
             (Some(Request::Hello(name, key)), _) => self.login(id, name, key, now),
             (Some(_), None) => self.desk.say(id, &Reply::No(No::Login)),

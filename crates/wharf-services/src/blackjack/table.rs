@@ -57,11 +57,18 @@ pub(super) struct Payment {
     pub(super) paid: Chips,
 }
 
+/// Who may sit at a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    Anybody,
+    /// Whoever asked for it.
+    Alone,
+}
+
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) number: u32,
-    /// For one player.
-    pub(super) alone: bool,
+    pub(super) company: Company,
     pub(super) chairs: [Option<Chair>; SEATS],
     pub(super) phase: Phase,
     /// When the phase, or the turn, ends by itself.
@@ -78,10 +85,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(number: u32, alone: bool, seed: Seed, rules: &Rules) -> Self {
+    pub(super) fn new(number: u32, company: Company, seed: Seed, rules: &Rules) -> Self {
         let mut table = Table {
             number,
-            alone,
+            company,
             chairs: Default::default(),
             phase: Phase::Betting,
             until: None,
@@ -125,7 +132,10 @@ impl Table {
 
     /// A seat that somebody could take.
     pub(super) fn free_seat(&self) -> Option<usize> {
-        let places = if self.alone { 1 } else { SEATS };
+        let places = match self.company {
+            Company::Alone => 1,
+            Company::Anybody => SEATS,
+        };
         self.chairs[..places].iter().position(Option::is_none)
     }
 

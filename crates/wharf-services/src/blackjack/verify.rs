@@ -38,7 +38,8 @@ pub struct Verifier {
     name: Option<String>,
     /// The own bets and nonces of this round, as they were sent.
     said: Vec<(u32, String)>,
-    revealed: Vec<String>,
+    /// The own bet of this round, as the table told it first.
+    told: Option<(Chips, String)>,
     open: Option<Open>,
 }
 
@@ -144,14 +145,10 @@ struct Bet {
 impl Verifier {
     /// Takes a line of the client, given without its end.
     pub fn say(&mut self, line: &str) {
-        match Request::parse(line) {
-            Some(Request::Bet(chips, nonce)) if self.said.len() < MAX_SAID => {
-                self.said.push((chips, nonce.to_string()));
-            }
-            Some(Request::Reveal(nonce)) if self.revealed.len() < MAX_SAID => {
-                self.revealed.push(nonce.to_owned());
-            }
-            _ => {}
+        if let Some(Request::Bet(chips, nonce)) = Request::parse(line)
+            && self.said.len() < MAX_SAID
+        {
+            self.said.push((chips, nonce.to_string()));
         }
     }
 
@@ -160,7 +157,15 @@ impl Verifier {
     pub fn hear(&mut self, line: &str) -> Option<Verdict> {
         let reply = Reply::parse(line)?;
         match reply {
-            Reply::Welcome { name, .. } => self.name = Some(name.to_owned()),
+            Reply::Welcome { name, .. } => {
+                self.name = Some(name.to_owned());
+                self.said.clear();
+            }
+            // The seat is given up: what comes next is of another table.
+            Reply::Idle => {
+                self.told = None;
+                self.open = None;
+            }
             Reply::Bets {
                 round,
                 decks,
@@ -169,7 +174,7 @@ impl Verifier {
             Reply::No(_) => {}
             Reply::End(round) => {
                 self.said.clear();
-                self.revealed.clear();
+                self.told = None;
                 let open = self.open.take().filter(|open| open.round == round)?;
                 return Some(open.judge());
             }
@@ -226,13 +231,8 @@ impl Verifier {
                 chips,
                 nonce,
             } if open.bets.len() < SEATS => {
-                let own = self.name.as_deref() == Some(name);
-                let text = nonce.to_string();
-                let same =
-                    |(stake, said): &(u32, String)| Chips::whole(*stake) == chips && *said == text;
-                // One of them was taken; the others were refused.
-                if own && !self.said.is_empty() && !self.said.iter().any(same) {
-                    open.problems.push(Problem::Own);
+                if self.name.as_deref() == Some(name) {
+                    self.check_own(open, chips, nonce.to_string());
                 }
                 let (nonce, hash) = match nonce {
                     Nonce::Hashed(hash) => ("", Some(hash.to_owned())),
@@ -247,16 +247,7 @@ impl Verifier {
                     hash,
                 });
             }
-            Reply::Nonce { name, nonce, .. } => {
-                let own = self.name.as_deref() == Some(name);
-                if own
-                    && !self.revealed.is_empty()
-                    && !self.revealed.iter().any(|said| said == nonce)
-                {
-                    open.problems.push(Problem::Own);
-                }
-                open.reveal(name, nonce);
-            }
+            Reply::Nonce { name, nonce, .. } => open.reveal(name, nonce),
             Reply::Void { .. } => open.void = true,
             Reply::Seed(seed) => open.seed = Some(seed.to_owned()),
             Reply::Deal { .. }
@@ -266,6 +257,23 @@ impl Verifier {
             | Reply::Pay { .. } => open.keep(reply),
             _ => {}
         }
+    }
+}
+
+impl Verifier {
+    /// The own bet is one that was sent – the others were refused – or, when it is told
+    /// again or was placed on another connection, what it was the first time.
+    fn check_own(&mut self, open: &mut Open, chips: Chips, nonce: String) {
+        let bet = (chips, nonce);
+        let is_bet = |said: &(u32, String)| (Chips::whole(said.0), &said.1) == (bet.0, &bet.1);
+        let right = match &self.told {
+            Some(told) => *told == bet,
+            None => self.said.is_empty() || self.said.iter().any(is_bet),
+        };
+        if !right {
+            open.problems.push(Problem::Own);
+        }
+        self.told.get_or_insert(bet);
     }
 }
 

@@ -266,12 +266,12 @@ impl<A: Default> Desk<A> {
 
     /// Keeps a player that is in a game, even when it is away.
     pub(crate) fn pin(&mut self, player: PlayerId) {
-        self.roster.pin(player, true);
+        self.roster.pin(player);
     }
 
     /// The player may be forgotten again when it is away.
     pub(crate) fn unpin(&mut self, player: PlayerId) {
-        self.roster.pin(player, false);
+        self.roster.unpin(player);
     }
 
     /// Everybody's account with the name, by name.

@@ -139,10 +139,18 @@ impl<A: Default> Roster<A> {
         self.place(player);
     }
 
-    /// Keeps a player that is in a game, or lets it be forgotten again.
-    pub(super) fn pin(&mut self, player: PlayerId, pinned: bool) {
+    /// Keeps a player that is in a game.
+    pub(super) fn pin(&mut self, player: PlayerId) {
         if let Some(known) = self.players.get_mut(player.0) {
-            known.pinned = pinned;
+            known.pinned = true;
+        }
+        self.place(player);
+    }
+
+    /// Lets a player be forgotten again.
+    pub(super) fn unpin(&mut self, player: PlayerId) {
+        if let Some(known) = self.players.get_mut(player.0) {
+            known.pinned = false;
         }
         self.place(player);
     }
@@ -237,7 +245,7 @@ mod tests {
         let mut roster = Roster::new(3, &[]);
         let [a, b, c] = ["a", "b", "c"].map(|name| login(&mut roster, 1, name, None).unwrap());
         assert_eq!(login(&mut roster, 2, "d", None), Err(LoginRefusal::Full));
-        roster.pin(a, true);
+        roster.pin(a);
         for player in [a, b, c] {
             roster.part(player);
         }
@@ -245,7 +253,7 @@ mod tests {
         assert_eq!((roster.find("a"), roster.find("b")), (Some(a), None));
         assert!(login(&mut roster, 2, "e", None).is_ok());
         assert_eq!(login(&mut roster, 2, "f", None), Err(LoginRefusal::Full));
-        roster.pin(a, false);
+        roster.unpin(a);
         assert!(login(&mut roster, 2, "f", None).is_ok());
         assert_eq!(roster.all().count(), 3);
     }

@@ -553,8 +553,8 @@ impl Game for Referee {
             }
             (Some(Request::Bye), _) => {
                 self.desk.say(id, &Reply::Bye);
-                self.hang_up(id, now);
                 self.desk.end(id, Ending::Finished);
+                self.hang_up(id, now);
             }
             (Some(Request::Hello(name, key)), _) => self.login(id, name, key, now),
             (Some(_), None) => self.desk.say(id, &Reply::No(No::Login)),
