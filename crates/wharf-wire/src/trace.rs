@@ -220,6 +220,11 @@ impl Trace {
         self.steps.len() - 1
     }
 
+    /// Counts a frame that is not shown, so that numbers stay the file's.
+    pub fn pass_over(&mut self) {
+        self.tracker.pass_over();
+    }
+
     /// Adds a call.
     pub fn call(&mut self, call: Call) {
         self.calls.push(call);

@@ -194,9 +194,11 @@ pub(crate) fn belongs(frame: &Frame, ends: &[(SocketAddr, SocketAddr)]) -> bool 
     }
 }
 
-/// The same address and port; the zone of a link-local address is of this machine only.
+/// The same address and port; port 0 stands for one that is not known. The zone of a link-local address is of this machine only.
 fn same(one: SocketAddr, other: SocketAddr) -> bool {
-    one.ip() == other.ip() && one.port() == other.port()
+    let is_unknown = other.port() == 0;
+    (one.ip() == other.ip() && one.port() == other.port())
+        || (is_unknown && one.ip().is_ipv4() == other.ip().is_ipv4())
 }
 
 /// Whether an ICMP error quotes a packet between these ends.

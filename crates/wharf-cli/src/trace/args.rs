@@ -92,6 +92,10 @@ pub(crate) struct ViewArgs {
     #[arg(long, value_name = "NUMBER", global = true)]
     pub(crate) explain: Option<u64>,
 
+    /// Browse in full screen [default for read on a terminal, unless a view is given]
+    #[arg(short, long, global = true)]
+    pub(crate) interactive: bool,
+
     /// Write the frames to a file, too (pcapng)
     #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) write: Option<PathBuf>,

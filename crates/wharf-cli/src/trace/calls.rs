@@ -6,7 +6,7 @@
 //! `ru_nvcsw`).
 
 use std::io::{self, Read};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -281,6 +281,10 @@ impl Traced {
         );
         self.local = self.local();
         self.peer = to.as_socket();
+        if outcome.is_err() {
+            // A socket whose connect() failed does not tell the port that it had.
+            self.local = self.peer.map(nowhere);
+        }
         if let Some(ends) = self.ends() {
             did.effect = match &outcome {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -487,6 +491,16 @@ fn socket_address(address: SockaddrStorage) -> Option<SocketAddr> {
             .as_sockaddr_in6()
             .map(|v6| SocketAddr::V6((*v6).into()))
     })
+}
+
+/// Stands for this end where its port is not known.
+fn nowhere(peer: SocketAddr) -> SocketAddr {
+    let ip = match peer.ip() {
+        ip if ip.is_loopback() => ip,
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    SocketAddr::new(ip, 0)
 }
 
 /// A socket that is bound to every address sends from the one that fits the peer.

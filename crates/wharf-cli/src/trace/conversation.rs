@@ -166,6 +166,7 @@ pub(super) fn assemble(
     }
     trace.notes.extend(notes.iter().cloned());
     for (client, server) in ends(record) {
+        name_unknown(&mut trace, client, server);
         trace.name(client, "client");
         trace.name(server, "server");
     }
@@ -179,7 +180,7 @@ pub(super) fn assemble(
                         .iter()
                         .any(|party| party.address == end.to_string())
                 };
-                has(client) && has(server)
+                (has(client) || client.port() == 0) && has(server)
             });
             talk = found.or(talk);
         }
@@ -202,6 +203,22 @@ pub(super) fn assemble(
     }
     trace.finish();
     trace
+}
+
+/// A refused socket did not tell its port; who spoke with the server is the client.
+fn name_unknown(trace: &mut Trace, client: SocketAddr, server: SocketAddr) {
+    if client.port() != 0 {
+        return;
+    }
+    let server = server.to_string();
+    for talk in &mut trace.talks {
+        if let [one, other] = &mut talk.parties
+            && (one.address == server || other.address == server)
+        {
+            let client = if one.address == server { other } else { one };
+            "client".clone_into(&mut client.name);
+        }
+    }
 }
 
 fn party(name: &str) -> Party {

@@ -41,7 +41,7 @@ pub(super) fn run(show: &Show, args: &LiveArgs) -> Result<Exit, Failure> {
         let is_ours = process.as_mut().is_none_or(|process| process.has(&frame));
         if is_ours && args.pick.takes_frame(&frame) {
             shown += 1;
-            if live.show(frame)? == Exit::Aborted {
+            if live.show(frame, &args.pick)? == Exit::Aborted {
                 break;
             }
         }

@@ -12,6 +12,7 @@
 //! of Wharf's own services.
 
 mod args;
+mod browse;
 mod calls;
 mod conversation;
 mod demo;

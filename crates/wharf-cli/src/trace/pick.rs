@@ -6,19 +6,18 @@ use wharf_wire::packet::{Carried, Packet};
 use super::args::{PickArgs, ProtocolName};
 
 impl PickArgs {
-    /// Whether a frame is one of those that were asked for.
+    /// Whether a frame says what was asked for. The others of its conversation are
+    /// needed to understand it, and only not shown.
+    pub(super) fn says(&self, bytes: &[u8]) -> bool {
+        self.text.as_ref().is_none_or(|text| {
+            text.0.is_empty() || bytes.windows(text.0.len()).any(|window| window == text.0)
+        })
+    }
+
+    /// Whether a frame belongs to those hosts, ports and protocols that were asked for.
     pub(super) fn takes(&self, link: Link, bytes: &[u8]) -> bool {
-        if self.host.is_none()
-            && self.port.is_none()
-            && self.protocol.is_none()
-            && self.text.is_none()
-        {
+        if self.host.is_none() && self.port.is_none() && self.protocol.is_none() {
             return true;
-        }
-        if let Some(text) = self.text.as_ref().filter(|text| !text.0.is_empty())
-            && !bytes.windows(text.0.len()).any(|window| window == text.0)
-        {
-            return false;
         }
         let Some(packet) = Packet::of(link, bytes) else {
             let is_arp = link == Link::Ethernet && bytes.get(12..14) == Some(&[8, 6]);

@@ -11,7 +11,7 @@ use wharf_wire::layers::protocol_name;
 use wharf_wire::trace::Trace;
 use wharf_wire::view::{View, frame_json, frame_line, message_json, render};
 
-use super::args::ReadArgs;
+use super::args::{PickArgs, ReadArgs};
 use super::show::{Show, print};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -42,8 +42,9 @@ pub(super) fn run(show: &Show, args: &ReadArgs) -> Result<Exit, Failure> {
     if args.summary {
         return summary(&mut reader, args);
     }
+    let show = &show.for_a_file();
     match show.view {
-        None | Some(View::Lines | View::Json) if !show.explains() => {
+        None | Some(View::Lines | View::Json) if !show.explains() && !show.is_interactive() => {
             stream(show, &mut reader, args)
         }
         _ => picture(show, &mut reader, args),
@@ -77,9 +78,9 @@ fn stream(
             }
             Ok(Some(record)) => {
                 live.seen += 1;
-                if args.pick.takes(record.link, record.bytes)
-                    && live.show(record.to_frame())? == Exit::Aborted
-                {
+                if !args.pick.takes(record.link, record.bytes) {
+                    live.pass_over();
+                } else if live.show(record.to_frame(), &args.pick)? == Exit::Aborted {
                     return Ok(Exit::Done);
                 }
             }
@@ -116,8 +117,13 @@ impl<'a> Live<'a> {
     }
 
     /// Shows one; `Aborted` when nobody reads any more.
-    pub(super) fn show(&mut self, frame: wharf_wire::frame::Frame) -> Result<Exit, Failure> {
-        if let Some(file) = &mut self.file {
+    pub(super) fn show(
+        &mut self,
+        frame: wharf_wire::frame::Frame,
+        pick: &PickArgs,
+    ) -> Result<Exit, Failure> {
+        let is_shown = pick.says(&frame.bytes);
+        if let (Some(file), true) = (&mut self.file, is_shown) {
             file.add(&frame)?;
         }
         if self.trace.talks.len() > MOST_TALKS {
@@ -130,6 +136,10 @@ impl<'a> Live<'a> {
             return Ok(Exit::Done);
         };
         let mut text = String::new();
+        if !is_shown {
+            self.trace.messages.clear();
+            return Ok(Exit::Done);
+        }
         if self.show.json {
             text = format!("{}\n", frame_json(&self.trace, &step));
         } else {
@@ -151,6 +161,11 @@ impl<'a> Live<'a> {
             true => Ok(Exit::Done),
             false => Ok(Exit::Aborted),
         }
+    }
+
+    /// Counts a frame that is not shown.
+    fn pass_over(&mut self) {
+        self.trace.pass_over();
     }
 
     pub(super) fn finish(&mut self) -> Result<Exit, Failure> {
@@ -198,7 +213,13 @@ pub(super) fn load(
             }
             Ok(Some(record)) => {
                 if args.pick.takes(record.link, record.bytes) {
+                    let is_shown = args.pick.says(record.bytes);
                     trace.push(record.to_frame());
+                    if !is_shown {
+                        trace.steps.pop();
+                    }
+                } else {
+                    trace.pass_over();
                 }
             }
         }

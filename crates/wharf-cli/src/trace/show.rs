@@ -12,6 +12,7 @@ use wharf_wire::trace::Trace;
 use wharf_wire::view::{Glyphs, Look, Model, Paint, View, draw, explain, render};
 
 use super::args::ViewArgs;
+use super::browse;
 use super::protocols;
 use crate::args::Common;
 use crate::exit::Exit;
@@ -28,6 +29,7 @@ pub(super) struct Show {
     pub(super) look: Look,
     pub(super) json: bool,
     framing: Option<Framing>,
+    interactive: bool,
     explain: Option<u64>,
     write: Option<PathBuf>,
 }
@@ -63,6 +65,7 @@ impl Show {
             },
             json: common.json || args.view == Some(super::args::ViewName::Json),
             framing: args.frame.clone(),
+            interactive: args.interactive,
             explain: args.explain,
             write: args.write.clone(),
         }
@@ -81,6 +84,21 @@ impl Show {
         protocols::all(self.framing.as_ref())
     }
 
+    /// For a file: on a terminal the full screen, unless something else was asked for.
+    pub(super) fn for_a_file(&self) -> Show {
+        let is_person = io::stdout().is_terminal() && io::stdin().is_terminal();
+        let says_how = self.view.is_some() || self.explain.is_some() || self.json;
+        Show {
+            interactive: self.interactive || (is_person && !says_how),
+            ..self.clone()
+        }
+    }
+
+    /// Whether all frames are needed at once.
+    pub(super) fn is_interactive(&self) -> bool {
+        self.interactive
+    }
+
     /// Whether one frame is to be explained instead.
     pub(super) fn explains(&self) -> bool {
         self.explain.is_some()
@@ -93,6 +111,9 @@ impl Show {
                 file.add(&step.frame)?;
             }
             file.finish()?;
+        }
+        if self.interactive {
+            return browse::run(trace);
         }
         let text = match self.explain {
             None => draw(trace, self.view.unwrap_or(View::Lines), &self.look),

@@ -22,6 +22,10 @@ const MAX_ROWS: usize = 10_000;
 pub(super) fn draw(trace: &Trace, look: &Look) -> Vec<Line> {
     let mut lines = preamble(trace, look);
     for (index, one) in trace.talks.iter().enumerate() {
+        // Nothing of it was picked.
+        if trace.events(index).is_empty() {
+            continue;
+        }
         lines.push(Line::new());
         lines.push(Line::of(Hue::Strong, talk_title(one)).fit(look.width));
         lines.extend(talk(trace, index, look).into_iter().map(|(_, line)| line));

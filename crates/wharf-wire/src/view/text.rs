@@ -228,12 +228,13 @@ pub(crate) fn wrap(parts: &[String], gap: &str, width: usize) -> Vec<String> {
         while rest.width() > width.max(1) {
             let piece = prefix(rest, width.max(1));
             // A character wider than the line would never fit.
-            let piece = if piece.is_empty() {
-                rest.chars().take(1).collect()
-            } else {
-                piece
+            let piece = match piece.rfind(' ') {
+                // Between words, if there are some.
+                Some(space) if space > 0 => piece[..space].to_owned(),
+                _ if piece.is_empty() => rest.chars().take(1).collect(),
+                _ => piece,
             };
-            rest = &rest[piece.len()..];
+            rest = rest[piece.len()..].trim_start_matches(' ');
             *lines.last_mut().expect("a line was pushed") = piece;
             lines.push(String::new());
         }
