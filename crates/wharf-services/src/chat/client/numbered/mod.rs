@@ -13,25 +13,38 @@
 //! `SEND-OK`; the receiver's client acknowledges. What the server says is used where a
 //! change cannot look right by chance: `HELLO` with the own name, and a list of users
 //! that came twice the same.
+//!
+//! Layout: this file is what can be asked of a client; `login`, `who` and `path` are its
+//! business with the server, `deliveries` that with others; `envelope` is the form of a
+//! message, `outgoing` and `incoming` are one direction each with one other client, `rtt`
+//! the time-out.
 
+mod deliveries;
 mod envelope;
 mod incoming;
+mod login;
 mod outgoing;
+mod path;
 mod rtt;
 #[cfg(test)]
 mod tests;
+mod who;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::grammar::{Dialect, Reply, Request, is_name};
-use super::event::{CannotSend, Check, Denied, Event, Message, NotSent, Ticket};
+use super::super::grammar::{Dialect, Reply, Request};
+use super::event::{CannotSend, Event, NotSent, Ticket};
 use super::lines::sendable;
-use envelope::{Opened, open, seal_ack, seal_text};
-use incoming::{Ack, Incoming};
+use deliveries::Known;
+use envelope::{seal_ack, seal_text};
+use incoming::Ack;
+use login::{Login, Probe};
 use outgoing::{Outcome, Outgoing};
+use path::Path;
+use who::{Suspicion, Wanted, Who};
 
 pub use envelope::ENVELOPE;
 pub use outgoing::GIVE_UP;
@@ -49,31 +62,10 @@ pub const MAX_WAITING: usize = 4_096;
 /// How many receivers there may be at once, and how many senders are remembered.
 pub const MAX_PEERS: usize = 1_024;
 
-/// How many bytes may wait for something before them, of all senders together.
-const MAX_EARLY: usize = 4 << 20;
-
 /// How long an answer of the server is waited for before it is asked again: at first,
 /// and at most.
 const ASK_FIRST: Duration = Duration::from_millis(400);
 const ASK_MOST: Duration = Duration::from_secs(3);
-
-/// After so long without a word of the server one makes sure of the login, if there is
-/// something to do, and after the second time in any case: a session ends after five
-/// silent minutes.
-const PROBE_BUSY: Duration = Duration::from_secs(2);
-const PROBE_IDLE: Duration = Duration::from_secs(60);
-
-/// How many lists are compared before the last one is taken as it is: where the net
-/// changes each of them there is nothing better.
-const MOST_LISTS: u32 = 12;
-
-/// How many requests the share of answered ones is made of before it is believed, and
-/// how many of them are sent at once.
-const PATH_SAMPLES: f64 = 24.0;
-const PATH_BURST: usize = 8;
-
-/// How far back the share of answered requests looks, in requests.
-const PATH_MEMORY: f64 = 64.0;
 
 /// A client's side of a conversation in datagrams.
 ///
@@ -119,70 +111,6 @@ pub struct Numbered {
     path: Path,
     damaged: u64,
     skipped: u64,
-}
-
-/// Who one is to the server.
-#[derive(Debug)]
-enum Login {
-    Out,
-    Asking {
-        name: String,
-        tries: u32,
-        since: Instant,
-        due: Instant,
-    },
-    In(String),
-}
-
-/// A server that is asked whether it still knows this client.
-#[derive(Debug)]
-struct Probe {
-    since: Instant,
-    tries: u32,
-    due: Instant,
-}
-
-/// A sender, and when it was heard.
-#[derive(Debug, Default)]
-struct Known {
-    incoming: Incoming,
-    heard: u64,
-}
-
-/// A question for the list of users.
-#[derive(Debug)]
-struct Who {
-    dialect: Dialect,
-    wanted: Wanted,
-    tries: u32,
-    due: Instant,
-    lists: u32,
-    last: Option<Vec<String>>,
-    since: Instant,
-}
-
-/// Who wants the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    /// Whoever uses this.
-    ByUser,
-    /// This alone, to see who is gone.
-    Inside,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Suspicion {
-    None,
-    Some,
-}
-
-/// How many requests the server answered, of the last ones.
-#[derive(Debug, Default)]
-struct Path {
-    /// At how many repetitions it was measured before.
-    measured_at: u32,
-    asked: f64,
-    answered: f64,
 }
 
 impl Numbered {
@@ -424,51 +352,6 @@ impl Numbered {
         self.outgoing.remove(&name).is_some()
     }
 
-    fn ask_login(&mut self, now: Instant) {
-        if let Login::Asking {
-            name, tries, due, ..
-        } = &mut self.login
-            && *due <= now
-        {
-            *tries += 1;
-            *due = now + patience(*tries);
-            let hello = written(Request::HelloFrom(name));
-            self.output.push_back(hello);
-        }
-    }
-
-    /// When the server is asked whether it still knows this client.
-    fn probe_at(&self) -> Option<Instant> {
-        let patience = match self.waits() {
-            true => PROBE_BUSY,
-            false => PROBE_IDLE,
-        };
-        match &self.probe {
-            Some(probe) => Some(probe.due),
-            None => Some(self.heard_at? + patience),
-        }
-    }
-
-    /// A server that was started anew, or forgot the session, logs in whoever says
-    /// HELLO-FROM; one that knows it says HELLO once more, or that it is none the wiser.
-    fn probe(&mut self, now: Instant) {
-        if self.probe_at().is_none_or(|at| at > now) {
-            return;
-        }
-        let Login::In(name) = &self.login else {
-            return;
-        };
-        let hello = written(Request::HelloFrom(name));
-        self.output.push_back(hello);
-        let probe = self.probe.get_or_insert(Probe {
-            since: now,
-            tries: 0,
-            due: now,
-        });
-        probe.tries += 1;
-        probe.due = now + patience(probe.tries);
-    }
-
     fn pump(&mut self, now: Instant) {
         let share = self.path.share();
         let Login::In(name) = &self.login else {
@@ -484,141 +367,6 @@ impl Numbered {
             tell(&mut self.events, ended);
         }
         self.measure_path();
-    }
-
-    /// Before a receiver counts as one that acknowledges nothing, the network must be
-    /// known. The server answers a second HELLO-FROM, and nobody else hears it.
-    fn measure_path(&mut self) {
-        let unsure: u32 = self
-            .outgoing
-            .values()
-            .map(Outgoing::repeated_to_stranger)
-            .sum();
-        if unsure <= self.path.measured_at || self.path.asked >= PATH_SAMPLES {
-            return;
-        }
-        self.path.measured_at = unsure;
-        if let Login::In(name) = &self.login {
-            for _ in 0..PATH_BURST {
-                self.output.push_back(written(Request::HelloFrom(name)));
-                self.path.asked();
-            }
-        }
-    }
-
-    /// Takes the rest of a `DELIVERY`.
-    fn delivered(&mut self, rest: &[u8], now: Instant) {
-        let Login::In(name) = &self.login else {
-            self.skipped += 1;
-            return;
-        };
-        let end = rest
-            .iter()
-            .position(|byte| *byte == b' ')
-            .unwrap_or(rest.len());
-        let (from, line) = (&rest[..end], rest.get(end + 1..).unwrap_or_default());
-        // A name that is none was changed on the way.
-        let from = match std::str::from_utf8(from) {
-            Ok(from) if is_name(from) => from,
-            _ => {
-                self.damaged += 1;
-                return;
-            }
-        };
-        match open((from, name), line) {
-            Opened::Text {
-                text,
-                stream,
-                number,
-                behind,
-            } => {
-                self.numbered_at = Some(now);
-                self.numbered((stream, number, behind), from, text);
-            }
-            Opened::Ack {
-                stream,
-                through,
-                more,
-            } => {
-                if let Some(outgoing) = self.outgoing.get_mut(from)
-                    && outgoing.stream == stream
-                {
-                    let ended = outgoing.acknowledged(through, more, now);
-                    tell(&mut self.events, ended);
-                }
-            }
-            Opened::Damaged => self.echoed_or_damaged(from, line, now),
-            Opened::Plain => self.events.push_back(Event::Message(Message {
-                from: from.to_owned(),
-                text: String::from_utf8_lossy(line).into_owned(),
-                check: Check::Unchecked,
-            })),
-        }
-    }
-
-    fn numbered(&mut self, numbers: (u32, u32, u8), from: &str, text: &str) {
-        if let Some(outgoing) = self.outgoing.get_mut(from) {
-            outgoing.is_heard();
-        }
-        if !self.incoming.contains_key(from) && self.incoming.len() >= MAX_PEERS {
-            self.forget_sender();
-        }
-        self.clock += 1;
-        let known = self.incoming.entry(from.to_owned()).or_default();
-        known.heard = self.clock;
-        self.early -= known.incoming.waiting().min(self.early);
-        let room = MAX_EARLY - self.early;
-        let (ready, ack) = known.incoming.take(numbers, text, room);
-        self.early += known.incoming.waiting();
-        for text in ready {
-            self.events.push_back(Event::Message(Message {
-                from: from.to_owned(),
-                text,
-                check: Check::Checked,
-            }));
-        }
-        self.acks.insert(from.to_owned(), ack);
-    }
-
-    /// The sender that was silent for longest is forgotten.
-    fn forget_sender(&mut self) {
-        let longest = self.incoming.iter().min_by_key(|(_, known)| known.heard);
-        if let Some(name) = longest.map(|(name, _)| name.clone())
-            && let Some(known) = self.incoming.remove(&name)
-        {
-            self.early -= known.incoming.waiting().min(self.early);
-            self.acks.remove(&name);
-        }
-    }
-
-    /// A bot sends back what it got, envelope and all: that is an acknowledgement.
-    fn echoed_or_damaged(&mut self, from: &str, line: &[u8], now: Instant) {
-        let Login::In(name) = &self.login else {
-            return;
-        };
-        for (to, outgoing) in &mut self.outgoing {
-            if to.eq_ignore_ascii_case(from)
-                && let Opened::Text {
-                    text,
-                    stream,
-                    number,
-                    ..
-                } = open((name, to), line)
-                && stream == outgoing.stream
-            {
-                let ended = outgoing.echoed(number, now);
-                // Once: what is not on its way any more was there before.
-                if !ended.is_empty() {
-                    self.events.push_back(Event::Message(Message {
-                        from: from.to_owned(),
-                        text: text.to_owned(),
-                        check: Check::Checked,
-                    }));
-                }
-                return tell(&mut self.events, ended);
-            }
-        }
-        self.damaged += 1;
     }
 
     /// Takes an answer of the server.
@@ -639,146 +387,6 @@ impl Numbered {
             Some(reply) => self.login_answered(reply, now),
             None => self.skipped += 1,
         }
-    }
-
-    fn login_answered(&mut self, reply: Reply<'_>, now: Instant) {
-        let (name, tries) = match &self.login {
-            Login::Asking { name, tries, .. } => (name.clone(), *tries),
-            Login::In(name) if reply == Reply::InUse => (name.clone(), 0),
-            Login::In(name) if reply == Reply::Hello(name) => return self.path.answered(),
-            Login::In(_) if reply == Reply::BadHeader => {
-                self.path.answered();
-                return self.unknown_verb(now);
-            }
-            _ => return,
-        };
-        let why = match reply {
-            Reply::Hello(own) if own == name => return self.logged_in(name, now),
-            // A server that takes a second HELLO-FROM for a mistake: the first was taken,
-            // and its answer lost.
-            Reply::BadHeader if tries > 1 => return self.logged_in(name, now),
-            Reply::InUse => Denied::InUse,
-            Reply::Busy => Denied::Busy,
-            Reply::BadBody => Denied::BadName,
-            _ => return,
-        };
-        self.login = Login::Out;
-        self.events.push_back(Event::Refused { name, why });
-    }
-
-    fn logged_in(&mut self, name: String, now: Instant) {
-        for outgoing in self.outgoing.values_mut() {
-            outgoing.resume(now);
-        }
-        self.login = Login::In(name.clone());
-        self.events.push_back(Event::LoggedIn(name));
-    }
-
-    fn ask_who(&mut self, wanted: Wanted, now: Instant) {
-        self.who = Some(Who {
-            dialect: self.dialect.unwrap_or_default(),
-            wanted,
-            tries: 0,
-            due: now,
-            lists: 0,
-            last: None,
-            since: now,
-        });
-    }
-
-    fn repeat_who(&mut self, now: Instant) {
-        if let Some(who) = &mut self.who
-            && who.due <= now
-        {
-            who.tries += 1;
-            who.due = now + patience(who.tries);
-            self.output.push_back(written(Request::Users(who.dialect)));
-        }
-    }
-
-    /// The server does not know `WHO`, perhaps: then it is asked in the other dialect.
-    fn unknown_verb(&mut self, now: Instant) {
-        if let Some(who) = &mut self.who
-            && self.dialect.is_none()
-        {
-            who.dialect = match who.dialect {
-                Dialect::Who => Dialect::List,
-                Dialect::List => Dialect::Who,
-            };
-            who.due = now;
-        }
-    }
-
-    /// A list is believed when it came twice the same.
-    fn listed(&mut self, dialect: Dialect, names: Vec<String>, now: Instant) {
-        let is_possible = names.iter().all(|name| is_name(name));
-        let Some(who) = self.who.as_mut().filter(|_| is_possible) else {
-            return;
-        };
-        self.dialect = Some(dialect);
-        who.dialect = dialect;
-        who.lists += 1;
-        if who.last.as_ref() != Some(&names) && who.lists < MOST_LISTS {
-            who.last = Some(names);
-            who.tries = 0;
-            who.due = now;
-            return;
-        }
-        let (wanted, since) = (who.wanted, who.since);
-        self.who = None;
-        if std::mem::replace(&mut self.suspicion, Suspicion::None) == Suspicion::Some {
-            self.fail_absent(&names, since);
-        }
-        if wanted == Wanted::ByUser {
-            self.events.push_back(Event::Users(names));
-        }
-    }
-
-    /// Somebody to whom something was sent is not there: the list tells who.
-    fn suspect(&mut self, now: Instant) {
-        self.suspicion = Suspicion::Some;
-        match &mut self.who {
-            // What was asked before may not know it yet.
-            Some(who) if who.since < now => {
-                who.since = now;
-                who.last = None;
-                who.lists = 0;
-            }
-            Some(_) => {}
-            None => self.ask_who(Wanted::Inside, now),
-        }
-    }
-
-    fn fail_absent(&mut self, names: &[String], since: Instant) {
-        let there: BTreeSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        let exactly: BTreeSet<&String> = names.iter().collect();
-        for (to, outgoing) in &mut self.outgoing {
-            // Bots are there in any letter case; who else is, is told by UNKNOWN.
-            let is_there = exactly.contains(to)
-                || (there.contains(&to.to_ascii_lowercase())
-                    && to.to_ascii_lowercase().ends_with("bot"));
-            if !is_there && outgoing.is_older_than(since) {
-                let ended = outgoing.fail(NotSent::NoSuchUser);
-                tell(&mut self.events, ended);
-            }
-        }
-    }
-}
-
-impl Path {
-    fn asked(&mut self) {
-        let kept = 1.0 - 1.0 / PATH_MEMORY;
-        self.asked = self.asked * kept + 1.0;
-        self.answered *= kept;
-    }
-
-    fn answered(&mut self) {
-        self.answered = (self.answered + 1.0).min(self.asked);
-    }
-
-    /// The share of requests that are answered: by little experience, rather too low.
-    fn share(&self) -> f64 {
-        self.answered / (self.asked + 1.0)
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::chat::client::{Check, Denied};
 
 /// What a network does to datagrams, from a generator that repeats.
 #[derive(Clone, Debug)]
