@@ -150,7 +150,7 @@ fn generate(path: &std::path::Path, size: u64) -> Result<u64, Box<dyn Error>> {
                     &say(seq, 1, Segment::ACK | Segment::PSH),
                     &data,
                 )?;
-                if (index as usize + number) % 50 == 0 {
+                if (index as usize + number).is_multiple_of(50) {
                     written += put(
                         *client,
                         server,

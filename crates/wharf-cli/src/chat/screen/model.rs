@@ -146,7 +146,7 @@ impl Model {
             KeyCode::Left => self.editor.left(),
             KeyCode::Right => self.editor.right(),
             KeyCode::Home if control => self.scroll = usize::MAX,
-            KeyCode::End if control => self.to_the_newest(),
+            KeyCode::End if control => self.show_newest(),
             KeyCode::Home => self.editor.home(),
             KeyCode::End => self.editor.end(),
             KeyCode::Up => self.editor.older(),
@@ -155,12 +155,12 @@ impl Model {
             KeyCode::PageDown => {
                 self.scroll = self.scroll.saturating_sub(self.page);
                 if self.scroll == 0 {
-                    self.to_the_newest();
+                    self.show_newest();
                 }
             }
             KeyCode::Tab => self.complete(Turn::Forward),
             KeyCode::BackTab => self.complete(Turn::Back),
-            KeyCode::Esc if self.scroll > 0 => self.to_the_newest(),
+            KeyCode::Esc if self.scroll > 0 => self.show_newest(),
             KeyCode::Esc => self.pin(None),
             _ => {}
         }
@@ -207,7 +207,7 @@ impl Model {
 
     /// A message is on its way.
     pub(super) fn sent(&mut self, to: &str, text: &str, ticket: Ticket) {
-        self.to_the_newest();
+        self.show_newest();
         self.push(What::Said {
             to: to.to_owned(),
             text: settled(&one_line(text.trim().as_bytes())),
@@ -404,7 +404,7 @@ impl Model {
             self.unread.retain(|other, _| !same(other, name));
         }
         self.pinned = name;
-        self.to_the_newest();
+        self.show_newest();
     }
 
     fn pin_next_unread(&mut self) {
@@ -414,7 +414,7 @@ impl Model {
         }
     }
 
-    fn to_the_newest(&mut self) {
+    fn show_newest(&mut self) {
         self.scroll = 0;
         self.below = 0;
         self.fresh = 0;

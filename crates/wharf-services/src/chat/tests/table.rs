@@ -145,9 +145,10 @@ async fn over_tcp(refused: Refused, rules: Rules) -> Place<Os> {
 /// A name is free again when the server saw its connection end.
 async fn until_gone(place: &Place<Os>, leaves: usize) {
     loop {
-        let shown = place.shown.lock().unwrap();
-        let left = shown.iter().filter(|line| line.contains(" left")).count();
-        drop(shown);
+        let left = {
+            let shown = place.shown.lock().unwrap();
+            shown.iter().filter(|line| line.contains(" left")).count()
+        };
         if left >= leaves {
             return;
         }
