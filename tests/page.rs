@@ -280,6 +280,33 @@ fn get_over_tls_is_verified() {
 }
 
 #[test]
+fn get_opens_a_gate_before_the_pages() {
+    let site = Site::new();
+    let users = site.text("users");
+    let ended = run(
+        &mut wharf(["password", "add", &users, "ann"]),
+        "open sesame\n",
+    );
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let root = site.text("root");
+    let mut server = Server::start(["page", "tcp:127.0.0.1:0", "--root", &root, "--gate", &users]);
+    let url = format!("http://{}/docs", server.local());
+    let fetch = |line: &str| run(&mut wharf(["get", &url, "--password-from", "-"]), line);
+    // The redirect from /docs to /docs/ asks for the password once more.
+    let ended = fetch("ann open sesame\n");
+    assert_eq!(
+        (ended.code(), &*ended.stdout),
+        (0, "<h1>docs</h1>\n"),
+        "{ended:?}"
+    );
+    let ended = fetch("ann open\n");
+    assert_eq!((ended.code(), &*ended.stdout), (67, ""), "{ended:?}");
+    // Without a password nothing is served: an HTTP request is a wrong attempt.
+    let ended = get(&[&url]);
+    assert_eq!((ended.code(), &*ended.stdout), (4, ""), "{ended:?}");
+}
+
+#[test]
 fn get_tells_the_story_of_the_lecture() {
     let site = Site::new();
     let (_server, url) = site.serve();

@@ -59,7 +59,9 @@ impl Root {
         Ok(Opened { file, about })
     }
 
-    /// What is in a folder, by name, folders first; at most [`MAX_ENTRIES`].
+    /// What is in a folder, by name, folders first; at most [`MAX_ENTRIES`]. Names are read
+    /// by the path, which somebody may turn elsewhere meanwhile; but each is looked up
+    /// below the root, so that no other file is told of.
     pub(super) fn list(&self, names: &[Vec<u8>], hidden: super::Hidden) -> io::Result<Vec<Entry>> {
         let mut folder = self.path.clone();
         folder.extend(names.iter().map(|name| OsStr::from_bytes(name)));

@@ -91,7 +91,8 @@ impl Door {
         }))
     }
 
-    /// The same users under other rules; attempts are counted anew.
+    /// The same users under other rules; attempts are counted anew. Rules are made before
+    /// a door is used: one that has clones keeps those that it has.
     #[must_use]
     pub fn rules(self, rules: Rules) -> Self {
         match Arc::try_unwrap(self.0) {

@@ -50,10 +50,7 @@ impl fmt::Display for Shown<'_> {
             Shown::Granted { peer, name } => write!(f, "let {name} in from {peer}"),
             Shown::Denied { peer } => write!(f, "denied {peer}"),
             Shown::Refused { peer } => {
-                write!(
-                    f,
-                    "denied {peer} unheard: an attempt from there waits already"
-                )
+                write!(f, "denied {peer} unheard: too many attempts wait already")
             }
             Shown::Stale { why } => write!(f, "keeps the users it has: {why}"),
         }
