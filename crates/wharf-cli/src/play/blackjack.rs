@@ -206,7 +206,7 @@ fn judged(verdict: &Verdict) -> String {
 
 impl Table for Blackjack {
     fn hear(&mut self, line: &str, now: Instant) -> Result<Heard, NotUnderstood> {
-        let before = self.client.phase;
+        let (before, chips) = (self.client.phase, self.client.chips);
         let reply = self.client.receive(line, now).map_err(|_| NotUnderstood)?;
         let mut heard = Heard {
             tell: self.sentence(&reply),
@@ -226,6 +226,8 @@ impl Table for Blackjack {
                 };
                 return Ok(heard.send(request));
             }
+            // Nothing new.
+            Reply::Balance(told) if told == chips => heard.tell = None,
             Reply::Reveal(_) => heard.send.extend(self.client.reveal()),
             Reply::Top(_) => self.shows_scores = true,
             Reply::No(no @ (No::InUse | No::Name | No::Full)) if before == Phase::Stranger => {

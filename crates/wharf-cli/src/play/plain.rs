@@ -47,7 +47,7 @@ pub(super) async fn run(mut link: Link, mut table: Box<dyn Table>) -> Result<Exi
                 }
                 for request in heard.send {
                     link.send(&request).await?;
-                    asked = None;
+                    answered = false;
                 }
                 if let Some(words) = heard.over {
                     return Err(Failure::new(Exit::PeerBroke, words));

@@ -207,7 +207,8 @@ impl Table for Rps {
 
     fn question(&self) -> Option<String> {
         match self.client.phase {
-            Phase::Move => Some(format!(
+            // A match is told before its first round.
+            Phase::Move if self.client.round > 0 => Some(format!(
                 "round {}: rock, paper or scissors?",
                 self.client.round
             )),

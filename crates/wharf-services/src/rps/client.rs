@@ -39,7 +39,7 @@ pub struct Client {
     pub other: Option<String>,
     /// How many rounds a match has at most that are not drawn.
     pub best_of: u32,
-    /// The round that is being played.
+    /// The round that is being played; 0 until the first one begins.
     pub round: u32,
     /// Rounds won in this match, the own first.
     pub wins: [u32; 2],
@@ -175,6 +175,7 @@ impl Client {
             self.wins = [0; 2];
         }
         self.phase = Phase::Move;
+        self.round = 0;
         self.other = Some(other.to_owned());
         self.best_of = best_of;
         self.other_away = None;
