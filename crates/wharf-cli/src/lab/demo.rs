@@ -72,8 +72,9 @@ const DEMOS: [Demo; 7] = [
     Demo {
         name: "collisions",
         about: "a bus under collisions",
-        look: "the more stations want to send at once, the more of the cable's time goes into \
-               collisions and waiting",
+        look: "the more stations want to send at once, the more often two begin together; \
+               the back-off spreads them out again, so that the cable itself loses little, but \
+               every station gets only its share",
         run: collisions,
     },
     Demo {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
-use wharf_lab::core::{Entry, LinkId, Place, Recorded, Time};
+use wharf_lab::core::{Entry, LinkId, Mac, Place, Recorded, Time};
 use wharf_lab::{DirectionSummary, Report, Tap, describe, is_upkeep};
 
 use super::network::Plan;
@@ -235,7 +235,8 @@ pub(super) fn ladder(report: &Report, tap: Tap) -> String {
     let mut firsts = BTreeMap::new();
     let texts: Vec<(Time, String, bool, String)> = shown
         .map(|it| {
-            let mut what = relative(&describe(it.frame.bytes()), &mut firsts);
+            let ends = (it.frame.source(), it.frame.destination());
+            let mut what = relative(&describe(it.frame.bytes()), ends, &mut firsts);
             if let Some(message) = it.frame.message {
                 what += &format!(", message {message}");
             }
@@ -292,8 +293,12 @@ fn sees(tap: Tap, recorded: &Recorded) -> bool {
     }
 }
 
+/// The first sequence number of each direction: who sends to whom, from which port to
+/// which. (Behind a router all have its address, and ports tell them apart mostly.)
+type Firsts = BTreeMap<(Mac, Mac, String, String), u32>;
+
 /// Sequence numbers counted from the first of their direction, as analysers show them.
-fn relative(text: &str, firsts: &mut BTreeMap<(String, String), u32>) -> String {
+fn relative(text: &str, (source, destination): (Mac, Mac), firsts: &mut Firsts) -> String {
     let words: Vec<&str> = text.split(' ').collect();
     let ["TCP", from, "→", to, ..] = words[..] else {
         return text.to_owned();
@@ -304,13 +309,13 @@ fn relative(text: &str, firsts: &mut BTreeMap<(String, String), u32>) -> String 
     };
     let mut text = text.to_owned();
     if let Some(sequence) = after("seq") {
-        let key = (from.to_owned(), to.to_owned());
+        let key = (source, destination, from.to_owned(), to.to_owned());
         let first = *firsts.entry(key).or_insert(sequence);
         let shown = sequence.wrapping_sub(first);
         text = text.replacen(&format!("seq {sequence}"), &format!("seq {shown}"), 1);
     }
     if let Some(sequence) = after("ack") {
-        let key = (to.to_owned(), from.to_owned());
+        let key = (destination, source, to.to_owned(), from.to_owned());
         let first = *firsts.entry(key).or_insert(sequence.wrapping_sub(1));
         let shown = sequence.wrapping_sub(first);
         text = text.replacen(&format!("ack {sequence}"), &format!("ack {shown}"), 1);
@@ -374,7 +379,11 @@ mod tests {
     #[test]
     fn sequence_numbers_count_from_the_first_of_their_direction() {
         let mut firsts = BTreeMap::new();
-        let mut shown = |text: &str| relative(text, &mut firsts);
+        let (a, b) = (Mac::of(1, 0), Mac::of(2, 0));
+        let mut shown = |text: &str| {
+            let forth = text.contains(" 1 →");
+            relative(text, if forth { (a, b) } else { (b, a) }, &mut firsts)
+        };
         assert_eq!(shown("TCP 1 → 2 SYN seq 700"), "TCP 1 → 2 SYN seq 0");
         assert_eq!(
             shown("TCP 2 → 1 SYN ACK seq 50 ack 701"),

@@ -1,7 +1,7 @@
 //! The full size of the bulk runs: 320 echoes of 4 MiB that must all end, and the
 //! goodput of both congestion controls next to what is known.
 //!
-//! `cargo run --release -p wharf-lab --example bulk`
+//! `cargo run --release -p wharf-lab --example bulk [goodput|echo]`
 
 mod runs;
 
@@ -11,6 +11,18 @@ use wharf_lab::Congestion;
 const SEEDS: u64 = 20;
 
 fn main() {
+    // Each part may be run alone.
+    let part = std::env::args().nth(1);
+    let wanted = |name| part.as_deref().is_none_or(|part| part == name);
+    if wanted("goodput") {
+        goodputs();
+    }
+    if wanted("echo") {
+        echoes();
+    }
+}
+
+fn goodputs() {
     println!("goodput in Mbit/s, median of {SEEDS} seeds");
     println!("loss     reno  known   cubic  known    PFTK, 1 s");
     for row in &REFERENCE {
@@ -30,6 +42,9 @@ fn main() {
     }
     let roomy = goodput(Congestion::Cubic, 0.0, 256 << 10, 1);
     println!("with a queue of 256 KiB and no loss: {roomy:.2}");
+}
+
+fn echoes() {
     let (mut done, mut all) = (0, 0);
     for (buffer, loss) in ECHO_GRID {
         let times = (1..=SEEDS).map(|seed| echo_completes(4 << 20, buffer, loss, seed));
