@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wharf::client::Client;
-use wharf::network::{ConnectOptions, StreamOptions};
+use wharf::network::{ConnectOptions, StreamOptions, Switch};
 use wharf_lab::topology::{NodeKind, SpanningTree};
 use wharf_lab::{Congestion, HostSettings, Lab, LabError, Link, Topology};
 use wharf_services::{Discard, Echo};
@@ -149,6 +149,10 @@ pub(crate) fn goodput(congestion: Congestion, loss: f64, queue: usize, seed: u64
         let _server = hosts[1].serve("tcp::9", Discard::default()).await?;
         let options = ConnectOptions {
             stream: StreamOptions {
+                // With TCP_NODELAY this stack fills the congestion window up with
+                // small segments, and loses and recovers differently: what was
+                // measured before had Nagle's algorithm on.
+                nodelay: Switch::Off,
                 user_timeout: None,
                 ..StreamOptions::default()
             },
