@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ci.sh - every check of Wharf, one verb each.
 #
-#   ./ci.sh              all of: fmt lint docs deny examples bench-smoke test
+#   ./ci.sh              all of: fmt lint docs deny examples bench-smoke guard test
 #   ./ci.sh VERB...      only these, in this order
 #
 #   fmt          the code is formatted as rustfmt wants it
@@ -10,8 +10,13 @@
 #   deny         licences, banned crates, sources and advisories (deny.toml)
 #   examples     all examples build
 #   bench-smoke  the C peers and the release binary build; a short comparison runs
+#   guard        no hot path takes more instructions than bench/guard.txt says
+#                (GUARD=update records what they take now)
 #   test         doctests, then all other tests (nextest if there, else cargo test)
-#   fuzz         every fuzz target for FUZZ_SECONDS (60); needs nightly, not in "all"
+#   fuzz         every fuzz target for FUZZ_SECONDS (60); not in "all"
+#   chat         the chat at full size: a million messages, 10,000 users; not in "all"
+#   bench        Wharf beside its peers, and docs/benchmarks.md; not in "all"
+#                (BENCH_OPTIONS are those of bench/suite.sh)
 #
 # What a verb needs and does not find it installs: Debian packages (as root or
 # with sudo; otherwise it says which) and the two cargo tools below. A verb that
@@ -21,7 +26,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 export PATH="$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin"
 
-DEFAULT_VERBS="fmt lint docs deny examples bench-smoke test"
+DEFAULT_VERBS="fmt lint docs deny examples bench-smoke guard test"
 
 # Built without optimisation: they compile in two minutes instead of five, and
 # neither is what takes the time when it runs.
@@ -35,7 +40,7 @@ TEST_PROGRAMS="nc ncat socat curl wget openssl expect python3 telnet ss gcc make
 # -- verbs --------------------------------------------------------------------
 
 # clippy, examples and test share the dev/test profile, so that each dependency
-# is compiled once; only bench-smoke needs a release build.
+# is compiled once; bench-smoke and guard need a release build, of the same files.
 
 verb_fmt() {
     need_component rustfmt cargo-fmt
@@ -79,6 +84,13 @@ verb_bench_smoke() {
     fi
 }
 
+verb_guard() {
+    need_programs valgrind
+    # The very file that bench-smoke has built.
+    cargo build --locked --release --package wharf-check --examples
+    "${CARGO_TARGET_DIR:-target}/release/examples/guard" "${GUARD:-check}"
+}
+
 verb_test() {
     # shellcheck disable=SC2086 # a list of words
     need_programs $TEST_PROGRAMS
@@ -97,13 +109,40 @@ verb_test() {
 verb_fuzz() {
     [ -d fuzz ] || fail "there is no fuzz/ folder"
     need_cargo_tool cargo-fuzz "$FUZZ_VERSION"
-    cargo +nightly --version >/dev/null 2>&1 ||
-        rustup toolchain install nightly --profile minimal
-    local target
-    for target in $(cargo +nightly fuzz list); do
+    local target toolchain=() flags=()
+    if cargo +nightly --version >/dev/null 2>&1; then
+        toolchain=(+nightly)
+    else
+        # The stable compiler takes the flags of nightly when it is told to. Its address
+        # sanitizer wants nightly's std, and finds little where nothing is unsafe.
+        export RUSTC_BOOTSTRAP=1
+        flags=(--sanitizer none)
+    fi
+    for target in $(cargo ${toolchain[@]+"${toolchain[@]}"} fuzz list); do
         say "fuzz $target for ${FUZZ_SECONDS:-60} s"
-        cargo +nightly fuzz run "$target" -- -max_total_time="${FUZZ_SECONDS:-60}"
+        # The second folder is only read: what is committed stays as it is.
+        mkdir -p "fuzz/corpus/$target" "fuzz/seeds/$target"
+        cargo ${toolchain[@]+"${toolchain[@]}"} fuzz run ${flags[@]+"${flags[@]}"} "$target" \
+            "fuzz/corpus/$target" "fuzz/seeds/$target" -- -max_total_time="${FUZZ_SECONDS:-60}"
     done
+}
+
+verb_chat() {
+    cargo build --locked --release --package wharf-cli
+    cargo build --locked --release --package wharf-check --example chat
+    local folder=${CARGO_TARGET_DIR:-target}/release verb
+    for verb in full memory stalled; do
+        say "chat $verb"
+        "$folder/examples/chat" "$verb" -- "$folder/wharf" serve chat "tcp:127.0.0.1:{port}"
+    done
+}
+
+verb_bench() {
+    need_programs gcc make taskset python3
+    # Peers that are left out where they cannot be had; the page says so.
+    (need_programs go node socat ncat) || say "going on without them"
+    # shellcheck disable=SC2086 # a list of words
+    bash bench/suite.sh ${BENCH_OPTIONS:-}
 }
 
 # -- what verbs need ------------------------------------------------------------
@@ -137,6 +176,9 @@ package_of() { # PROGRAM
     case $1 in
     nc) echo netcat-openbsd ;;
     ss) echo iproute2 ;;
+    go) echo golang-go ;;
+    node) echo nodejs ;;
+    taskset) echo util-linux ;;
     *) echo "$1" ;;
     esac
 }
@@ -176,7 +218,7 @@ within() { # SECONDS COMMAND...
 
 is_verb() {
     case $1 in
-    fmt | lint | docs | deny | examples | bench-smoke | test | fuzz) ;;
+    fmt | lint | docs | deny | examples | bench-smoke | guard | test | fuzz | chat | bench) ;;
     *) return 1 ;;
     esac
 }
@@ -214,7 +256,7 @@ main() {
         case $verb in
         -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' ci.sh; exit 0 ;;
         esac
-        is_verb "$verb" || { say "'$verb' is not one of: $DEFAULT_VERBS fuzz" >&2; exit 2; }
+        is_verb "$verb" || { say "'$verb' is not one of: $DEFAULT_VERBS fuzz chat bench" >&2; exit 2; }
     done
     have cargo || fail "cargo is missing: install Rust from https://rustup.rs"
     # shellcheck disable=SC2086 # a list of words

@@ -19,9 +19,13 @@ serves() {
 # Sets PEERS to the servers of SERVICE as arguments of `compare`, the bare C
 # loops first.
 peers() { # SERVICE
+    if [ "$1" = chat ]; then
+        chat_peers
+        return
+    fi
     local flag=""
     [ "$1" = echo ] || flag="-u "
-    PEERS=(--tcp "C-epoll=bench/peers/echo_epoll ${flag}0"
+    PEERS=(--expect "$1" --tcp "C-epoll=bench/peers/echo_epoll ${flag}0"
         --udp "C-mmsg=bench/peers/udp_mmsg ${flag}0")
     if [ "$1" = echo ]; then
         PEERS+=(--tcp "tokio=$EXAMPLES/tokio_echo 0")
@@ -31,5 +35,16 @@ peers() { # SERVICE
             --udp "wharf=$WHARF serve $1 udp:127.0.0.1:{port}")
     elif [ "$1" = echo ]; then
         PEERS+=(--tcp "wharf=$EXAMPLES/wharf_echo 0")
+    fi
+}
+
+# The chats: the bare C loop, wharf, and ngircd where it is installed.
+chat_peers() {
+    PEERS=(--chat "C-epoll=bench/peers/chat_epoll 0"
+        --chat "wharf=$WHARF serve chat tcp:127.0.0.1:{port}")
+    if command -v ngircd >/dev/null; then
+        PEERS+=(--irc "ngircd=bench/ngircd.sh {port}")
+    else
+        echo "ngircd is not installed: without it" >&2
     fi
 }

@@ -5,6 +5,7 @@
 #
 #   bench/compare.sh                      echo, all rows, 9 rounds, pinned (about 5 minutes)
 #   bench/compare.sh upper --rounds 15
+#   bench/compare.sh chat                 beside ngircd, if that is installed (3 minutes)
 #   bench/compare.sh echo --rows 50x64B,churn
 #   UNPINNED=1 bench/compare.sh           servers and engine go where the kernel puts them
 #
@@ -17,11 +18,11 @@ cd "$(dirname "$0")/.."
 
 service=echo
 case ${1:-} in
-echo | upper) service=$1; shift ;;
+echo | upper | chat) service=$1; shift ;;
 esac
 
 build
 peers "$service"
 pinned=(--pinned)
 [ -z "${UNPINNED:-}" ] || pinned=()
-"$EXAMPLES/compare" ${pinned[@]+"${pinned[@]}"} --expect "$service" "${PEERS[@]}" "$@"
+"$EXAMPLES/compare" ${pinned[@]+"${pinned[@]}"} "${PEERS[@]}" "$@"

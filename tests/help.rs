@@ -12,11 +12,15 @@ use snapbox::{Assert, Data};
 use support::{root, run, wharf};
 
 /// Every command that has a manual page.
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 11] = [
     "serve",
     "connect",
+    "chat",
+    "play",
+    "get",
     "lab",
     "names",
+    "trace",
     "password",
     "completions",
     "man",
@@ -48,6 +52,7 @@ fn short_help_fits_a_screen_and_leads_with_examples() {
         (&["serve", "-h"], 80, 40),
         (&["serve", "-h"], 100, 34),
         (&["connect", "-h"], 100, 44),
+        (&["chat", "-h"], 80, 44),
         (&["names", "-h"], 80, 40),
     ] {
         let help = printed(arguments, columns);
@@ -59,7 +64,12 @@ fn short_help_fits_a_screen_and_leads_with_examples() {
             "{arguments:?} at {columns}: {widest} wide"
         );
     }
-    for arguments in [&["-h"][..], &["serve", "-h"], &["connect", "-h"]] {
+    for arguments in [
+        &["-h"][..],
+        &["serve", "-h"],
+        &["connect", "-h"],
+        &["chat", "-h"],
+    ] {
         assert!(
             printed(arguments, 80).starts_with("Examples:\n  "),
             "{arguments:?}"
@@ -69,7 +79,7 @@ fn short_help_fits_a_screen_and_leads_with_examples() {
 
 #[test]
 fn long_help_has_all_that_short_help_has() {
-    for command in ["serve", "connect"] {
+    for command in ["serve", "connect", "chat"] {
         let long = printed(&[command, "--help"], 100);
         let short = printed(&[command, "-h"], 100);
         for option in options(&short) {
@@ -103,7 +113,7 @@ fn every_exit_code_is_documented() {
             .collect();
         assert_eq!(
             codes,
-            [0, 1, 2, 3, 4, 5, 6, 7, 28, 35, 67, 130],
+            [0, 1, 2, 3, 4, 5, 6, 7, 22, 28, 35, 67, 130],
             "{arguments:?}"
         );
     }
@@ -138,7 +148,7 @@ fn manual_pages_are_as_they_were_and_every_command_has_one() {
 
 #[test]
 fn a_manual_page_says_something_of_every_option() {
-    for command in ["serve", "connect"] {
+    for command in ["serve", "connect", "chat"] {
         let page = printed(&["man", command], 80);
         let lines: Vec<&str> = page.lines().collect();
         for (index, line) in lines.iter().enumerate() {

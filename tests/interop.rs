@@ -376,3 +376,50 @@ fn two_messages_are_one_stream_two_frames_or_two_datagrams() {
     assert_eq!(messages(&["--frame", "u32"], "tcp"), both);
     assert_eq!(messages(&[], "udp"), both);
 }
+
+/// Somebody who plays by hand: nc, one line after the other.
+struct Typist(Process);
+
+impl Typist {
+    fn sit_down(port: &str) -> Self {
+        Typist(Process::start(&mut tool("nc", &["127.0.0.1", port])))
+    }
+
+    /// Types a line and waits for one that begins like this.
+    fn types(&mut self, line: &str, answer: &str) -> String {
+        self.0.type_in(&format!("{line}\n"));
+        self.reads(answer)
+    }
+
+    fn reads(&mut self, start: &str) -> String {
+        let wanted = |_: Stream, line: &str| line.starts_with(start).then(|| line.to_owned());
+        self.0.wait_for(wanted)
+    }
+}
+
+#[test]
+fn two_people_play_rock_paper_scissors_with_nc() {
+    let mut server = Server::start(["rps", "tcp:127.0.0.1:0", "--best-of", "1"]);
+    let port = server.port();
+    let [mut ann, mut ben] = [Typist::sit_down(&port), Typist::sit_down(&port)];
+    assert!(
+        ann.reads("RPS 1 1 -- ").contains("HELLO"),
+        "it says what to type"
+    );
+    ann.types("help", "HELP -- PLAY ");
+    ann.types("hello ann", "WELCOME ann ");
+    ben.types("hello ben", "WELCOME ben ");
+    ann.types("play", "WAITING 300 -- ");
+    ben.types("play ann", "ROUND 1 30 0 0 -- ");
+    ben.types("paper", "MOVED PAPER -- ");
+    ann.reads("READY ben -- ");
+    ann.types("rock", "RESULT 1 ROCK PAPER LOSE 0 1 -- ");
+    ann.reads("OVER SCORE LOSE 0 1 -- you lose the match");
+    ben.reads("OVER SCORE WIN 1 0 -- you win the match");
+    ben.types("top", "SCORE 1 ben 1 0 0");
+    ben.types("bye", "BYE -- ");
+    assert_eq!(ben.0.end().code(), 0);
+    server.process.wait_for_event("shown", |event| {
+        (event["text"] == "ben beat ann 1:0").then_some(())
+    });
+}

@@ -2,12 +2,14 @@
 //! the others notice nothing.
 //!
 //! Layout: `descriptors` runs out of them, `rude` are clients without manners,
-//! `noise` is random bytes to everything, `late` answers after half-close.
+//! `crowd` are many users of the chat, `noise` is random bytes to everything, `late` answers after half-close.
 
 #[path = "support/peer.rs"]
 mod peer;
 mod support;
 
+#[path = "robust/crowd.rs"]
+mod crowd;
 #[path = "robust/descriptors.rs"]
 mod descriptors;
 #[path = "robust/late.rs"]

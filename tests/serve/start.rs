@@ -8,15 +8,19 @@ use crate::peer::{ask, converse, tcp, udp};
 use crate::support::{Process, Server, Stream, run, wharf};
 
 /// The standard set: service, transport and port.
-const STANDARD: [(&str, &str, u16); 16] = [
+const STANDARD: [(&str, &str, u16); 20] = [
     ("echo", "tcp", 9999),
     ("echo", "udp", 9999),
     ("upper", "tcp", 12000),
     ("upper", "udp", 12000),
     ("upper", "udp", 11111),
     ("chat", "tcp", 5378),
+    ("rps", "tcp", 5379),
+    ("rps", "udp", 5379),
+    ("blackjack", "tcp", 5380),
     ("message", "tcp", 11267),
     ("password", "tcp", 11268),
+    ("page", "tcp", 8080),
     ("daytime", "tcp", 13013),
     ("daytime", "udp", 13013),
     ("time", "tcp", 13037),
@@ -42,7 +46,10 @@ fn assert_row(lines: &[String], service: &str, transport: &str, port: u16) {
     assert!(
         lines.iter().any(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
-            words.starts_with(&[service, transport, &place]) && line.contains("wharf connect ")
+            words.starts_with(&[service, transport, &place])
+                && ["connect", "get", "play"]
+                    .iter()
+                    .any(|verb| line.contains(&format!("wharf {verb} ")))
         }),
         "no row for {service} {transport} {port} in\n{}",
         lines.join("\n")
@@ -75,7 +82,7 @@ fn every_command_of_the_table_can_be_tried() {
         let mut server = Process::start(&mut wharf(["serve"]));
         let lines = table(&mut server);
         let commands = lines.iter().filter_map(|line| {
-            let at = line.find("wharf connect ")?;
+            let at = line.find("wharf connect ").or(line.find("wharf get "))?;
             Some((line, &line[at..]))
         });
         let mut tried = 0;

@@ -2,13 +2,18 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::chat::ChatArgs;
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
+#[cfg(feature = "page")]
+use crate::get::GetArgs;
 use crate::lab::LabArgs;
 use crate::names::NamesArgs;
 use crate::password::PasswordArgs;
+use crate::play::PlayArgs;
 use crate::serve::ServeArgs;
 use crate::style::Color;
+use crate::trace::TraceArgs;
 
 /// Serve network services, talk to them, and see what happens in between.
 #[derive(Clone, Debug, Parser)]
@@ -20,10 +25,10 @@ use crate::style::Color;
 Examples:
   wharf serve                        the standard services, on this machine only
   wharf serve echo 7000              one service, TCP port 7000
-  wharf serve upper udp::7000        the same idea over UDP
   wharf connect :7000                talk to it; Ctrl-D ends your side
   wharf connect tls:example.org:443  over TLS, verified
-  wharf names example.org            what a name means
+  wharf get -v :8080                 a page, and how it got here
+  wharf trace :12000 --send hello    a message on its way through the layers
   wharf lab demo                     a network in memory, to look at and to break",
     after_long_help = exit_codes(),
     disable_help_subcommand = true
@@ -65,10 +70,19 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Talk to a service
     Connect(ConnectArgs),
+    /// Talk to people in a chat room
+    Chat(ChatArgs),
+    /// Fetch a page
+    #[cfg(feature = "page")]
+    Get(GetArgs),
     /// Run a network in memory and break it on purpose
     Lab(LabArgs),
+    /// Play a game, against others or against the house
+    Play(PlayArgs),
     /// Ask what names, addresses, ports and byte orders mean
     Names(NamesArgs),
+    /// Follow a message through the layers
+    Trace(TraceArgs),
     /// Maintain a file of users and passwords
     Password(PasswordArgs),
     /// Print the completions for a shell

@@ -23,6 +23,8 @@ pub(crate) enum Exit {
     Resolve = 6,
     /// Nobody could be reached.
     Unreachable = 7,
+    /// A page was answered with an error.
+    HttpError = 22,
     /// Nothing came in time.
     TimedOut = 28,
     /// TLS failed.
@@ -35,7 +37,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every code with its meaning, for the help and the manual page.
-    pub(crate) const ALL: [(Exit, &'static str); 12] = [
+    pub(crate) const ALL: [(Exit, &'static str); 13] = [
         (Exit::Done, "done; also a server that was asked to stop"),
         (Exit::Failed, "a failure without a code of its own"),
         (
@@ -53,6 +55,7 @@ impl Exit {
         (Exit::CheckFailed, "what was expected did not come"),
         (Exit::Resolve, "a name could not be resolved"),
         (Exit::Unreachable, "refused or unreachable"),
+        (Exit::HttpError, "a page was answered with an error"),
         (Exit::TimedOut, "nothing came in time"),
         (Exit::Tls, "TLS failed"),
         (Exit::Denied, "access denied: a password was wrong"),

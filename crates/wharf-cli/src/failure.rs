@@ -324,6 +324,11 @@ fn not_spoken(address: &Address, error: &ResolveError) -> Option<Failure> {
 
 /// What is known when nobody could be reached.
 pub(crate) fn connect_failure(error: &ConnectError) -> Failure {
+    connect_failure_to("echo", error)
+}
+
+/// As [`connect_failure`], where one was looking for a certain service.
+pub(crate) fn connect_failure_to(service: &str, error: &ConnectError) -> Failure {
     let cause = error.to_string();
     match &error.kind {
         ConnectErrorKind::Resolve(resolve) => {
@@ -358,13 +363,13 @@ pub(crate) fn connect_failure(error: &ConnectError) -> Failure {
                 None => failure,
             }
         }
-        ConnectErrorKind::Failed => unreachable_failure(error, cause),
+        ConnectErrorKind::Failed => unreachable_failure(service, error, cause),
         ConnectErrorKind::WrongScheme(_) => Failure::usage(cause),
         _ => Failure::new(Exit::Failed, cause),
     }
 }
 
-fn unreachable_failure(error: &ConnectError, cause: String) -> Failure {
+fn unreachable_failure(service: &str, error: &ConnectError, cause: String) -> Failure {
     let forbids = |attempt: &&Attempt| attempt.error.kind() == io::ErrorKind::PermissionDenied;
     let scheme = error.address.scheme;
     // A Unix socket's permissions are those of a file.
@@ -387,9 +392,13 @@ fn unreachable_failure(error: &ConnectError, cause: String) -> Failure {
         .iter()
         .all(|attempt| attempt.endpoint.is_local());
     match (local, error.address.port()) {
-        (true, Some(port)) => failure
-            .with("means", "nothing listens there")
-            .cure(format!("wharf serve echo {port}    in another terminal")),
+        (true, Some(port)) => failure.with("means", "nothing listens there").cure(format!(
+            "wharf serve {service} {}    in another terminal",
+            match error.address.scheme.is_datagram() {
+                true => format!("udp::{port}"),
+                false => port.to_string(),
+            }
+        )),
         _ => failure.with("means", "the host answers, but nothing listens there"),
     }
 }

@@ -2,21 +2,27 @@
 //!
 //! Layout: `args` is what can be typed; each command has a module; `failure` is
 //! how errors look, `usage` those of the command line, `exit` what they return,
-//! `style` how text looks, `quantity` how numbers are typed, `holder` who has a port.
+//! `style` how text looks, `quantity` how numbers are typed, `holder` who has a port, `capture` frames from the kernel.
 
 mod args;
+mod capture;
+mod chat;
 mod connect;
 mod documents;
 mod exit;
 mod failure;
+#[cfg(feature = "page")]
+mod get;
 mod holder;
 mod lab;
 mod names;
 mod password;
+mod play;
 mod quantity;
 mod secret;
 mod serve;
 mod style;
+mod trace;
 mod usage;
 
 use std::io::{self, Write};
@@ -38,8 +44,13 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
+        Command::Chat(chat) => chat::run(&common, chat),
         Command::Lab(lab) => lab::run(&common, lab),
+        Command::Play(play) => play::run(&common, play),
         Command::Names(names) => names::run(&common, names),
+        #[cfg(feature = "page")]
+        Command::Get(get) => get::run(&common, get),
+        Command::Trace(trace) => trace::run(&common, trace),
         Command::Password(password) => password::run(&common, password),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { command } => documents::manual(command.as_deref()),

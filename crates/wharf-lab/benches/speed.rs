@@ -95,7 +95,7 @@ fn minimal_loop() -> f64 {
         }
     }
     let mut now = smoltcp::time::Instant::from_micros(0);
-    let mut host = |last: u8| {
+    let host = |last: u8| {
         let mut card = Card(VecDeque::new(), VecDeque::new());
         let mac = HardwareAddress::Ethernet(EthernetAddress([2, 0, 0, 0, 0, last]));
         let mut iface = Interface::new(Config::new(mac), &mut card, now);

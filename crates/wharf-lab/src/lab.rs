@@ -74,16 +74,36 @@ pub struct Report {
 pub enum LabError {
     /// An address was wrong.
     #[error(transparent)]
-    Address(#[from] AddressError),
+    Address(Box<AddressError>),
     /// A server could not be started.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(Box<StartError>),
     /// A connection could not be opened.
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Connect(Box<ConnectError>),
     /// Something else.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+// Boxed, since these know much and a result is as large as its error.
+
+impl From<AddressError> for LabError {
+    fn from(error: AddressError) -> Self {
+        LabError::Address(Box::new(error))
+    }
+}
+
+impl From<StartError> for LabError {
+    fn from(error: StartError) -> Self {
+        LabError::Start(Box::new(error))
+    }
+}
+
+impl From<ConnectError> for LabError {
+    fn from(error: ConnectError) -> Self {
+        LabError::Connect(Box::new(error))
+    }
 }
 
 impl Lab {

@@ -28,7 +28,8 @@ fn run(seed: u64) -> Vec<u8> {
         let _server = hosts[0].serve("tcp::7", Echo::default()).await?;
         let _datagrams = hosts[0].serve_datagrams("udp::7", Echo::default()).await?;
         let mut clients = Vec::new();
-        for host in hosts.iter().skip(1).cloned() {
+        for host in hosts.iter().skip(1) {
+            let host = host.clone();
             clients.push(tokio::spawn(async move {
                 let mut client = host.connect("h0:7").await?;
                 for i in 0..20_u8 {

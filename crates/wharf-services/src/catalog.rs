@@ -100,6 +100,20 @@ const CATALOG: &[Entry] = &[
         framing: Framed::Not,
     },
     Entry {
+        name: "rps",
+        about: "referees rock, paper, scissors",
+        standard: &["tcp::5379", "udp::5379"],
+        transports: Transports::StreamsAndDatagrams,
+        framing: Framed::Not,
+    },
+    Entry {
+        name: "blackjack",
+        about: "deals blackjack with cards that can be checked",
+        standard: &["tcp::5380"],
+        transports: Transports::Streams,
+        framing: Framed::Not,
+    },
+    Entry {
         name: "message",
         about: "takes messages and shows them here",
         standard: &["tcp::11267"],
@@ -110,6 +124,14 @@ const CATALOG: &[Entry] = &[
         name: "password",
         about: "says whether a password is right",
         standard: &["tcp::11268"],
+        transports: Transports::Streams,
+        framing: Framed::Not,
+    },
+    #[cfg(all(unix, feature = "page"))]
+    Entry {
+        name: "page",
+        about: "serves pages over HTTP",
+        standard: &["tcp::8080"],
         transports: Transports::Streams,
         framing: Framed::Not,
     },

@@ -70,6 +70,20 @@ impl Utc {
             second_of_day: seconds.rem_euclid(DAY),
         }
     }
+
+    /// As in ISO 8601, without the seconds: `2026-11-21 08:29`.
+    #[cfg(feature = "page")]
+    pub(crate) fn to_the_minute(self) -> String {
+        let minutes = self.second_of_day / 60;
+        format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}",
+            self.year,
+            self.month + 1,
+            self.day,
+            minutes / 60,
+            minutes % 60
+        )
+    }
 }
 
 /// Year, month (from 0) and day (from 1) of the Gregorian calendar, `days` after

@@ -5,8 +5,11 @@
 //! | [`Echo`] | sends everything back (RFC 862) | yes | yes |
 //! | [`Upper`] | sends text back in upper case | yes | yes |
 //! | [`Chat`] | users log in and send each other lines | yes | [`UnreliableChat`](chat::UnreliableChat) |
+//! | [`Rps`] | a referee for rock, paper, scissors | yes | [`DatagramRps`](rps::DatagramRps) |
+//! | [`Blackjack`] | tables of blackjack with cards that can be checked | yes | no |
 //! | [`Message`] | takes messages and shows them | yes | yes |
 //! | [`Password`] | says whether a password is right, and [guards](password::Gate) other services | yes | no |
+//! | `Page` | serves files and a page of its own (feature `page`) | yes | no |
 //! | [`Discard`] | throws everything away (RFC 863) | yes | yes |
 //! | [`Chargen`] | sends a pattern without end (RFC 864) | yes | yes |
 //! | [`Daytime`] | says the date and the time in words (RFC 867) | yes | yes |
@@ -30,26 +33,33 @@
 //! address may be forged, and the service would be an amplifier for attacks.
 //! What that means for each service is said there.
 
+pub mod blackjack;
 pub mod catalog;
 pub mod chargen;
 pub mod chat;
 pub mod daytime;
 pub mod discard;
+pub mod dissect;
 pub mod echo;
 #[cfg(unix)]
 pub mod exec;
 pub mod message;
+#[cfg(all(unix, feature = "page"))]
+pub mod page;
 pub mod password;
+pub mod rps;
 pub mod time;
 pub mod upper;
 
 mod date;
+mod games;
 mod loops;
 #[cfg(test)]
 mod noise;
 #[cfg(test)]
 mod testing;
 
+pub use blackjack::Blackjack;
 pub use catalog::catalog;
 pub use chargen::Chargen;
 pub use chat::Chat;
@@ -59,6 +69,9 @@ pub use echo::{Echo, echo_reply};
 #[cfg(unix)]
 pub use exec::Exec;
 pub use message::Message;
+#[cfg(all(unix, feature = "page"))]
+pub use page::Page;
 pub use password::Password;
+pub use rps::Rps;
 pub use time::Time;
 pub use upper::{Upper, upper_ascii_reply, upper_reply};

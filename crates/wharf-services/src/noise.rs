@@ -6,11 +6,15 @@ use wharf::datagram::DatagramService;
 use wharf::framing::Framing;
 use wharf::service::{AnyService, Framed, Replies};
 
+use crate::Blackjack;
 use crate::chat::{Rules, UnreliableChat};
 use crate::message::Messages;
+use crate::rps::DatagramRps;
 use crate::testing::{EVERYWHERE, LOCAL, STRANGER, answers, conversation};
 use crate::upper::Letters;
-use crate::{Chargen, Chat, Daytime, Discard, Echo, Message, Time, Upper, echo_reply, upper_reply};
+use crate::{
+    Chargen, Chat, Daytime, Discard, Echo, Message, Rps, Time, Upper, echo_reply, upper_reply,
+};
 
 const FRAMINGS: [&str; 7] = [
     "lines",
@@ -39,6 +43,8 @@ fn streams() -> Vec<AnyService> {
         AnyService::new(Discard::default()),
         AnyService::new(Chargen),
         AnyService::new(Chat::default()),
+        AnyService::new(Rps::default()),
+        AnyService::new(Blackjack::default()),
         AnyService::new(Daytime),
         AnyService::new(Time),
         #[cfg(unix)]
@@ -70,6 +76,7 @@ fn datagrams() -> Vec<Answers> {
         of(Discard::default()),
         of(Chargen),
         of(UnreliableChat::new(Rules::default(), 1, |_| {})),
+        of(DatagramRps::new(Default::default(), |_| {})),
         of(Daytime),
         of(Time),
     ]

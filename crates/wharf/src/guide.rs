@@ -23,3 +23,6 @@ pub mod tls {}
 
 #[doc = include_str!("../../../docs/guide/testing-a-service.md")]
 pub mod testing_a_service {}
+
+#[doc = include_str!("../../../docs/guide/serving-modes.md")]
+pub mod serving_modes {}

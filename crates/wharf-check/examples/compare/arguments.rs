@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wharf_check::load::Expect;
+use wharf_check::load::{ChatDialect, Expect};
 
 use crate::peers::Spec;
 use crate::rows::{ROWS, Row, Transport};
@@ -11,6 +11,7 @@ use crate::rows::{ROWS, Row, Transport};
 pub(crate) struct Arguments {
     tcp: Vec<Spec>,
     udp: Vec<Spec>,
+    chat: Vec<Spec>,
     pub(crate) rows: Vec<Row>,
     pub(crate) rounds: usize,
     pub(crate) seconds: Duration,
@@ -25,6 +26,7 @@ impl Arguments {
         let mut arguments = Arguments {
             tcp: Vec::new(),
             udp: Vec::new(),
+            chat: Vec::new(),
             rows: ROWS.to_vec(),
             rounds: 9,
             seconds: Duration::from_secs(1),
@@ -48,6 +50,10 @@ impl Arguments {
         match option {
             "--tcp" => self.tcp.push(Spec::parse(&value)?),
             "--udp" => self.udp.push(Spec::parse(&value)?),
+            "--chat" => self.chat.push(Spec::parse(&value)?),
+            "--irc" => self
+                .chat
+                .push(Spec::parse(&value)?.speaks(ChatDialect::Irc)),
             "--rows" => self.rows = rows(&value)?,
             "--rounds" => self.rounds = value.parse().map_err(|_| "--rounds is a number")?,
             "--seconds" => self.seconds = seconds(&value)?,
@@ -63,6 +69,7 @@ impl Arguments {
         match transport {
             Transport::Tcp => &self.tcp,
             Transport::Udp => &self.udp,
+            Transport::Chat => &self.chat,
         }
     }
 }

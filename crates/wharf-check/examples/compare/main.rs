@@ -1,10 +1,12 @@
 //! Compares servers, side by side in one run.
 //!
-//!     compare [OPTIONS] --tcp NAME=COMMAND... --udp NAME=COMMAND...
+//!     compare [OPTIONS] --tcp NAME=COMMAND... --udp NAME=COMMAND... \
+//!             --chat NAME=COMMAND... --irc NAME=COMMAND...
 //!
 //! Every command is a server that prints `listening IP:PORT` when it is ready; in
 //! one that does not say where it listens, `{port}` stands for a free port of
-//! 127.0.0.1. The first of each transport is what the others are compared with.
+//! 127.0.0.1. The first of each transport is what the others are compared with; a
+//! server of `--irc` is one of the chats and is spoken to as IRC.
 //!
 //!     --rows A,B,…     only these rows; `--rows help` lists them
 //!     --rounds N       rounds per row (9)
@@ -52,7 +54,7 @@ fn compare() -> Result<(), Box<dyn Error>> {
         peers::pin_this_process(1)?;
     }
     let mut all = Vec::new();
-    for transport in [Transport::Tcp, Transport::Udp] {
+    for transport in [Transport::Tcp, Transport::Udp, Transport::Chat] {
         let rows: Vec<&Row> = arguments
             .rows
             .iter()
@@ -96,7 +98,7 @@ fn measure(
         for turn in 0..servers.len() {
             let index = (round + turn) % servers.len();
             let server = &servers[index];
-            let report = run(&options(row, server, arguments))?;
+            let report = run(&options(row, server, arguments, round))?;
             judge(row, server, &report)?;
             results[index].push(report);
         }
@@ -104,13 +106,21 @@ fn measure(
     Ok(results)
 }
 
-fn options(row: &Row, server: &Server, arguments: &Arguments) -> Options {
-    let mut options = row.options(server.at, arguments.expect);
+fn options(row: &Row, server: &Server, arguments: &Arguments, round: usize) -> Options {
+    let prefix = prefix(row, round);
+    let mut options = row.options(server.at, arguments.expect, server.dialect, prefix);
     options.amount = Amount::Time(arguments.seconds);
     options.warm_up = arguments.warm_up;
     options.errors_at_most = 10;
     options.reply_timeout = Duration::from_secs(3);
     options
+}
+
+/// Two letters for the row and the round.
+fn prefix(row: &Row, round: usize) -> String {
+    let place = rows::ROWS.iter().position(|one| one.name == row.name);
+    let letter = |number: usize| char::from(b'a' + (number % 26) as u8);
+    [letter(place.unwrap_or(0)), letter(round)].iter().collect()
 }
 
 fn judge(row: &Row, server: &Server, report: &Report) -> Result<(), String> {

@@ -6,6 +6,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use wharf_check::load::ChatDialect;
+
 use crate::rows::Transport;
 
 /// How long a server may take to start.
@@ -15,6 +17,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Spec {
     name: String,
     command: Vec<String>,
+    dialect: ChatDialect,
 }
 
 impl Spec {
@@ -28,7 +31,14 @@ impl Spec {
         Ok(Spec {
             name: name.to_owned(),
             command,
+            dialect: ChatDialect::default(),
         })
+    }
+
+    /// The same, of a server that speaks another protocol.
+    pub(crate) fn speaks(mut self, dialect: ChatDialect) -> Self {
+        self.dialect = dialect;
+        self
     }
 
     /// The command with a free port for `{port}`, and the address, if it asks for one.
@@ -50,7 +60,7 @@ const PORT: &str = "{port}";
 /// A port that nobody has at this moment.
 fn free_port(transport: Transport) -> io::Result<SocketAddr> {
     match transport {
-        Transport::Tcp => TcpListener::bind("127.0.0.1:0")?.local_addr(),
+        Transport::Tcp | Transport::Chat => TcpListener::bind("127.0.0.1:0")?.local_addr(),
         Transport::Udp => UdpSocket::bind("127.0.0.1:0")?.local_addr(),
     }
 }
@@ -59,6 +69,7 @@ fn free_port(transport: Transport) -> io::Result<SocketAddr> {
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) at: SocketAddr,
+    pub(crate) dialect: ChatDialect,
     process: Child,
 }
 
@@ -81,6 +92,7 @@ impl Server {
         let mut server = Server {
             name: spec.name.clone(),
             at: SocketAddr::from(([127, 0, 0, 1], 0)),
+            dialect: spec.dialect,
             process,
         };
         let said = output.map(listening);
@@ -99,7 +111,9 @@ impl Server {
         let began = Instant::now();
         while began.elapsed() < START_TIMEOUT {
             let answer = match transport {
-                Transport::Tcp => TcpStream::connect_timeout(&at, Duration::from_secs(1)).map(drop),
+                Transport::Tcp | Transport::Chat => {
+                    TcpStream::connect_timeout(&at, Duration::from_secs(1)).map(drop)
+                }
                 Transport::Udp => ask(at),
             };
             if answer.is_ok() {

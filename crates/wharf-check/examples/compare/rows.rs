@@ -1,13 +1,16 @@
 //! The scenarios.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use wharf_check::load::{Expect, Messages, Options, Pacing, Target};
+use wharf_check::load::{Chat, ChatDialect, Expect, Messages, Options, Pacing, Target};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
     Udp,
+    /// A chat over TCP.
+    Chat,
 }
 
 /// One scenario.
@@ -34,6 +37,13 @@ const fn tcp(name: &'static str, connections: usize, depth: usize, size: usize) 
     }
 }
 
+const fn chat(name: &'static str, users: usize, depth: usize) -> Row {
+    Row {
+        transport: Transport::Chat,
+        ..tcp(name, users, depth, 64)
+    }
+}
+
 const fn udp(name: &'static str, flows: usize, window: usize, size: usize) -> Row {
     Row {
         transport: Transport::Udp,
@@ -42,7 +52,7 @@ const fn udp(name: &'static str, flows: usize, window: usize, size: usize) -> Ro
 }
 
 /// All scenarios.
-pub(crate) const ROWS: [Row; 11] = [
+pub(crate) const ROWS: [Row; 16] = [
     tcp("50x64B", 50, 1, 64),
     tcp("50x64B-depth16", 50, 16, 64),
     tcp("50x1KiB", 50, 1, 1024),
@@ -57,18 +67,41 @@ pub(crate) const ROWS: [Row; 11] = [
     udp("udp-1x256-1200B", 1, 256, 1200),
     udp("udp-64x32-64B", 64, 32, 64),
     udp("udp-64x32-1200B", 64, 32, 1200),
+    chat("chat-2", 2, 1),
+    chat("chat-50", 50, 1),
+    chat("chat-50-depth8", 50, 8),
+    chat("chat-1000", 1000, 1),
+    chat("chat-1000-depth4", 1000, 4),
 ];
 
 impl Row {
-    pub(crate) fn options(&self, at: SocketAddr, expect: Expect) -> Options {
+    /// The load of this row. `prefix` begins the names of a chat's users, which are
+    /// others in each run: the server may not have noticed that the last ones left.
+    pub(crate) fn options(
+        &self,
+        at: SocketAddr,
+        expect: Expect,
+        dialect: ChatDialect,
+        prefix: String,
+    ) -> Options {
         let target = match self.transport {
-            Transport::Tcp => Target::Tcp(at),
+            Transport::Tcp | Transport::Chat => Target::Tcp(at),
             Transport::Udp => Target::Udp(at),
         };
         let mut options = Options::new(target);
+        // A login takes ngircd up to 10 ms.
+        options.connect_timeout = Duration::from_secs(60);
         options.connections = self.connections;
         options.pacing = Pacing::Closed { depth: self.depth };
-        options.messages = Messages::Size(self.size);
+        options.messages = if self.transport == Transport::Chat {
+            let mut chat = Chat::default();
+            chat.size = self.size;
+            chat.dialect = dialect;
+            chat.prefix = prefix;
+            Messages::Chat(chat)
+        } else {
+            Messages::Size(self.size)
+        };
         options.messages_per_connection = self.messages_per_connection;
         options.expect = expect;
         options

@@ -13,21 +13,31 @@ pub(crate) fn print_head(transport: Transport, names: &[&str]) {
     let title = match transport {
         Transport::Tcp => "TCP",
         Transport::Udp => "UDP",
+        Transport::Chat => "chat",
+    };
+    let lines = if transport == Transport::Chat {
+        " | lines ratio"
+    } else {
+        ""
     };
     let (first, others) = (names[0], &names[1..]);
     print!("| {title} | {first} /s");
     for name in others {
-        print!(" | {name} /s | ratio | paired (min–max) | p99 ratio");
+        print!(" | {name} /s | ratio | paired (min–max) | p99 ratio{lines}");
     }
     print!(" | loss % |\n|---|---");
     for _ in others {
         print!("|---|---|---|---");
+        if !lines.is_empty() {
+            print!("|---");
+        }
     }
     println!("|---|");
 }
 
 pub(crate) fn print_row(name: &str, results: &Results) {
     let base = &results[0];
+    let base_lines = line_rate(base);
     let mut line = format!("| {name} | {}", short(median(rates(base))));
     for other in &results[1..] {
         let ratio = median(rates(other)) / median(rates(base));
@@ -41,8 +51,18 @@ pub(crate) fn print_row(name: &str, results: &Results) {
             short(median(rates(other))),
             median(pairs),
         );
+        if let (Some(lines), Some(base)) = (line_rate(other), base_lines) {
+            let _ = write!(line, " | {:.2}", lines / base);
+        }
     }
     println!("{line} | {} |", losses(results));
+}
+
+/// Lines that clients of a chat got per second.
+fn line_rate(reports: &[Report]) -> Option<f64> {
+    let rate = |one: &Report| Some(one.chat?.lines as f64 / one.elapsed.as_secs_f64());
+    let rates: Option<Vec<_>> = reports.iter().map(rate).collect();
+    rates.map(median)
 }
 
 /// The share of datagrams lost, per server.
@@ -133,6 +153,16 @@ fn object(row: &str, name: &str, round: usize, report: &Report) -> String {
             text,
             ", \"sent\": {}, \"lost\": {}, \"late\": {}, \"duplicated\": {}, \"reordered\": {}",
             all.sent, all.lost, all.late, all.duplicated, all.reordered
+        );
+    }
+    if let Some(all) = report.chat {
+        let micros = |share| report.acknowledgement.quantile(share).as_nanos() as f64 / 1e3;
+        let _ = write!(
+            text,
+            ", \"lines_per_second\": {:.1}, \"answer_p50_us\": {:.1}, \"answer_p99_us\": {:.1}",
+            all.lines as f64 / report.elapsed.as_secs_f64(),
+            micros(0.5),
+            micros(0.99),
         );
     }
     text + "}"

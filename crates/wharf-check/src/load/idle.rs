@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::options::{LoadError, Target};
 use super::process::{Memory, memory_of};
+use super::script::Exchange;
 
 /// The most connections that are held.
 const CONNECTIONS_MAX: usize = 1 << 20;
@@ -19,9 +20,8 @@ pub struct IdleOptions {
     pub target: Target,
     /// How many connections. 1 to 1,048,576.
     pub connections: usize,
-    /// Each connection sends this and must get it back, before it falls silent;
-    /// empty sends nothing.
-    pub message: Vec<u8>,
+    /// What each connection says before it falls silent.
+    pub greeting: Greeting,
     /// How long all are held once they are open.
     pub hold: Duration,
     /// How long one may take to open or to get its reply.
@@ -30,13 +30,38 @@ pub struct IdleOptions {
     pub server: Option<u32>,
 }
 
+/// What a connection says before it falls silent.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Greeting {
+    /// Nothing.
+    Silence,
+    /// This, and it must get it back.
+    Echo(Vec<u8>),
+    /// What this function says for the connection of this number, from 0 on.
+    Each(fn(usize) -> Exchange),
+}
+
+impl Greeting {
+    fn of(&self, number: usize) -> Option<Exchange> {
+        match self {
+            Greeting::Silence => None,
+            Greeting::Echo(message) => Some(Exchange {
+                request: message.clone(),
+                reply: message.clone(),
+            }),
+            Greeting::Each(say) => Some(say(number)),
+        }
+    }
+}
+
 impl IdleOptions {
     /// Connections that exchange one message, then are silent for a second.
     pub fn new(target: Target, connections: usize) -> Self {
         IdleOptions {
             target,
             connections,
-            message: b"hello, and now silence\n".to_vec(),
+            greeting: Greeting::Echo(b"hello, and now silence\n".to_vec()),
             hold: Duration::from_secs(1),
             timeout: Duration::from_secs(5),
             server: None,
@@ -110,8 +135,8 @@ pub fn hold(options: &IdleOptions) -> Result<IdleReport, LoadError> {
 
 fn open_all(options: &IdleOptions) -> (Vec<Held>, Option<String>) {
     let mut held = Vec::new();
-    for _ in 0..options.connections {
-        match Held::open(options) {
+    for number in 0..options.connections {
+        match Held::open(options, number) {
             Ok(one) => held.push(one),
             Err(error) => {
                 let failure = format!("connection {}: {error}", held.len());
@@ -128,7 +153,7 @@ enum Held {
 }
 
 impl Held {
-    fn open(options: &IdleOptions) -> io::Result<Held> {
+    fn open(options: &IdleOptions, number: usize) -> io::Result<Held> {
         let timeout = Some(options.timeout);
         let mut held = match &options.target {
             Target::Tcp(peer) => {
@@ -143,11 +168,13 @@ impl Held {
             }
             Target::Udp(_) => return Err(io::Error::other("UDP has no connections to hold")),
         };
-        let exchanged = match &mut held {
-            Held::Tcp(stream) => exchange(stream, &options.message),
-            Held::Unix(stream) => exchange(stream, &options.message),
-        };
-        exchanged.map(|()| held)
+        if let Some(greeting) = options.greeting.of(number) {
+            match &mut held {
+                Held::Tcp(stream) => exchange(stream, &greeting)?,
+                Held::Unix(stream) => exchange(stream, &greeting)?,
+            }
+        }
+        Ok(held)
     }
 
     /// Whether the server ended the connection. What it sent meanwhile is not looked at.
@@ -168,13 +195,14 @@ impl Held {
     }
 }
 
-fn exchange(stream: &mut (impl Read + Write), message: &[u8]) -> io::Result<()> {
-    stream.write_all(message)?;
-    let mut reply = vec![0; message.len()];
+fn exchange(stream: &mut (impl Read + Write), greeting: &Exchange) -> io::Result<()> {
+    stream.write_all(&greeting.request)?;
+    let mut reply = vec![0; greeting.reply.len()];
     stream.read_exact(&mut reply)?;
-    if reply == message {
+    if reply == greeting.reply {
         Ok(())
     } else {
-        Err(io::Error::other("the reply is not what was sent"))
+        let got = reply[..reply.len().min(100)].escape_ascii().to_string();
+        Err(io::Error::other(format!("it answered \"{got}\"")))
     }
 }

@@ -61,6 +61,7 @@ struct Counts {
     sent_bytes: u64,
     received_bytes: u64,
     connections: u64,
+    lines: u64,
 }
 
 /// The hook of a live display.
@@ -79,6 +80,7 @@ pub(super) struct Meter<'a> {
     /// Since the last snapshot.
     recent: Latency,
     measured: Latency,
+    acknowledgement: Latency,
     errors: Errors,
     measuring_began: u64,
     measuring_ended: u64,
@@ -113,6 +115,7 @@ impl<'a> Meter<'a> {
             counts: Counts::default(),
             recent: Latency::new(),
             measured: Latency::new(),
+            acknowledgement: Latency::new(),
             errors: Errors::default(),
             measuring_began: 0,
             measuring_ended: 0,
@@ -167,19 +170,59 @@ impl<'a> Meter<'a> {
     /// `count` right replies came at `now` to messages sent at `sent`.
     pub(super) fn replies(&mut self, now: u64, sent: u64, count: u64) {
         self.in_flight -= count;
+        self.measure(now, sent, count);
+    }
+
+    /// As [`Meter::replies`], of messages that are still in flight.
+    pub(super) fn measure(&mut self, now: u64, sent: u64, count: u64) {
         let took = now.saturating_sub(sent);
         if took > self.late_after {
             let late = Duration::from_nanos(took);
             self.fail(Cause::Late, || format!("after {late:.1?}"));
         }
+        if self.counts(sent) {
+            self.counts.messages += count;
+            self.recent.record(took, count);
+        }
+    }
+
+    /// A message that was sent at `sent` was answered, and may still be on its way to
+    /// somebody else.
+    pub(super) fn acknowledged(&mut self, now: u64, sent: u64) {
+        if self.counts(sent) {
+            self.acknowledgement.record(now.saturating_sub(sent), 1);
+        }
+    }
+
+    /// Whether a reply that comes now to what was sent at `sent` is measured.
+    fn counts(&self, sent: u64) -> bool {
         // A run of so many requests leaves out what the warm-up had sent.
         let counts = match self.options.amount {
             Amount::Time(_) => true,
             Amount::Requests { .. } => sent >= self.measuring_began,
         };
-        if counts && self.phase != Phase::Draining {
-            self.counts.messages += count;
-            self.recent.record(took, count);
+        counts && self.is_counting()
+    }
+
+    /// Whether what happens now belongs to the run, and not to its end.
+    fn is_counting(&self) -> bool {
+        !matches!(self.phase, Phase::Draining | Phase::Done)
+    }
+
+    /// `count` messages are sent besides those of the run.
+    pub(super) fn interject(&mut self, count: u64) {
+        self.in_flight += count;
+    }
+
+    /// How many lines came in the measured time.
+    pub(super) fn line_count(&self) -> u64 {
+        self.counts.lines
+    }
+
+    /// So many lines came.
+    pub(super) fn lines(&mut self, count: u64) {
+        if self.is_counting() {
+            self.counts.lines += count;
         }
     }
 
@@ -197,7 +240,7 @@ impl<'a> Meter<'a> {
     }
 
     pub(super) fn bytes(&mut self, sent: u64, received: u64) {
-        if self.phase != Phase::Draining {
+        if self.is_counting() {
             self.counts.sent_bytes += sent;
             self.counts.received_bytes += received;
         }
@@ -259,6 +302,15 @@ impl<'a> Meter<'a> {
         }
     }
 
+    /// Nobody can send any more: what is left of the run's requests is given up. Without
+    /// effect while something is in flight.
+    pub(super) fn nothing_left(&mut self) {
+        let counted = self.allowance != u64::MAX;
+        if self.phase == Phase::Measuring && counted && self.in_flight == 0 {
+            self.allowance = 0;
+        }
+    }
+
     fn requests_done(&self) -> bool {
         // Answers to the warm-up may still be on their way; waiting for them as
         // well costs one round trip.
@@ -282,6 +334,7 @@ impl<'a> Meter<'a> {
         self.counts = Counts::default();
         self.recent.clear();
         self.measured.clear();
+        self.acknowledgement.clear();
         self.last_snapshot.1 = 0;
         self.measuring_began = now;
         self.cpu_at_start = process::thread_cpu();
@@ -331,6 +384,8 @@ impl<'a> Meter<'a> {
             latency: self.measured,
             errors: self.errors,
             datagrams: None,
+            chat: None,
+            acknowledgement: self.acknowledgement,
             cpu: self.cpu,
             cut_short: self.cut_short,
         }

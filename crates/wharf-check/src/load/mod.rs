@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   Options ─▶ run ─▶ ┌ stream    TCP, Unix: connections × depth, churn ┐ ─▶ Report
-//!                     └ datagram  UDP: flows × window                   ┘
+//!                     ├ datagram  UDP: flows × window                   ┤
+//!                     └ chat      users who send each other messages    ┘
 //!              script   what is sent, and what must come back
 //!              meter    phases, counts, latencies, errors by cause
 //! ```
@@ -22,6 +23,7 @@
 //! holds connections to see what they cost, `process` reads `/proc`, `sys` has
 //! the system calls that std lacks.
 
+mod chat;
 mod conversation;
 mod datagram;
 mod idle;
@@ -34,11 +36,12 @@ mod script;
 mod stream;
 mod sys;
 
-pub use idle::{IdleOptions, IdleReport, hold};
+pub use chat::{Chat, ChatDialect, Stalled};
+pub use idle::{Greeting, IdleOptions, IdleReport, hold};
 pub use meter::{Phase, Snapshot};
 pub use options::{Amount, Expect, LoadError, Messages, Options, Pacing, Target};
 pub use process::{Memory, cpu_of, memory_of, raise_descriptor_limit};
-pub use report::{Cause, Datagrams, Errors, Latency, Report};
+pub use report::{Cause, ChatCounts, Datagrams, Errors, Latency, Report};
 pub use script::Exchange;
 
 use std::ops::ControlFlow;
@@ -78,6 +81,9 @@ pub fn run_with(
 ) -> Result<Report, LoadError> {
     options.check()?;
     let meter = meter::Meter::new(options, every, progress);
+    if let Messages::Chat(chat) = &options.messages {
+        return chat::run(options, chat, meter);
+    }
     match &options.target {
         Target::Udp(peer) => datagram::run(options, *peer, meter),
         Target::Tcp(_) | Target::Unix(_) => stream::run(options, meter),

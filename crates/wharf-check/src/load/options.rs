@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::chat::Chat;
 use super::script::Exchange;
 
 /// The most connections or flows of one run: the local ports of one address are
@@ -86,6 +87,10 @@ pub enum Messages {
     /// These messages with these replies, in turns: any protocol, any framing.
     /// [`Options::expect`] is then not used. Not for UDP.
     Script(Vec<Exchange>),
+    /// Lines of a chat, in which every connection is a user. [`Options::expect`] is
+    /// then not used, and [`Options::messages_per_connection`] is how many each user
+    /// sends. Not for UDP.
+    Chat(Chat),
 }
 
 /// What must come back for [`Messages::Size`].
@@ -169,7 +174,10 @@ impl Options {
             Messages::Size(size) if !(1..=SIZE_MAX).contains(size) => {
                 wrong("the size of a message is 1 byte to 16 MiB")
             }
-            Messages::Script(_) if datagrams => wrong("datagrams have a size, not a script"),
+            Messages::Script(_) | Messages::Chat(_) if datagrams => {
+                wrong("datagrams have a size, not a script")
+            }
+            Messages::Chat(chat) => chat.check(self.connections, self.depth()),
             Messages::Script(script) => check_script(script),
             Messages::Size(_) if datagrams && matches!(self.expect, Expect::Function(_)) => {
                 wrong("datagrams are expected back as they are or in upper case")

@@ -27,6 +27,10 @@ pub struct Report {
     pub errors: Errors,
     /// What became of the datagrams, over UDP.
     pub datagrams: Option<Datagrams>,
+    /// What became of the users and their messages, in a chat.
+    pub chat: Option<ChatCounts>,
+    /// From sending a chat message to its answer; empty in any other run.
+    pub acknowledgement: Latency,
     /// Processor time of the engine's thread. Close to [`Report::elapsed`], the
     /// engine may be the bottleneck; a closed loop against a server on another
     /// core can come there without being one.
@@ -123,6 +127,33 @@ pub struct Datagrams {
     pub receive_buffer: usize,
 }
 
+/// What became of the users of a chat and their messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChatCounts {
+    /// Logged in, those that never read included.
+    pub users: usize,
+    /// When the last of them was, since the run began.
+    pub logged_in_after: Duration,
+    /// Lines that the users got in the measured time: deliveries and answers.
+    pub lines: u64,
+    /// Messages that were answered and not delivered in time.
+    pub lost: u64,
+    /// Deliveries that came after their message had been counted as lost.
+    pub late: u64,
+    /// Deliveries of what was delivered before.
+    pub doubled: u64,
+    /// Deliveries that overtook an earlier message of the same sender and receiver.
+    pub reordered: u64,
+    /// Deliveries of what was not sent, or not to that user.
+    pub altered: u64,
+    /// Messages to users that never read, as far as they were accepted.
+    pub to_stalled: u64,
+    /// Messages to users that never read that were turned down: they were cut off.
+    pub stalled_rejected: u64,
+    /// Users that never read whose connection the server ended.
+    pub stalled_closed: usize,
+}
+
 /// Why something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -146,11 +177,17 @@ pub enum Cause {
     Closed,
     /// The peer reset the connection.
     Reset,
+    /// A message was delivered twice.
+    Doubled,
+    /// A message overtook an earlier one of the same sender and receiver.
+    Reordered,
+    /// A login or a message was turned down.
+    Rejected,
     /// Another error of the operating system.
     Other,
 }
 
-const CAUSES: [(Cause, &str); 11] = [
+const CAUSES: [(Cause, &str); 14] = [
     (Cause::Refused, "connection refused"),
     (Cause::ConnectTimeout, "connect timed out"),
     (Cause::NoSockets, "no local socket left"),
@@ -161,6 +198,9 @@ const CAUSES: [(Cause, &str); 11] = [
     (Cause::Late, "late reply"),
     (Cause::Closed, "closed with replies owed"),
     (Cause::Reset, "connection reset"),
+    (Cause::Doubled, "doubled message"),
+    (Cause::Reordered, "reordered message"),
+    (Cause::Rejected, "request rejected"),
     (Cause::Other, "other error"),
 ];
 

@@ -61,7 +61,7 @@ pub(super) struct Cursor {
 }
 
 impl Stream {
-    fn new(cycle: Vec<u8>) -> Self {
+    pub(super) fn new(cycle: Vec<u8>) -> Self {
         let period = cycle.len();
         let bytes = cycle.iter().copied().cycle().take(period + SLICE).collect();
         Stream { bytes, period }
@@ -88,6 +88,8 @@ impl Script {
     pub(super) fn new(messages: &Messages, expect: Expect) -> Self {
         match (messages, expect) {
             (Messages::Script(exchanges), _) => Script::of(exchanges),
+            // A chat has texts of its own.
+            (Messages::Chat(_), _) => Script::of(&[]),
             (Messages::Size(size), Expect::Function(reply)) => {
                 let exchanges: Vec<_> = (0..COMPUTED)
                     .map(|number| {
@@ -195,7 +197,7 @@ fn random(length: usize, seed: u64) -> Vec<u8> {
 }
 
 /// As [`random`], from space to tilde: text that every service understands.
-fn printable(length: usize, seed: u64) -> Vec<u8> {
+pub(super) fn printable(length: usize, seed: u64) -> Vec<u8> {
     let mut bytes = random(length, seed);
     for byte in &mut bytes {
         *byte = b' ' + *byte % 95;

@@ -131,6 +131,26 @@ fn churn_opens_a_connection_for_each_message() {
 }
 
 #[test]
+fn a_server_of_one_client_at_a_time_owes_nothing_at_the_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut output = stream.try_clone().unwrap();
+            let _ = std::io::copy(&mut stream, &mut output);
+        }
+    });
+    let mut options = options(Target::Tcp(at));
+    options.connections = 20;
+    options.messages_per_connection = Some(1_000_000);
+    options.amount = Amount::Time(Duration::from_millis(100));
+    let report = run(&options).unwrap();
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    assert!(report.messages > 0);
+}
+
+#[test]
 fn unix_sockets_are_loaded_as_well() {
     let path = std::env::temp_dir().join(format!("wharf-load-{}.sock", std::process::id()));
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();

@@ -18,7 +18,7 @@ const READ: usize = 64 * 1024;
 
 /// What comes in.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(crate) enum Item {
     /// Something to send.
     Piece(Piece),
     /// Stdin cannot be read.
@@ -27,13 +27,13 @@ pub(super) enum Item {
 
 /// Pieces of input; the end of input is `None`.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(crate) struct Input {
     items: mpsc::Receiver<Item>,
 }
 
 impl Input {
     /// Input that another thread gives.
-    pub(super) fn channel() -> (mpsc::Sender<Item>, Input) {
+    pub(crate) fn channel() -> (mpsc::Sender<Item>, Input) {
         let (sender, items) = mpsc::channel(AHEAD);
         (sender, Input { items })
     }
@@ -49,7 +49,7 @@ impl Input {
     }
 
     /// Stdin, cut into pieces.
-    pub(super) fn stdin(cut: Cut) -> io::Result<Input> {
+    pub(crate) fn stdin(cut: Cut) -> io::Result<Input> {
         let (sender, input) = Input::channel();
         std::thread::Builder::new()
             .name("stdin".to_owned())
@@ -68,7 +68,7 @@ impl Input {
     }
 
     /// The next item. Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<Item> {
+    pub(crate) async fn next(&mut self) -> Option<Item> {
         self.items.recv().await
     }
 }

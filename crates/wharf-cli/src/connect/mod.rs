@@ -18,15 +18,15 @@ mod datagram;
 mod escape;
 mod expect;
 mod hex;
-mod input;
-mod output;
+pub(crate) mod input;
+pub(crate) mod output;
 mod report;
 mod show;
 mod stream;
 mod terminal;
 mod view;
-mod visible;
-mod wire;
+pub(crate) mod visible;
+pub(crate) mod wire;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -55,6 +55,7 @@ use view::View;
 use wire::Wire;
 
 pub(crate) use args::ConnectArgs;
+pub(crate) use escape::{Escaped, parse_escaped};
 pub(crate) use show::show_server;
 
 /// How long an answer may take: of a datagram, or of a peer from whom something is expected.

@@ -15,25 +15,25 @@ const AHEAD: usize = 4;
 
 /// A writer in a thread of its own.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     pieces: mpsc::Sender<Vec<u8>>,
     ended: oneshot::Receiver<io::Result<()>>,
 }
 
 /// The reader is gone, or cannot be written to; [`Output::finish`] says which.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 impl Output {
     /// Stdout, byte for byte.
-    pub(super) fn stdout() -> io::Result<Output> {
+    pub(crate) fn stdout() -> io::Result<Output> {
         // Unbuffered: what has come is to be seen at once.
         let mut file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         Output::to(move |bytes| file.write_all(bytes))
     }
 
     /// Any writer.
-    pub(super) fn to(
+    pub(crate) fn to(
         mut write: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static,
     ) -> io::Result<Output> {
         let (pieces, mut waiting) = mpsc::channel::<Vec<u8>>(AHEAD);
@@ -55,24 +55,24 @@ impl Output {
     }
 
     /// Waits for room. Cancel safe.
-    pub(super) async fn ready(&self) -> Result<mpsc::Permit<'_, Vec<u8>>, Gone> {
+    pub(crate) async fn ready(&self) -> Result<mpsc::Permit<'_, Vec<u8>>, Gone> {
         self.pieces.reserve().await.map_err(|_| Gone)
     }
 
     /// Hands over `bytes`, which are lost if the reader is gone.
-    pub(super) async fn send(&self, bytes: Vec<u8>) {
+    pub(crate) async fn send(&self, bytes: Vec<u8>) {
         if !bytes.is_empty() {
             let _ = self.pieces.send(bytes).await;
         }
     }
 
     /// Waits until the reader is gone. Cancel safe.
-    pub(super) async fn gone(&self) {
+    pub(crate) async fn gone(&self) {
         self.pieces.closed().await;
     }
 
     /// Waits until everything is written. A reader who left early is no error.
-    pub(super) async fn finish(self) -> io::Result<()> {
+    pub(crate) async fn finish(self) -> io::Result<()> {
         drop(self.pieces);
         match self.ended.await {
             Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

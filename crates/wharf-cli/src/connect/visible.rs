@@ -61,14 +61,20 @@ pub(super) fn shown(bytes: &[u8]) -> String {
 }
 
 /// One message as one line: line feeds and tabs are shown too.
-pub(super) fn one_line(message: &[u8]) -> String {
+pub(crate) fn one_line(message: &[u8]) -> String {
     shown(message).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// Control characters, and those that change the direction of what follows.
 fn is_obeyed(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            character,
+            // Marks, embeddings, overrides and isolates of direction (UAX #9), and
+            // Unicode's own line ends.
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+                | '\u{2028}' | '\u{2029}'
+        )
 }
 
 #[cfg(test)]

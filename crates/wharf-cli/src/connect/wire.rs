@@ -10,7 +10,7 @@ pub(super) const MAX_MESSAGE: usize = 16 << 20;
 
 /// A piece of input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// Bytes as they are.
     Bytes(Vec<u8>),
     /// A line, without its line feed.
@@ -21,7 +21,7 @@ pub(super) enum Piece {
 
 /// How stdin is cut into pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(crate) enum Cut {
     /// Whatever one read gives.
     Reads,
     /// At line feeds.
@@ -88,7 +88,7 @@ impl Wire {
 
 impl Piece {
     /// The bytes that a person would call the message.
-    pub(super) fn payload(&self) -> &[u8] {
+    pub(crate) fn payload(&self) -> &[u8] {
         let (Piece::Bytes(bytes) | Piece::Line(bytes) | Piece::Message(bytes)) = self;
         bytes
     }

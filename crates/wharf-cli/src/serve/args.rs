@@ -19,7 +19,8 @@ Examples:
   wharf serve chat 7000 --gate users      for those who know a password
   wharf serve exec 7000 -- tr a-z A-Z     a program per connection")]
 pub(crate) struct ServeArgs {
-    /// echo, upper, chat, message, password, discard, chargen, daytime, time or exec
+    /// echo, upper, chat, rps, blackjack, message, password, page, discard, chargen, daytime,
+    /// time or exec
     ///
     /// Without it, all standard services start.
     pub(crate) service: Option<String>,
@@ -142,8 +143,15 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) door: super::door::DoorArgs,
 
+    #[cfg(feature = "page")]
+    #[command(flatten)]
+    pub(crate) page: super::page::PageArgs,
+
     #[command(flatten)]
     pub(crate) chat: super::chat::ChatArgs,
+
+    #[command(flatten)]
+    pub(crate) games: super::games::GameArgs,
 
     /// Print a small program that does the same with plain sockets
     ///

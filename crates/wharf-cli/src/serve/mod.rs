@@ -1,6 +1,7 @@
 //! `wharf serve`: from arguments to a running server, and to its end.
 //!
-//! Layout: `args` is what can be typed (`chat` for the chat alone, `door` for passwords), `plan` what it
+//! Layout: `args` is what can be typed (`chat` and `games` for these alone, `door` for
+//! passwords, `page` for pages), `plan` what it
 //! means (`program` what exec runs), `line` one event,
 //! `printer` the thread that writes events, `reader` who reads them, `opening` and
 //! `table` what is told at the start, `summary` what at the end.
@@ -8,8 +9,11 @@
 mod args;
 mod chat;
 mod door;
+mod games;
 mod line;
 mod opening;
+#[cfg(feature = "page")]
+mod page;
 mod plan;
 mod printer;
 mod program;
@@ -199,6 +203,32 @@ impl Manner {
     }
 }
 
+/// The page service, in a command that has it.
+struct Pages {
+    #[cfg(feature = "page")]
+    page: wharf_services::Page,
+}
+
+#[cfg(feature = "page")]
+impl Pages {
+    fn make(args: &ServeArgs, printer: &Printer, quiet: bool) -> Result<Self, Failure> {
+        let page = args.page.page(printer, quiet)?;
+        Ok(Pages { page })
+    }
+
+    /// Says what Wharf's own page tells.
+    fn show(&self, rows: Vec<wharf_services::page::Row>) {
+        self.page.show_rows(rows);
+    }
+}
+
+#[cfg(not(feature = "page"))]
+impl Pages {
+    fn make(_: &ServeArgs, _: &Printer, _: bool) -> Result<Self, Failure> {
+        Ok(Pages {})
+    }
+}
+
 /// A server of the command, while it runs.
 struct Serving {
     running: Running,
@@ -228,8 +258,9 @@ impl Serving {
             .door
             .open(&printer, manner.quiet, |name| plan.serves(name))?;
         let entrance = args.door.entrance();
+        let pages = Pages::make(args, &printer, manner.quiet)?;
         let cores = usize::from(args.cores);
-        let chat = args.chat.clone();
+        let (chat, games) = (args.chat.clone(), args.games.clone());
         // Who listens is not idle, unless somebody said so.
         let silence = match args.idle_timeout {
             None => Silence::Allowed,
@@ -244,7 +275,8 @@ impl Serving {
                 .observer(observer(printer.clone(), Arc::clone(&opening), manner));
             let message = plan.message(&printer);
             let rooms = chat.rooms(&printer, manner.quiet, silence);
-            let server = plan.add_to(server, &message, &rooms, &doors);
+            let tables = games.tables(&printer, manner.quiet);
+            let server = plan.add_to(server, &message, &rooms, &tables, &doors, &pages);
             let signals = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,
@@ -253,6 +285,8 @@ impl Serving {
                 .start()
                 .await
                 .map_err(|error| start_failure(&error))?;
+            #[cfg(feature = "page")]
+            pages.show(table::page_rows(running.endpoints(), entrance));
             let serving = Serving {
                 running,
                 printer,

@@ -14,10 +14,14 @@ use wharf_services::password::Gate;
 use wharf_services::upper::Letters;
 use wharf_services::{Chargen, Daytime, Discard, Echo, Exec, Message, Password, Time, Upper};
 
+use super::Pages;
 use super::args::{ServeArgs, ServeMode, WhenTooLong};
 use super::chat::Rooms;
 use super::door::{Doors, Entrance};
+use super::games::Tables;
 use super::line::{Line, Told};
+#[cfg(feature = "page")]
+use super::page;
 use super::printer::Printer;
 use super::program;
 use crate::failure::Failure;
@@ -107,15 +111,17 @@ impl Plan {
         mut server: Server,
         message: &Message,
         rooms: &Rooms,
+        tables: &Tables,
         doors: &Doors,
+        pages: &Pages,
     ) -> Server {
         for place in &self.places {
             let name = place.entry.name;
             let address = place.address.clone();
             server = if address.scheme.is_datagram() {
-                self.add_datagrams(server, name, address, message, rooms)
+                self.add_datagrams(server, name, address, message, rooms, tables)
             } else {
-                let service = self.stream_service(name, message, rooms, doors);
+                let service = self.stream_service(name, message, rooms, tables, doors, pages);
                 let service = match &doors.gate {
                     Some(door) => AnyService::new(Gate::new(door.clone(), service)),
                     None => service,
@@ -131,8 +137,12 @@ impl Plan {
         name: &str,
         message: &Message,
         rooms: &Rooms,
+        tables: &Tables,
         doors: &Doors,
+        pages: &Pages,
     ) -> AnyService {
+        #[cfg(not(feature = "page"))]
+        let _ = pages;
         let framed = |reply: fn(&[u8], &mut Vec<u8>)| {
             let (framing, limits) = self.framing.clone()?;
             let service = Framed::new(framing, reply).limits(limits);
@@ -150,6 +160,10 @@ impl Plan {
                 // There is a door wherever the service is; see `DoorArgs::open`.
                 None => AnyService::new(Discard::default()),
             },
+            #[cfg(feature = "page")]
+            "page" => AnyService::new(pages.page.clone()),
+            "rps" => AnyService::new(tables.rps.clone()),
+            "blackjack" => AnyService::new(tables.blackjack.clone()),
             "discard" => AnyService::new(self.discard()),
             "chargen" => AnyService::new(Chargen),
             "daytime" => AnyService::new(Daytime),
@@ -165,6 +179,7 @@ impl Plan {
         address: Address,
         message: &Message,
         rooms: &Rooms,
+        tables: &Tables,
     ) -> Server {
         let options = DatagramOptions::default();
         let framed = self.framing.is_some();
@@ -177,13 +192,10 @@ impl Plan {
             "upper" => server.serve_datagrams_with(name, address, self.upper(), options),
             "message" => server.serve_datagrams_with(name, address, message.clone(), options),
             "chat" => {
-                // Users get messages that they did not ask for.
-                let amplification = Amplification::Allowed;
-                let options = DatagramOptions {
-                    amplification,
-                    ..options
-                };
-                server.serve_datagrams_with(name, address, rooms.datagrams.clone(), options)
+                server.serve_datagrams_with(name, address, rooms.datagrams.clone(), unasked())
+            }
+            "rps" => {
+                server.serve_datagrams_with(name, address, tables.rps_datagrams.clone(), unasked())
             }
             "discard" => server.serve_datagrams_with(name, address, self.discard(), options),
             "chargen" => server.serve_datagrams_with(name, address, Chargen, options),
@@ -242,6 +254,14 @@ impl Plan {
     }
 }
 
+/// For services whose users get messages that they did not ask for.
+fn unasked() -> DatagramOptions {
+    DatagramOptions {
+        amplification: Amplification::Allowed,
+        ..DatagramOptions::default()
+    }
+}
+
 /// Whether the chat is the one service.
 pub(super) fn is_only_chat(args: &ServeArgs) -> bool {
     args.service.as_deref() == Some("chat")
@@ -257,6 +277,10 @@ fn places(args: &ServeArgs) -> Result<Vec<Place>, Failure> {
     if !args.addresses.is_empty() {
         let addresses = args.addresses.iter().cloned();
         return Ok(addresses.map(|address| Place { entry, address }).collect());
+    }
+    #[cfg(feature = "page")]
+    if let ("page", Some(address)) = (&**name, page::usual_address()) {
+        return Ok(vec![Place { entry, address }]);
     }
     let places: Vec<Place> = standard_places(entry).collect();
     if places.is_empty() {
@@ -326,6 +350,13 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
         ))
         .cure(format!("wharf serve chat {option} …")));
     }
+    #[cfg(feature = "page")]
+    if let (Some(option), true) = (args.page.given(), args.service.is_some() && name != "page") {
+        return Err(
+            Failure::usage(format!("{option} means nothing to {name}; it is for pages"))
+                .cure(format!("wharf serve page {option} …")),
+        );
+    }
     if args.door.users.is_some() && args.service.is_some() && name != "password" {
         return Err(Failure::usage(format!(
             "--users means nothing to {name}; --gate puts passwords before it"
@@ -341,6 +372,13 @@ fn check(place: &Place, args: &ServeArgs) -> Result<(), Failure> {
             place.address
         ))
         .cure(format!("wharf serve {name} tcp::7000 --gate FILE")));
+    }
+    let stray = args.games.stray(name).filter(|_| args.service.is_some());
+    if let Some((option, game)) = stray {
+        return Err(
+            Failure::usage(format!("{option} means nothing to {name}; it is of {game}"))
+                .cure(format!("wharf serve {game} {option} …")),
+        );
     }
     match (name, args.program.is_empty()) {
         ("exec", true) => Err(Failure::usage("exec needs a program to run, after --")

@@ -37,6 +37,21 @@ pub(super) fn render(bounds: &[Bound], entrance: Entrance, style: Style) -> Stri
     text
 }
 
+/// What Wharf's own page shows: the same table, and what each service does.
+#[cfg(feature = "page")]
+pub(super) fn page_rows(bounds: &[Bound], entrance: Entrance) -> Vec<wharf_services::page::Row> {
+    let rows = rows(bounds, entrance).into_iter();
+    rows.map(|row| wharf_services::page::Row {
+        about: wharf_services::catalog::find(&row.service)
+            .map_or(String::new(), |entry| entry.about.to_owned()),
+        service: row.service,
+        over: row.transport.to_owned(),
+        places: row.places,
+        command: row.command,
+    })
+    .collect()
+}
+
 /// One line on who can reach the services.
 pub(super) fn reach(bounds: &[Bound]) -> String {
     let open = bounds.iter().filter(|bound| !bound.local.is_local());
@@ -75,7 +90,8 @@ fn rows(bounds: &[Bound], entrance: Entrance) -> Vec<Row> {
                 transport: bound.scheme.as_str(),
                 places: bound.local.to_string(),
                 command: format!(
-                    "wharf connect {}{}{}",
+                    "wharf {} {}{}{}",
+                    verb(bound, entrance),
                     target(bound),
                     key(entrance),
                     rest(bound)
@@ -85,6 +101,17 @@ fn rows(bounds: &[Bound], entrance: Entrance) -> Vec<Row> {
         last = Some(bound);
     }
     rows
+}
+
+/// The command that talks to a service best. The chat's own client knows no gate.
+fn verb(bound: &Bound, entrance: Entrance) -> &'static str {
+    match (&*bound.service, bound.local.inet()) {
+        ("chat", _) if entrance == Entrance::Open => "chat",
+        ("page", Some(_)) => "get",
+        ("rps", _) if !bound.scheme.is_datagram() => "play rps",
+        ("blackjack", _) => "play blackjack",
+        _ => "connect",
+    }
 }
 
 /// How a client answers the gate.

@@ -59,7 +59,7 @@ impl Dice {
     /// A number below `bound`, or 0 for a bound of 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         // The high half of a product: its bias is below bound / 2⁶⁴.
-        (u128::from(self.number()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.number()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A number from 0 up to, and without, 1.

@@ -49,7 +49,7 @@ impl RingStation {
         }
     }
 
-    fn from_ring(&self, mut frame: Frame, turn: &mut Turn<'_>) {
+    fn arrived(&self, mut frame: Frame, turn: &mut Turn<'_>) {
         if frame.source() == self.host {
             return turn.note(&frame, Action::Removed("its sender has it back"));
         }
@@ -84,7 +84,7 @@ impl Node for RingStation {
                 turn.note(&frame, Action::Passed);
                 turn.send(self.outgoing, frame);
             }
-            port if port == self.incoming => self.from_ring(frame, turn),
+            port if port == self.incoming => self.arrived(frame, turn),
             // A ring has one direction: nothing comes in where frames go out.
             _ => turn.note(&frame, Action::Ignored),
         }

@@ -143,14 +143,14 @@ impl Node for Switch {
     }
 
     fn receive(&mut self, port: usize, frame: Frame, turn: &mut Turn<'_>) {
-        if let Some(tree) = &mut self.tree {
-            if frame.destination() == BRIDGES {
-                let mut duty = Duty::default();
-                if let Some(message) = parse_bpdu(&frame) {
-                    tree.receive(port, message, turn.now(), &mut duty);
-                }
-                return self.perform(duty, turn);
+        if let Some(tree) = &mut self.tree
+            && frame.destination() == BRIDGES
+        {
+            let mut duty = Duty::default();
+            if let Some(message) = parse_bpdu(&frame) {
+                tree.receive(port, message, turn.now(), &mut duty);
             }
+            return self.perform(duty, turn);
         }
         match self.state(port) {
             PortState::Forwarding => {

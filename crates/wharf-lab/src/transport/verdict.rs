@@ -235,7 +235,8 @@ mod tests {
             skipped: 0,
             ideal: 1.0,
         };
-        let verdict = |sample: &Sample| judge(file, Transport::Udp, &[sample.clone()]).verdict;
+        let verdict =
+            |sample: &Sample| judge(file, Transport::Udp, std::slice::from_ref(sample)).verdict;
         assert_eq!(verdict(&sample), Verdict::Good);
         sample.delays = vec![4.0];
         assert_eq!(verdict(&sample), Verdict::Marginal);

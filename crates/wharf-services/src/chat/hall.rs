@@ -3,9 +3,10 @@
 //! ```text
 //!   task of ann                         task of ben
 //!   lock: all lines that were read      (asleep, or writing)
-//!         take what waits for ann
 //!   unlock, ring ─────── bell ────────▶ lock: take all that waits
-//!   write                               write
+//!   (others say their lines)            write
+//!   lock: take all that waits
+//!   write
 //! ```
 //! The lock is taken once per batch of lines, and is not held while anybody is
 //! woken, told or written to. A bell is rung once until its owner has looked.
@@ -183,13 +184,12 @@ impl Seat<'_> {
         self.bell.rung.load(Ordering::Acquire) && self.bell.rung.swap(false, Ordering::AcqRel)
     }
 
-    /// Says every whole line of `input` that the member may say now, and takes what
-    /// then waits for it if the writer is free.
+    /// Says every whole line of `input` that the member may say now. What then waits for
+    /// it is taken later, together with what others are about to say.
     pub(super) fn say(
         &self,
         decoder: &mut Decoder,
         input: &mut Chunk,
-        writer: Writer,
     ) -> Result<Heard, SlowReader> {
         let mut room = self.hall.lock();
         let mut fx = Effects::default();
@@ -207,7 +207,7 @@ impl Seat<'_> {
         }
         let used = input.len() - rest.len();
         input.advance(used);
-        let orders = self.orders(&mut room, writer);
+        let orders = self.orders(&mut room, Writer::Busy);
         self.hall.carry_out(room, fx);
         Ok(Heard {
             lines,

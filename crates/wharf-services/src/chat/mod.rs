@@ -11,8 +11,13 @@
 //! Layout: [`grammar`](Request) is the language of both sides, `room` who is
 //! logged in and what each line causes, [`rules`](Rules) what the owner decides and
 //! every limit; none of them does I/O. `hall` is the room behind its lock, `talk`
-//! one connection, `unreliable` the same over datagrams, `shown` what is reported.
+//! one connection, `unreliable` the same over datagrams, `shown` what is reported;
+//! [`client`] is the other side.
 
+pub mod client;
+mod dissect;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grammar;
 mod hall;
 mod room;
@@ -30,6 +35,7 @@ use std::time::Duration;
 use wharf::connection::{Connection, Silence};
 use wharf::service::{Context, Service, ServiceError};
 
+pub use dissect::DissectChat;
 pub use grammar::{BadRequest, Dialect, Reply, Request, Verb, is_name};
 pub use room::{Leave, PIECE_PAUSE, Refusal};
 pub use rules::{

@@ -115,12 +115,20 @@ impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
             match character {
-                control if control.is_control() => write!(f, "{}", control.escape_default())?,
+                obeyed if obeyed.is_control() || changes_direction(obeyed) => {
+                    write!(f, "{}", obeyed.escape_default())?;
+                }
                 other => write!(f, "{other}")?,
             }
         }
         Ok(())
     }
+}
+
+/// Marks, embeddings, overrides and isolates of direction (UAX #9), which make text
+/// look like something else.
+fn changes_direction(character: char) -> bool {
+    matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Debug for Visible<'_> {
@@ -138,9 +146,9 @@ mod tests {
         let said = Shown::Said {
             from: "ann",
             to: "ben",
-            text: "\x1b[2Jgrün",
+            text: "\x1b[2Jgrün\u{202e}",
         };
-        assert_eq!(said.to_string(), "ann to ben: \\u{1b}[2Jgrün");
+        assert_eq!(said.to_string(), "ann to ben: \\u{1b}[2Jgrün\\u{202e}");
         let peer = Endpoint::Inet("192.0.2.1:5".parse().unwrap());
         let refused = Shown::Refused {
             peer: &peer,

@@ -46,19 +46,16 @@ enum Stage {
     Leaving(Outbox, Option<ServiceError>),
 }
 
-/// Whose turn it is. After one batch of lines it is that of those who got messages:
-/// else one that sends much would fill their outboxes before they could write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    Ours,
-    Others,
-}
-
 /// Whether something happened, so that it is worth looking again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Moved,
     Idle,
+    /// Lines were said, and it is the others' turn. All who have something to say now
+    /// say it before anybody writes: then one write carries a member's answers and
+    /// what others sent it, and one that sends much fills no outbox whose owner had no
+    /// opportunity to write.
+    Yields,
 }
 
 impl<'a> Talk<'a> {
@@ -87,16 +84,23 @@ impl<'a> Talk<'a> {
         peer: &mut Connection,
     ) -> Poll<Result<(), ServiceError>> {
         self.seat.listen(cx.waker());
-        let mut turn = Turn::Ours;
         loop {
             let writer = match self.writing.poll(cx, peer)? {
                 Poll::Ready(()) => Writer::Free,
                 Poll::Pending => Writer::Busy,
             };
-            if self.look_for_mail(writer)? == Step::Moved
-                || self.hear(cx, peer, writer, &mut turn)? == Step::Moved
-                || self.look_at_the_clock(cx)? == Step::Moved
-            {
+            if self.look_for_mail(writer)? == Step::Moved {
+                continue;
+            }
+            match self.hear(cx, peer)? {
+                Step::Moved => continue,
+                Step::Yields => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Step::Idle => {}
+            }
+            if self.look_at_the_clock(cx)? == Step::Moved {
                 continue;
             }
             if writer == Writer::Busy {
@@ -133,13 +137,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Reads, and says what was read.
-    fn hear(
-        &mut self,
-        cx: &mut Context<'_>,
-        peer: &mut Connection,
-        writer: Writer,
-        turn: &mut Turn,
-    ) -> Result<Step, ServiceError> {
+    fn hear(&mut self, cx: &mut Context<'_>, peer: &mut Connection) -> Result<Step, ServiceError> {
         if self.clogged || matches!(self.stage, Stage::Leaving(..)) {
             return Ok(Step::Idle);
         }
@@ -163,14 +161,7 @@ impl<'a> Talk<'a> {
         let Some(input) = &mut self.input else {
             return Ok(Step::Idle);
         };
-        if std::mem::replace(turn, Turn::Others) == Turn::Others {
-            cx.waker().wake_by_ref();
-            return Ok(Step::Idle);
-        }
-        let heard = self
-            .seat
-            .say(&mut self.decoder, input, writer)
-            .map_err(cut)?;
+        let heard = self.seat.say(&mut self.decoder, input).map_err(cut)?;
         if input.is_empty() {
             self.input = None;
         }
@@ -179,7 +170,10 @@ impl<'a> Talk<'a> {
         if let Verdict::Closes(why) = heard.verdict {
             self.leave(ending(why));
         }
-        Ok(Step::Moved)
+        Ok(match heard.lines {
+            0 => Step::Moved,
+            _ => Step::Yields,
+        })
     }
 
     /// Notes how things stand after a look into the room.

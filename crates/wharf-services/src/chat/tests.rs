@@ -13,6 +13,8 @@ use wharf::server::{Event, Running, Server};
 use super::*;
 use crate::testing::{EVERYWHERE, client_of, conversation, everything, heard, heard_at};
 
+mod table;
+
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
 

@@ -155,7 +155,7 @@ impl Gate {
             Some(worker) => session.run_on_thread(worker, connection),
             None => {
                 let span = session.span();
-                tokio::spawn(session.run(connection).instrument(span));
+                tokio::spawn(Box::new(session).run(connection).instrument(span));
             }
         }
     }

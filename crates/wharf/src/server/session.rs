@@ -79,7 +79,7 @@ impl Session {
             match connection.attach() {
                 Ok(connection) => {
                     let span = self.span();
-                    self.run(connection).instrument(span).await;
+                    Box::new(self).run(connection).instrument(span).await;
                 }
                 Err(error) => self.not_begun(&error),
             }
@@ -101,9 +101,13 @@ impl Session {
     ///
     /// This future is what an idle connection costs in memory. So what happens once
     /// and is large, the handshake and the closing, is boxed for its time; and it is
-    /// a block, because an `async fn` keeps room for its arguments twice.
+    /// a block, because an `async fn` keeps room for its arguments twice. The session
+    /// itself lies beside it, so that what a message touches lies close together.
     #[allow(clippy::manual_async_fn)]
-    pub(super) fn run(self, mut connection: Connection) -> impl Future<Output = ()> + Send {
+    pub(super) fn run(
+        self: Box<Self>,
+        mut connection: Connection,
+    ) -> impl Future<Output = ()> + Send {
         async move {
             tracing::debug!("opened");
             self.shared.tell(&Event::Opened {

@@ -16,6 +16,7 @@ mod error;
 mod pump;
 mod reply;
 
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -79,9 +80,13 @@ impl<T: Service> Service for Arc<T> {
 pub struct AnyService(Arc<dyn Erased>);
 
 impl AnyService {
-    /// Wraps `service`.
+    /// Wraps `service`; one that is an `AnyService` already stays what it is.
     pub fn new(service: impl Service) -> Self {
-        AnyService(Arc::new(service))
+        // A box in a box would cost every message a cache line and a second virtual call.
+        match (&service as &dyn Any).downcast_ref::<AnyService>() {
+            Some(erased) => erased.clone(),
+            None => AnyService(Arc::new(service)),
+        }
     }
 }
 
@@ -129,5 +134,25 @@ impl AnyService {
         context: &'a Context,
     ) -> Serving<'a> {
         self.0.serve_boxed(connection, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Silent;
+
+    impl Service for Silent {
+        async fn serve(&self, _: &mut Connection, _: &Context) -> Result<(), ServiceError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_erased_already_is_not_wrapped_again() {
+        let once = AnyService::new(Silent);
+        let twice = AnyService::new(once.clone());
+        assert!(Arc::ptr_eq(&once.0, &twice.0));
     }
 }

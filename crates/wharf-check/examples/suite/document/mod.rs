@@ -1,0 +1,245 @@
+//! The document: docs/benchmarks.md, made of the measurements and of nothing else.
+
+mod data;
+mod goals;
+pub(crate) mod machine;
+mod tables;
+
+use std::fmt::Write;
+use std::fs;
+
+use crate::arguments::{Arguments, Scale};
+use crate::modes::{CONVERSATION, IDLE_TIMEOUT, MODES};
+use crate::peers::{PEERS, Peer};
+use crate::plan::{Place, SECTIONS, Section, Service, Transport};
+use crate::record::{Head, load};
+use crate::run::{HELD, MEMORY_SECTION, MODES_SECTION};
+
+use data::Data;
+
+pub(crate) fn print(arguments: &Arguments) -> Result<(), String> {
+    let (head, records) = load(&arguments.results)?;
+    let data = Data::of(records);
+    let notes = fs::read_to_string(&arguments.notes)
+        .map_err(|error| format!("{}: {error}", arguments.notes.display()))?;
+    let mut text = introduction(&head, &data);
+    text += &goals_section(&data);
+    text += &machine_section(&head);
+    for section in &SECTIONS {
+        if data.has_section(section.name) {
+            text += &section_text(&data, section);
+        }
+    }
+    // It is there only where chats were compared in the same run.
+    if let Ok(table) = fs::read_to_string(&arguments.chat) {
+        text += &chat_section(&table);
+    }
+    if data.has_section(MEMORY_SECTION) {
+        text += &memory_section(&data);
+    }
+    if data.has_section(MODES_SECTION) {
+        text += &modes_section(&data);
+    }
+    text += &failures_section(&data);
+    text += &left_out_section(&head);
+    text += notes.trim_end();
+    text += "\n\n";
+    text += REPEAT;
+    print!("{text}");
+    Ok(())
+}
+
+fn introduction(head: &Head, data: &Data) -> String {
+    let (measured, warm_up) = head.milliseconds;
+    let quick = if head.quick {
+        "**This was a quick run: it shows that the suite works, and says nothing about speed.**\n\n"
+    } else {
+        ""
+    };
+    format!(
+        "# Benchmarks\n\n\
+         This page is written by `./ci.sh bench`; do not edit it. Every server is a process of \
+         its own on loopback, driven by the load engine of `wharf-check`, which compares every \
+         byte of every reply. All peers of a row are measured one after the other in every \
+         round, in rotating order, {measured} ms each after {warm_up} ms of warm-up; every \
+         round starts the servers anew. Rounds: {rounds}. A ratio is the median of \
+         the ratios within the rounds, and its *middle half* reaches from the lower to the upper \
+         quartile. Absolute figures drift with the machine; **the ratios are what counts.**\n\n\
+         *C epoll* and *C mmsg* are bare loops without limits, timeouts or counters: what the \
+         socket API itself allows. Wharf is the whole server as `wharf serve` starts it.\n\n{quick}",
+        rounds = data.rounds(),
+    )
+}
+
+fn goals_section(data: &Data) -> String {
+    let mut text = String::from(
+        "## Goals\n\n\
+         A goal is reached on a row when the median reaches it; *within the spread* when only \
+         the middle half of the rounds does. The number behind a row is the median.\n\n\
+         | goal | rows that reach it | within the spread | short |\n|---|---|---|---|\n",
+    );
+    for goal in goals::all(data) {
+        line(&mut text, &format!("| {} |", goal.cells().join(" | ")));
+    }
+    text + "\n"
+}
+
+fn machine_section(head: &Head) -> String {
+    let mut text = format!(
+        "## Machine\n\nMeasured on {} at commit `{}`.\n\n| | |\n|---|---|\n",
+        head.day, head.commit
+    );
+    for (name, value) in &head.machine {
+        line(&mut text, &format!("| {name} | {value} |"));
+    }
+    text + "\n"
+}
+
+fn section_text(data: &Data, section: &Section) -> String {
+    let rows: Vec<_> = section.rows(Scale::Full).collect();
+    let measured: Vec<_> = rows
+        .into_iter()
+        .filter(|row| {
+            let base = tables::base_of(section);
+            data.figure(section.name, row.name, base, tables::RATE)
+                .is_some()
+        })
+        .collect();
+    let mut text = format!(
+        "## {}\n\n{}\n",
+        title(section),
+        tables::goals_table(data, section, &measured)
+    );
+    if let Some(peers) = tables::peers_table(data, section, &measured) {
+        text += "Beside what people use instead, as ratios to C:\n\n";
+        text += &peers;
+        text += "\n";
+    }
+    text
+}
+
+fn title(section: &Section) -> String {
+    let transport = match section.transport {
+        Transport::Tcp => "TCP",
+        Transport::Udp => "UDP",
+    };
+    let place = match section.place {
+        Place::Pinned => "server and engine on a core each",
+        Place::Free => "not pinned",
+    };
+    format!("{transport} {}, {place}", section.service.name())
+}
+
+fn chat_section(table: &str) -> String {
+    format!(
+        "## Chat\n\n\
+         `bench/compare.sh chat`, pinned: users × messages in flight, messages delivered per \
+         second. *C-epoll* is a bare chat in C (`bench/peers/chat_epoll.c`); ngircd writes one \
+         line for a message where this protocol writes two, so the lines written are compared, \
+         too.\n\n{}\n\n",
+        table.trim()
+    )
+}
+
+fn memory_section(data: &Data) -> String {
+    format!(
+        "## Memory of idle connections\n\n\
+         {} connections at once, one message exchanged on each, then silence; the server's \
+         private pages before and with them. What the kernel keeps for a socket is not in it.\n\n{}\n",
+        tables::grouped(HELD as f64),
+        tables::memory_table(data)
+    )
+}
+
+fn modes_section(data: &Data) -> String {
+    let mut text = format!(
+        "## Serving modes\n\n\
+         The same echo, served in five ways. Each client has a conversation of {CONVERSATION} \
+         messages of 64 bytes, closes, and comes again; cells are messages per second and the \
+         99th percentile of the time to a reply, the wait in the queue included. The second \
+         line of a mode has one more client that stays connected and says nothing. *Second \
+         client waits*: somebody is connected and silent; how long until the next client has \
+         its first reply? (With `--idle-timeout {}s` and a second or two of grace for the client to close in order.) \
+         Nothing is pinned.\n\n{}\n",
+        IDLE_TIMEOUT.as_secs(),
+        tables::modes_table(data)
+    );
+    for mode in &MODES {
+        line(&mut text, &format!("- *{}*: {}.", mode.name, mode.what));
+    }
+    text + "\n" + CHOICE
+}
+
+const CHOICE: &str = "\
+**What to choose.** Serve async on one core, the default, until one core is measured to be the \
+bottleneck, and then on all; take a thread each when the code blocks and clients number in the \
+hundreds, and a program each when it is not yours to change or must not share memory with others. \
+One at a time is for what must not happen twice at once, and only with an idle timeout, because \
+one silent client stops all others for as long as it likes.\n\n";
+
+fn failures_section(data: &Data) -> String {
+    let failures = data.failures();
+    if failures.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "## Failures\n\nServers that did not answer as they had to, the first case of each:\n\n",
+    );
+    for (section, row, peer, failure) in failures {
+        line(&mut text, &format!("- {peer}, {section}, {row}: {failure}"));
+    }
+    text + "\n"
+}
+
+fn left_out_section(head: &Head) -> String {
+    let mut text = String::from("## Peers, and what is left out\n\n");
+    for peer in &PEERS {
+        line(
+            &mut text,
+            &format!("- *{}* ({}): {}.", peer.name, transport_of(peer), peer.what),
+        );
+    }
+    text += "\n";
+    for (peer, why) in &head.missing {
+        line(&mut text, &format!("- {peer} was not measured: {why}."));
+    }
+    text + LEFT_OUT
+}
+
+fn transport_of(peer: &Peer) -> &'static str {
+    let tcp = |section: &&Section| {
+        section.transport == Transport::Tcp && section.service == Service::Echo
+    };
+    match SECTIONS.iter().find(tcp) {
+        Some(section) if peer.serves(section) => "TCP",
+        _ => "UDP",
+    }
+}
+
+const LEFT_OUT: &str = "\
+Left out: the relay, which Wharf does not have yet; 1,000 connections × 64 KiB at depth 16, since \
+a gigabyte in flight measures the kernel's limits of memory and no server; socat and ncat beyond \
+50 connections, since each is a process; io_uring, monoio, uvloop and quinn-udp, which Debian does \
+not ship.\n\n";
+
+const REPEAT: &str = "\
+## How to repeat it
+
+```sh
+./ci.sh bench                                    # all of it, about eleven minutes
+BENCH_OPTIONS=\"--rounds 15 --seconds 1 --minutes 120\" ./ci.sh bench
+BENCH_OPTIONS=\"--resume\" ./ci.sh bench           # goes on with a run that was ended
+bench/suite.sh --quick                           # does it run? half a minute, writes no page
+bench/suite.sh --sections tcp-upper --rounds 15  # some sections, the table to stdout
+bench/compare.sh upper --rows 1000x64B           # two or three servers on one row
+```
+
+It needs what `bench/peers` is built with and Debian's `golang-go nodejs socat ncat`; what cannot be
+installed is left out and named above. A machine with something else to do gives other figures: look
+at the load average above, and at the middle halves.
+";
+
+fn line(text: &mut String, line: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{line}");
+}

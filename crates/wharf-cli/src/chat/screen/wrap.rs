@@ -1,0 +1,109 @@
+//! Text in lines of a width, broken at spaces where there are some.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Cuts `text` into lines of at most `width` columns; at least one. A character that
+/// is wider than that is shown as a question mark.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut columns = 0;
+    // Where the line may be broken: behind its last space.
+    let mut last_space = None;
+    for grapheme in text.graphemes(true) {
+        let (grapheme, wide) = match grapheme.width() {
+            wide if wide > width => ("?", 1),
+            wide => (grapheme, wide),
+        };
+        if columns + wide > width {
+            let rest = match last_space {
+                Some(at) if grapheme != " " => line.split_off(at),
+                _ => String::new(),
+            };
+            lines.push(std::mem::replace(&mut line, rest).trim_end().to_owned());
+            columns = line.width();
+            last_space = None;
+            if grapheme == " " {
+                continue;
+            }
+        }
+        line.push_str(grapheme);
+        columns += wide;
+        if grapheme == " " {
+            last_space = Some(line.len());
+        }
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// Text whose width every terminal agrees on: what joins or changes characters without
+/// a width of its own – joiners, selectors, skin colours, tags – is left out. A family
+/// is then shown as its members, and nobody can push a line out of its columns.
+pub(super) fn settled(text: &str) -> String {
+    let changes = |c: char| {
+        matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0000}'..='\u{e0fff}')
+    };
+    text.chars().filter(|c| !changes(*c)).collect()
+}
+
+/// The beginning of `text` in at most `width` columns, with a mark where it was cut.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut cut = String::new();
+    for grapheme in text.graphemes(true) {
+        if cut.width() + grapheme.width() + 1 > width {
+            break;
+        }
+        cut.push_str(grapheme);
+    }
+    if width > 0 {
+        cut.push('…');
+    }
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lines_break_at_spaces_or_anywhere() {
+        assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap("hello there, you", 11), ["hello", "there, you"]);
+        assert_eq!(wrap("hello there", 5), ["hello", "there"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("日本語", 5), ["日本", "語"]);
+        assert_eq!(wrap("日", 1), ["?"]);
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abc", 0), "");
+        assert_eq!(
+            settled("👩\u{200d}👧 ❤\u{fe0f} 👋🏽 e\u{301}"),
+            "👩👧 ❤ 👋 e\u{301}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_too_wide_and_no_word_is_lost(text in "\\PC{0,60}", width in 1..20usize) {
+            let lines = wrap(&text, width);
+            prop_assert!(lines.iter().all(|line| line.width() <= width));
+            // One that is wider than the line is a question mark.
+            prop_assume!(text.graphemes(true).all(|grapheme| grapheme.width() <= width));
+            let letters = |text: &str| {
+                text.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>()
+            };
+            prop_assert_eq!(letters(&lines.concat()), letters(&text));
+            prop_assert!(cut(&text, width).width() <= width);
+        }
+    }
+}

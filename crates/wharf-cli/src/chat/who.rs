@@ -1,0 +1,94 @@
+//! The moderator's view: who is there.
+//!
+//! The protocol answers `WHO` only to somebody who is logged in. So this logs in
+//! under a name that nobody has, asks, leaves, and does not count itself.
+
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
+
+use wharf::network::{Network, Os};
+use wharf_services::chat::client::{Denied, Event};
+
+use super::print::shown_name;
+use super::{ChatArgs, client, ended};
+use crate::args::Common;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::style::seconds;
+
+/// How often another name is tried: two that ask at once have different names, but
+/// for one case in four billion.
+const TRIES: u32 = 3;
+
+/// How long the answers may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Prints who is there.
+pub(super) async fn run(common: &Common, args: &ChatArgs) -> Result<Exit, Failure> {
+    let timeout = args.timeout.map_or(Some(TIMEOUT), |given| given.0);
+    let asking = ask(args);
+    let names = match timeout {
+        None => asking.await?,
+        Some(timeout) => tokio::time::timeout(timeout, asking)
+            .await
+            .unwrap_or_else(|_| {
+                let cause = format!(
+                    "{} did not say who is there within {timeout:?}",
+                    args.address
+                );
+                Err(Failure::new(Exit::TimedOut, cause))
+            })?,
+    };
+    let text = match common.json {
+        true => {
+            let time = seconds(SystemTime::now());
+            format!(
+                "{}\n",
+                serde_json::json!({"event": "users", "users": names, "time": time})
+            )
+        }
+        false => names.iter().map(|name| shown_name(name) + "\n").collect(),
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(Exit::Done),
+    }
+}
+
+async fn ask(args: &ChatArgs) -> Result<Vec<String>, Failure> {
+    let mut client = client(args);
+    let mut own = own_name();
+    client.log_in(&own);
+    let mut refused = 0;
+    loop {
+        match client.next().await {
+            Event::LoggedIn(_) => client.who(),
+            Event::Users(mut names) => {
+                names.retain(|name| *name != own);
+                client.leave().await;
+                return Ok(names);
+            }
+            Event::NoUsers => {
+                let cause = format!("{} does not tell who is there", args.address);
+                return Err(Failure::new(Exit::PeerBroke, cause));
+            }
+            Event::Refused { name, why } if why != Denied::Busy => {
+                refused += 1;
+                if refused == TRIES || why != Denied::InUse {
+                    return Err(ended::refused(args, &name, why));
+                }
+                own = own_name();
+                client.log_in(&own);
+            }
+            Event::Lost { why, .. } => return Err(ended::lost(args, &why)),
+            _ => {}
+        }
+    }
+}
+
+/// A name that says what it is.
+fn own_name() -> String {
+    let mut number = [0; 4];
+    Os.platform().random(&mut number);
+    format!("who{:08x}", u32::from_ne_bytes(number))
+}

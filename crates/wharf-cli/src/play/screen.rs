@@ -1,0 +1,140 @@
+//! The face for people: the loop between the screen, the keys and the server.
+
+use std::time::Duration;
+
+use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
+
+use super::link::Link;
+use super::table::{Do, Table};
+use super::terminal::{Keys, Screen};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// How often a clock on the screen goes on.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Plays until it is left.
+pub(super) async fn run(mut link: Link, mut table: Box<dyn Table>) -> Result<Exit, Failure> {
+    let mut signals = Signals::new()?;
+    let mut screen = Screen::open()?;
+    let mut keys = Keys::start()?;
+    let outcome = converse(&mut link, &mut *table, &mut screen, &mut keys, &mut signals).await;
+    // The terminal is given back before anything is said.
+    drop(screen);
+    if let (Ok(_), Some(parting)) = (&outcome, table.parting()) {
+        // Without a stderr there is nobody to tell.
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), parting.as_bytes());
+    }
+    outcome
+}
+
+enum Step {
+    Line(Option<String>),
+    Input(Option<std::io::Result<Input>>),
+    Tick,
+    Ended,
+}
+
+async fn converse(
+    link: &mut Link,
+    table: &mut dyn Table,
+    screen: &mut Screen,
+    keys: &mut Keys,
+    signals: &mut Signals,
+) -> Result<Exit, Failure> {
+    loop {
+        screen.draw(|frame| table.draw(frame, Instant::now()))?;
+        let tick = Instant::now() + TICK;
+        let step = tokio::select! {
+            biased;
+            () = signals.end() => Step::Ended,
+            input = keys.next() => Step::Input(input),
+            line = link.line() => Step::Line(line?),
+            () = sleep_until(tick), if table.until().is_some() => Step::Tick,
+        };
+        let action = match step {
+            Step::Tick => Do::Draw,
+            // The terminal is gone, or somebody wants this to end.
+            Step::Ended | Step::Input(None) => return Ok(Exit::Aborted),
+            Step::Input(Some(Err(error))) => return Err(error.into()),
+            Step::Input(Some(Ok(input))) => pressed(table, input),
+            Step::Line(None) => {
+                return Err(Failure::new(Exit::PeerBroke, "the server ended the game"));
+            }
+            Step::Line(Some(line)) => {
+                hear(link, table, &line).await?;
+                Do::Draw
+            }
+        };
+        match action {
+            Do::Nothing | Do::Draw => {}
+            Do::Send(line) => link.send(&line).await?,
+            Do::Quit => {
+                // It is left either way.
+                let _ = link.send("BYE").await;
+                return Ok(Exit::Done);
+            }
+        }
+    }
+}
+
+async fn hear(link: &mut Link, table: &mut dyn Table, line: &str) -> Result<(), Failure> {
+    let heard = table
+        .hear(line, Instant::now())
+        .map_err(|_| Link::not_understood("this game", line))?;
+    for request in heard.send {
+        link.send(&request).await?;
+    }
+    match heard.over {
+        Some(words) => Err(Failure::new(Exit::PeerBroke, words)),
+        None => Ok(()),
+    }
+}
+
+fn pressed(table: &mut dyn Table, input: Input) -> Do {
+    let Input::Key(KeyEvent {
+        code,
+        modifiers,
+        kind,
+        ..
+    }) = input
+    else {
+        // A new size: everything is drawn anew anyway.
+        return Do::Draw;
+    };
+    let control = modifiers.contains(KeyModifiers::CONTROL);
+    match code {
+        _ if kind == KeyEventKind::Release => Do::Nothing,
+        KeyCode::Char('c' | 'd') if control => Do::Quit,
+        _ if control => Do::Nothing,
+        code => table.key(code),
+    }
+}
+
+/// The signals that end it, in order.
+struct Signals {
+    terminate: Signal,
+    hang_up: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn end(&mut self) {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

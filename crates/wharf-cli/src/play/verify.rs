@@ -1,0 +1,135 @@
+//! `wharf play verify`: was it fair?
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+
+use serde_json::json;
+use wharf_services::blackjack::{Kind, Verdict, Verifier};
+
+use crate::args::Common;
+use crate::exit::Exit;
+use crate::failure::{Failure, words};
+use crate::style::count;
+
+/// The longest line that is looked at; those of the protocol are under 300 bytes.
+const MAX_LINE: u64 = 4 * 1024;
+
+/// Judges every round of a transcript.
+pub(super) fn run(common: &Common, file: &Path) -> Result<Exit, Failure> {
+    let verdicts = match file.as_os_str() == "-" {
+        true => verdicts(&mut io::stdin().lock()),
+        false => File::open(file).and_then(|file| verdicts(&mut BufReader::new(file))),
+    };
+    let verdicts = verdicts.map_err(|error| {
+        let cause = format!("cannot read {}: {}", file.display(), words(&error));
+        Failure::new(Exit::Failed, cause)
+    })?;
+    for verdict in &verdicts {
+        let line = match common.json {
+            true => json(verdict).to_string(),
+            false => text(verdict),
+        };
+        match writeln!(io::stdout(), "{line}") {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
+            other => other?,
+        }
+    }
+    conclude(&verdicts)
+}
+
+/// Good if every round was fair and there was one.
+fn conclude(verdicts: &[Verdict]) -> Result<Exit, Failure> {
+    let unfair = verdicts
+        .iter()
+        .filter(|verdict| !verdict.problems.is_empty());
+    let over = verdicts
+        .iter()
+        .filter(|verdict| verdict.kind != Kind::Unfinished);
+    match (unfair.count(), over.count()) {
+        (0, 0) => Err(
+            Failure::new(Exit::CheckFailed, "there is no whole round in it")
+                .with(
+                    "means",
+                    "a round is every line of the server from BETS to END",
+                )
+                .cure("wharf play blackjack --record FILE"),
+        ),
+        (0, _) => Ok(Exit::Done),
+        (unfair, _) => {
+            let rounds = count(unfair as u64, "round");
+            Err(Failure::new(
+                Exit::CheckFailed,
+                format!("{rounds} not as it should be"),
+            ))
+        }
+    }
+}
+
+fn verdicts(transcript: &mut impl BufRead) -> io::Result<Vec<Verdict>> {
+    let mut verifier = Verifier::default();
+    let mut verdicts = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        let read = io::Read::take(&mut *transcript, MAX_LINE).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            verdicts.extend(verifier.finish());
+            return Ok(verdicts);
+        }
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end();
+        match (line.strip_prefix("> "), line.strip_prefix("< ")) {
+            (Some(said), _) => verifier.say(said),
+            (None, heard) => verdicts.extend(verifier.hear(heard.unwrap_or(line))),
+        }
+    }
+}
+
+fn kind(verdict: &Verdict) -> &'static str {
+    match verdict.kind {
+        Kind::Dealt => "dealt",
+        Kind::Void => "void",
+        Kind::Unfinished => "unfinished",
+    }
+}
+
+fn text(verdict: &Verdict) -> String {
+    let [players, cards, payments] = verdict.counts;
+    let (round, players) = (verdict.round, count(players as u64, "player"));
+    if verdict.problems.is_empty() {
+        return match verdict.kind {
+            Kind::Dealt => format!(
+                "round {round}: fair. The seed has the hash that was published before; {players}, \
+                 {} and {} are as the seed, the nonces and the rules make them",
+                count(cards as u64, "card"),
+                count(payments as u64, "payment"),
+            ),
+            Kind::Void => format!("round {round}: void. The seed has the hash that was published"),
+            Kind::Unfinished => {
+                format!("round {round}: not over, so its seed is not known; nothing is judged")
+            }
+        };
+    }
+    let mut text = format!("round {round}: NOT FAIR ({players})");
+    for problem in &verdict.problems {
+        // What stands in a file must not command a terminal.
+        let words = crate::failure::visible(&problem.to_string());
+        text += &format!("\n  {words}");
+    }
+    text
+}
+
+fn json(verdict: &Verdict) -> serde_json::Value {
+    let [players, cards, payments] = verdict.counts;
+    let problems: Vec<String> = verdict.problems.iter().map(ToString::to_string).collect();
+    json!({
+        "event": "verdict",
+        "round": verdict.round,
+        "kind": kind(verdict),
+        "fair": verdict.problems.is_empty() && verdict.kind != Kind::Unfinished,
+        "players": players,
+        "cards": cards,
+        "payments": payments,
+        "problems": problems,
+    })
+}

@@ -1,0 +1,523 @@
+//! The full screen: frames, ladder, layers and bytes, linked. Moving in one moves in
+//! all, and a selected field explains itself.
+//!
+//! ```text
+//!   ┌ frames ───────────┬ ladder ─────────────┐
+//!   │ #4 client ▶ …     │      │── DATA ──▶│  │
+//!   ├ layers ───────────┼ bytes ──────────────┤
+//!   │ TCP  PSH set      │ 0000  45 00 [3a] …  │
+//!   ├ what it means ────┴─────────────────────┤
+//!   └ keys ───────────────────────────────────┘
+//! ```
+//! [`Browser`] is the state and knows no terminal; `run` reads keys and draws it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, poll, read};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text;
+use ratatui::widgets::{Block, Paragraph};
+use wharf_wire::field::Field;
+use wharf_wire::layers::{Layer, Stage};
+use wharf_wire::trace::{Step, Trace};
+use wharf_wire::view::{Hue, Line, Look, explain_field, frame_line, hex_rows, talk_ladder};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// How soon a signal is noticed while no key is pressed.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Shows a trace until somebody leaves.
+pub(super) fn run(trace: &Trace) -> Result<Exit, Failure> {
+    if trace.steps.is_empty() {
+        return Err(Failure::new(Exit::Failed, "there are no frames to look at"));
+    }
+    let end = stop_on_signals()?;
+    let mut browser = Browser::new(trace);
+    // Also puts a hook before that of panics, so that the terminal is given back.
+    let mut terminal = ratatui::try_init()?;
+    let outcome = loop {
+        if let Err(error) = terminal.draw(|frame| browser.draw(frame)) {
+            break Err(error);
+        }
+        match next_key() {
+            Err(error) => break Err(error),
+            Ok(Some(key)) if !browser.press(key) => break Ok(()),
+            Ok(_) if end.load(Ordering::Relaxed) => break Ok(()),
+            Ok(_) => {}
+        }
+    };
+    ratatui::try_restore()?;
+    outcome?;
+    Ok(Exit::Done)
+}
+
+fn next_key() -> io::Result<Option<KeyEvent>> {
+    if !poll(TICK)? {
+        return Ok(None);
+    }
+    Ok(match read()? {
+        Event::Key(key) if key.kind != KeyEventKind::Release => Some(key),
+        _ => None,
+    })
+}
+
+/// SIGTERM and SIGHUP end it as `q` does; Ctrl-C comes as a key.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let end = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&end);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut terminate, mut hangup) = {
+        let _entered = runtime.enter();
+        (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        )
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+        });
+        seen.store(true, Ordering::Relaxed);
+    });
+    Ok(end)
+}
+
+/// Where keys go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pane {
+    Frames,
+    Ladder,
+    Layers,
+    Bytes,
+}
+
+impl Pane {
+    const ALL: [Pane; 4] = [Pane::Frames, Pane::Ladder, Pane::Layers, Pane::Bytes];
+
+    fn title(self) -> &'static str {
+        match self {
+            Pane::Frames => "frames",
+            Pane::Ladder => "ladder",
+            Pane::Layers => "layers",
+            Pane::Bytes => "bytes",
+        }
+    }
+}
+
+/// What is selected, and where.
+pub(super) struct Browser<'a> {
+    trace: &'a Trace,
+    pane: Pane,
+    /// The selected frame's place in the trace.
+    frame: usize,
+    /// The selected byte of it; layers and fields follow from it.
+    byte: usize,
+    /// The selected row of the layers, since several fields may share a byte.
+    row: usize,
+}
+
+/// A row of the layers: a heading, or a field.
+enum Row<'a> {
+    Layer(&'a Layer),
+    Field(&'a Layer, &'a Field),
+}
+
+impl<'a> Browser<'a> {
+    fn new(trace: &'a Trace) -> Self {
+        let mut browser = Browser {
+            trace,
+            pane: Pane::Frames,
+            frame: 0,
+            byte: 0,
+            row: 0,
+        };
+        browser.select_frame(0);
+        browser
+    }
+
+    fn step(&self) -> &'a Step {
+        &self.trace.steps[self.frame]
+    }
+
+    fn rows(&self) -> Vec<Row<'a>> {
+        let mut rows = Vec::new();
+        for layer in &self.step().layers.list {
+            rows.push(Row::Layer(layer));
+            rows.extend(layer.fields.iter().map(|field| Row::Field(layer, field)));
+        }
+        rows
+    }
+
+    /// Takes a key; whether to go on.
+    fn press(&mut self, key: KeyEvent) -> bool {
+        let pane = Pane::ALL
+            .iter()
+            .position(|pane| *pane == self.pane)
+            .unwrap_or(0);
+        match key.code {
+            KeyCode::Char('q') | KeyCode::Esc => return false,
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return false,
+            KeyCode::Tab => self.pane = Pane::ALL[(pane + 1) % 4],
+            KeyCode::BackTab => self.pane = Pane::ALL[(pane + 3) % 4],
+            KeyCode::Down | KeyCode::Char('j') => self.go(1),
+            KeyCode::Up | KeyCode::Char('k') => self.go(-1),
+            KeyCode::PageDown | KeyCode::Char(' ') => self.go(10),
+            KeyCode::PageUp => self.go(-10),
+            KeyCode::Home | KeyCode::Char('g') => self.go(isize::MIN / 2),
+            KeyCode::End | KeyCode::Char('G') => self.go(isize::MAX / 2),
+            KeyCode::Right | KeyCode::Char('l') if self.pane == Pane::Bytes => {
+                self.select_byte(self.byte + 1)
+            }
+            KeyCode::Left | KeyCode::Char('h') if self.pane == Pane::Bytes => {
+                self.select_byte(self.byte.saturating_sub(1))
+            }
+            KeyCode::Char('n') => self.select_frame(self.frame + 1),
+            KeyCode::Char('p') => self.select_frame(self.frame.saturating_sub(1)),
+            _ => {}
+        }
+        true
+    }
+
+    fn go(&mut self, by: isize) {
+        match self.pane {
+            Pane::Frames => self.select_frame(self.frame.saturating_add_signed(by)),
+            Pane::Ladder => {
+                // Within the conversation only.
+                let talk = self.step().talk;
+                let steps = self.trace.steps.iter().enumerate();
+                let own: Vec<usize> = steps
+                    .filter(|(_, step)| step.talk == talk)
+                    .map(|(place, _)| place)
+                    .collect();
+                let at = own
+                    .iter()
+                    .position(|place| *place == self.frame)
+                    .unwrap_or(0);
+                let to = at
+                    .saturating_add_signed(by)
+                    .min(own.len().saturating_sub(1));
+                self.select_frame(own[to]);
+            }
+            Pane::Layers => self.select_row(self.row.saturating_add_signed(by)),
+            Pane::Bytes => self.select_byte(self.byte.saturating_add_signed(by.saturating_mul(8))),
+        }
+    }
+
+    fn select_frame(&mut self, frame: usize) {
+        self.frame = frame.min(self.trace.steps.len() - 1);
+        // What the application says, or else the last header.
+        let step = self.step();
+        let rows = self.rows();
+        let wanted = step.layers.payload().or(step.layers.top());
+        let row = rows.iter().position(|row| match row {
+            Row::Layer(layer) => wanted.is_some_and(|wanted| wanted == *layer),
+            Row::Field(..) => false,
+        });
+        self.select_row(row.unwrap_or(0));
+    }
+
+    fn select_row(&mut self, row: usize) {
+        let rows = self.rows();
+        self.row = row.min(rows.len().saturating_sub(1));
+        self.byte = match rows.get(self.row) {
+            Some(Row::Layer(layer)) => layer.bytes.start,
+            Some(Row::Field(_, field)) => field.bytes().start,
+            None => 0,
+        };
+    }
+
+    fn select_byte(&mut self, byte: usize) {
+        let step = self.step();
+        self.byte = byte.min(step.frame.bytes.len().saturating_sub(1));
+        let Some((layer, field)) = step.layers.at(self.byte) else {
+            return;
+        };
+        let rows = self.rows();
+        let row = rows.iter().position(|row| match (row, field) {
+            (Row::Field(its, one), Some(field)) => *its == layer && *one == field,
+            (Row::Layer(one), None) => *one == layer,
+            _ => false,
+        });
+        self.row = row.unwrap_or(self.row);
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>) {
+        let [body, meaning, keys] = Layout::vertical([
+            Constraint::Min(6),
+            Constraint::Length(6),
+            Constraint::Length(1),
+        ])
+        .areas(frame.area());
+        let panes = if body.width >= 100 {
+            let [top, bottom] =
+                Layout::vertical([Constraint::Percentage(45), Constraint::Percentage(55)])
+                    .areas(body);
+            let halves = [Constraint::Percentage(50), Constraint::Percentage(50)];
+            let [frames, ladder] = Layout::horizontal(halves).areas(top);
+            let [layers, bytes] = Layout::horizontal(halves).areas(bottom);
+            [frames, ladder, layers, bytes]
+        } else {
+            Layout::vertical([Constraint::Percentage(25); 4]).areas(body)
+        };
+        let [frames, ladder, layers, bytes] = panes;
+        self.pane(
+            frame,
+            Pane::Frames,
+            frames,
+            &self.frame_lines(frames),
+            Some(self.frame),
+        );
+        let (lines, selected) = self.ladder_lines(ladder);
+        self.pane(frame, Pane::Ladder, ladder, &lines, selected);
+        self.pane(
+            frame,
+            Pane::Layers,
+            layers,
+            &self.layer_lines(),
+            Some(self.row),
+        );
+        let (lines, selected) = self.byte_lines(bytes);
+        self.pane(frame, Pane::Bytes, bytes, &lines, selected);
+        let lines: Vec<text::Line<'_>> = self.meaning(meaning).iter().map(styled).collect();
+        let block = Block::bordered().title(" what it means ");
+        frame.render_widget(Paragraph::new(lines).block(block), meaning);
+        let help = format!(
+            " {}   Tab pane  ↑↓ move  n p frame  q quit   {} of {} ",
+            self.step().frame.origin,
+            self.step().number(),
+            self.trace.steps.len()
+        );
+        frame.render_widget(
+            Paragraph::new(help).style(Style::new().add_modifier(Modifier::REVERSED)),
+            keys,
+        );
+    }
+
+    /// A pane that is scrolled so that the selected line is seen.
+    fn pane(
+        &self,
+        frame: &mut Frame<'_>,
+        pane: Pane,
+        area: Rect,
+        lines: &[Line],
+        selected: Option<usize>,
+    ) {
+        let height = usize::from(area.height.saturating_sub(2));
+        let first = selected
+            .map_or(0, |line| line.saturating_sub(height / 2))
+            .min(lines.len().saturating_sub(height));
+        let shown: Vec<text::Line<'_>> = lines
+            .iter()
+            .enumerate()
+            .skip(first)
+            .take(height)
+            .map(|(index, line)| match selected == Some(index) {
+                true => styled(line).style(Style::new().add_modifier(Modifier::REVERSED)),
+                false => styled(line),
+            })
+            .collect();
+        let is_active = pane == self.pane;
+        let title = if is_active {
+            format!(" ▶ {} ", pane.title())
+        } else {
+            format!(" {} ", pane.title())
+        };
+        let border = if is_active {
+            Style::new().add_modifier(Modifier::BOLD)
+        } else {
+            Style::new().add_modifier(Modifier::DIM)
+        };
+        let block = Block::bordered().title(title).border_style(border);
+        frame.render_widget(Paragraph::new(shown).block(block), area);
+    }
+
+    fn frame_lines(&self, area: Rect) -> Vec<Line> {
+        let look = Look::plain(usize::from(area.width.saturating_sub(2)));
+        let start = self.trace.start();
+        // Only those that may be seen are drawn.
+        let near = usize::from(area.height);
+        let draw = |(place, step): (usize, &Step)| match place.abs_diff(self.frame) <= 2 * near {
+            true => frame_line(self.trace, step, start, &look),
+            false => Line::new(),
+        };
+        self.trace.steps.iter().enumerate().map(draw).collect()
+    }
+
+    fn ladder_lines(&self, area: Rect) -> (Vec<Line>, Option<usize>) {
+        let look = Look::plain(usize::from(area.width.saturating_sub(2)));
+        let rows = talk_ladder(self.trace, self.step().talk, &look);
+        let number = self.step().number();
+        let selected = rows.iter().position(|(frame, _)| *frame == Some(number));
+        (rows.into_iter().map(|(_, line)| line).collect(), selected)
+    }
+
+    fn layer_lines(&self) -> Vec<Line> {
+        let line = |row: &Row<'_>| match row {
+            Row::Layer(layer) => {
+                let hue = Hue::Stage(layer.kind.stage());
+                let quoted = if layer.is_quoted { "quoted " } else { "" };
+                Line::of(
+                    hue,
+                    format!("{quoted}{} · {} B", layer.kind.title(), layer.bytes.len()),
+                )
+            }
+            Row::Field(_, field) => {
+                let mut line = Line::of(Hue::None, format!("  {:<15} ", field.name));
+                line.push(Hue::Strong, field.value.to_string());
+                line.push(Hue::Dim, format!("  {}", field.meaning));
+                line
+            }
+        };
+        self.rows().iter().map(line).collect()
+    }
+
+    fn byte_lines(&self, area: Rect) -> (Vec<Line>, Option<usize>) {
+        // Offset, bytes, text and letters.
+        let per_row = if area.width >= 5 + 16 * 5 + 5 { 16 } else { 8 };
+        let rows = self.rows();
+        let field = match rows.get(self.row) {
+            Some(Row::Field(_, field)) => Some(*field),
+            _ => None,
+        };
+        let step = self.step();
+        (
+            hex_rows(&step.layers, &step.frame.bytes, per_row, field),
+            Some(self.byte / per_row),
+        )
+    }
+
+    fn meaning(&self, area: Rect) -> Vec<Line> {
+        let width = usize::from(area.width.saturating_sub(2));
+        match self.rows().get(self.row) {
+            Some(Row::Field(layer, field)) => explain_field(layer, field, width),
+            Some(Row::Layer(layer)) => {
+                let mut lines = vec![
+                    Line::of(Hue::Stage(layer.kind.stage()), layer.brief.join("   ")).fit(width),
+                ];
+                lines.extend(
+                    layer
+                        .notes
+                        .iter()
+                        .map(|note| Line::of(Hue::Dim, note.clone()).fit(width)),
+                );
+                lines
+            }
+            None => Vec::new(),
+        }
+    }
+}
+
+/// A line in the terminal's colours, the same as in the other views.
+fn styled(line: &Line) -> text::Line<'static> {
+    let style = |hue: Hue| match hue {
+        Hue::None => Style::new(),
+        Hue::Stage(Stage::Link) => Style::new().fg(Color::Magenta),
+        Hue::Stage(Stage::Network) => Style::new().fg(Color::Blue),
+        Hue::Stage(Stage::Transport) => Style::new().fg(Color::Cyan),
+        Hue::Stage(Stage::Application) => Style::new().fg(Color::Green),
+        Hue::Dim => Style::new().add_modifier(Modifier::DIM),
+        Hue::Strong => Style::new().add_modifier(Modifier::BOLD),
+        Hue::Bad => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
+        Hue::Remark => Style::new().fg(Color::Yellow),
+        Hue::Good => Style::new().fg(Color::Green).add_modifier(Modifier::BOLD),
+    };
+    let spans = line
+        .spans
+        .iter()
+        .map(|span| text::Span::styled(span.text.clone(), style(span.hue)));
+    text::Line::from(spans.collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use wharf_wire::application::Dissectors;
+    use wharf_wire::build::TcpModel;
+    use wharf_wire::conversation::Direction;
+    use wharf_wire::frame::Timestamp;
+
+    fn trace() -> Trace {
+        let ends = ["127.0.0.1:51876", "127.0.0.1:12000"].map(|end| end.parse().unwrap());
+        let mut model = TcpModel::new(ends[0], ends[1], 1460);
+        let at = |micros: u64| Timestamp::from_nanos(1_764_000_000_000_000_000 + micros * 1_000);
+        let mut trace = Trace::new(Dissectors::standard());
+        trace.push(model.syn(at(0)));
+        trace.push(model.syn_ack(at(10)));
+        trace.push(model.ack(at(20), Direction::Forward));
+        for frame in model.data(at(300), Direction::Forward, b"hello\n") {
+            trace.push(frame);
+        }
+        trace.push(model.ack(at(310), Direction::Backward));
+        trace.name(ends[0], "client");
+        trace.name(ends[1], "server");
+        trace.finish();
+        trace
+    }
+
+    fn screen(browser: &Browser<'_>, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| browser.draw(frame)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    fn press(browser: &mut Browser<'_>, code: KeyCode) -> bool {
+        browser.press(KeyEvent::new(code, KeyModifiers::NONE))
+    }
+
+    #[test]
+    fn moving_in_one_pane_moves_in_all() {
+        let trace = trace();
+        let mut browser = Browser::new(&trace);
+        for _ in 0..3 {
+            assert!(press(&mut browser, KeyCode::Down));
+        }
+        assert_eq!(browser.step().number(), 4);
+        // The data is selected; one byte back is the end of TCP's header.
+        assert_eq!(browser.byte, 54);
+        press(&mut browser, KeyCode::BackTab);
+        press(&mut browser, KeyCode::Left);
+        let rows = browser.rows();
+        let Row::Field(_, field) = &rows[browser.row] else {
+            panic!("no field")
+        };
+        assert_eq!(field.name, "urgent");
+        let text = screen(&browser, 120, 36);
+        assert!(text.contains("Urgent Pointer = 0"), "{text}");
+        // In the layers the byte follows.
+        press(&mut browser, KeyCode::BackTab);
+        press(&mut browser, KeyCode::Up);
+        assert_eq!(browser.byte, 50);
+        // The ladder stays in its conversation, and ends there.
+        press(&mut browser, KeyCode::BackTab);
+        press(&mut browser, KeyCode::End);
+        assert_eq!(browser.step().number(), 5);
+        assert!(!press(&mut browser, KeyCode::Char('q')));
+    }
+
+    #[test]
+    fn it_is_drawn_at_every_size() {
+        let trace = trace();
+        let mut browser = Browser::new(&trace);
+        browser.select_frame(3);
+        for (width, height) in [(1, 1), (20, 5), (60, 20), (300, 100)] {
+            screen(&browser, width, height);
+        }
+        insta::assert_snapshot!("browse-120x40", screen(&browser, 120, 40));
+        insta::assert_snapshot!("browse-80x40", screen(&browser, 80, 40));
+    }
+}

@@ -1,0 +1,42 @@
+//! `wharf trace`: a message on its way through the layers.
+//!
+//! ```text
+//!   calls (socket, connect, send …) ─┐
+//!   frames: captured ────────────────┼─▶ Trace ─▶ view (boxes, ladder, lines …)
+//!           or modelled from calls ──┘        └─▶ -w FILE (pcapng)
+//! ```
+//! Layout: `args` is what can be typed; `calls` makes socket calls and keeps a record;
+//! `conversation` speaks with an address, `demo` with itself; `model` rebuilds frames
+//! where none may be captured; `read` and `live` show a file and the machine's traffic,
+//! `pick` what of it; `show` draws, `browse` is the full screen; `protocols` are those
+//! of Wharf's own services.
+
+mod args;
+mod browse;
+mod calls;
+mod conversation;
+mod demo;
+mod live;
+mod model;
+mod pick;
+mod protocols;
+mod read;
+mod show;
+
+use crate::args::Common;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+pub(crate) use args::TraceArgs;
+use args::TraceCommand;
+
+/// Runs `wharf trace`.
+pub(crate) fn run(common: &Common, args: TraceArgs) -> Result<Exit, Failure> {
+    let show = show::Show::new(common, &args.view);
+    match args.command {
+        Some(TraceCommand::Demo(demo)) => demo::run(&show.or_ladder(), &demo),
+        Some(TraceCommand::Live(live)) => live::run(&show, &live),
+        Some(TraceCommand::Read(read)) => read::run(&show, &read),
+        None => conversation::run(&show.or_ladder(), &args.talk),
+    }
+}

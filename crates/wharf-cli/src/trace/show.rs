@@ -1,0 +1,217 @@
+//! From a trace to what people and machines see.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use terminal_size::{Width, terminal_size};
+use wharf::framing::Framing;
+use wharf_wire::application::Dissectors;
+use wharf_wire::file::PcapngWriter;
+use wharf_wire::frame::Frame;
+use wharf_wire::trace::Trace;
+use wharf_wire::view::{Glyphs, Look, Model, Paint, View, draw, explain, render};
+
+use super::args::ViewArgs;
+use super::browse;
+use super::protocols;
+use crate::args::Common;
+use crate::exit::Exit;
+use crate::failure::{Failure, words};
+use crate::style::Style;
+
+/// Columns where there is no terminal to ask.
+const USUAL_WIDTH: usize = 100;
+
+/// How to show a trace.
+#[derive(Clone, Debug)]
+pub(super) struct Show {
+    pub(super) view: Option<View>,
+    pub(super) look: Look,
+    pub(super) json: bool,
+    framing: Option<Framing>,
+    interactive: bool,
+    explain: Option<u64>,
+    write: Option<PathBuf>,
+}
+
+impl Show {
+    pub(super) fn new(common: &Common, args: &ViewArgs) -> Show {
+        let stdout = io::stdout();
+        let width = match (args.width, terminal_size()) {
+            (Some(width), _) => usize::from(width),
+            (None, Some((Width(width), _))) if stdout.is_terminal() => usize::from(width),
+            _ => USUAL_WIDTH,
+        };
+        let paint = match common.color.style_for(&stdout) {
+            Style::Coloured => Paint::Coloured,
+            Style::Plain => Paint::Plain,
+        };
+        let glyphs = if args.ascii || !is_unicode() {
+            Glyphs::Ascii
+        } else {
+            Glyphs::Unicode
+        };
+        let model = args.model.map(Model::from);
+        Show {
+            view: args
+                .view
+                .map(View::from)
+                .or(common.json.then_some(View::Json)),
+            look: Look {
+                width: width.max(Look::LEAST),
+                glyphs,
+                paint,
+                model,
+            },
+            json: common.json || args.view == Some(super::args::ViewName::Json),
+            framing: args.frame.clone(),
+            interactive: args.interactive,
+            explain: args.explain,
+            write: args.write.clone(),
+        }
+    }
+
+    /// With a ladder unless another view was asked for.
+    pub(super) fn or_ladder(&self) -> Show {
+        Show {
+            view: Some(self.view.unwrap_or(View::Ladder)),
+            ..self.clone()
+        }
+    }
+
+    /// The protocols that payloads are taken apart by.
+    pub(super) fn dissectors(&self) -> Dissectors {
+        protocols::all(self.framing.as_ref())
+    }
+
+    /// For a file: on a terminal the full screen, unless something else was asked for.
+    pub(super) fn for_a_file(&self) -> Show {
+        let is_person = io::stdout().is_terminal() && io::stdin().is_terminal();
+        let says_how = self.view.is_some() || self.explain.is_some() || self.json;
+        Show {
+            interactive: self.interactive || (is_person && !says_how),
+            ..self.clone()
+        }
+    }
+
+    /// Whether all frames are needed at once.
+    pub(super) fn is_interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// Whether one frame is to be explained instead.
+    pub(super) fn explains(&self) -> bool {
+        self.explain.is_some()
+    }
+
+    /// Draws, and writes the file if there shall be one.
+    pub(super) fn finish(&self, trace: &Trace) -> Result<Exit, Failure> {
+        if let Some(mut file) = self.file()? {
+            for step in &trace.steps {
+                file.add(&step.frame)?;
+            }
+            file.finish()?;
+        }
+        if self.interactive {
+            return browse::run(trace);
+        }
+        let text = match self.explain {
+            None => draw(trace, self.view.unwrap_or(View::Lines), &self.look),
+            Some(number) => {
+                let step = trace.steps.iter().find(|step| step.number() == number);
+                let step = step.ok_or_else(|| {
+                    Failure::usage(format!("there is no frame {number}"))
+                        .with("known", format!("1 to {}", trace.steps.len()))
+                })?;
+                render(&explain(trace, step, &self.look), &self.look)
+            }
+        };
+        print(&text)
+    }
+
+    /// The file for `-w`.
+    pub(super) fn file(&self) -> Result<Option<OutFile>, Failure> {
+        self.write.as_ref().map(OutFile::create).transpose()
+    }
+}
+
+/// Writes to stdout; a reader who went away is no failure.
+pub(super) fn print(text: &str) -> Result<Exit, Failure> {
+    write(text).map(|_| Exit::Done)
+}
+
+/// Writes to stdout; tells whether somebody reads it.
+pub(super) fn write(text: &str) -> Result<bool, Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A capture file that is being written.
+pub(super) struct OutFile {
+    path: PathBuf,
+    writer: PcapngWriter<io::BufWriter<std::fs::File>>,
+}
+
+impl OutFile {
+    /// A new file: what exists is never overwritten.
+    fn create(path: &PathBuf) -> Result<OutFile, Failure> {
+        let failed = |error: &io::Error| {
+            let failure = Failure::new(
+                Exit::Failed,
+                format!("cannot write {}: {}", path.display(), words(error)),
+            );
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    failure.cure("another name; a file that exists is never overwritten")
+                }
+                _ => failure,
+            }
+        };
+        let file = std::fs::File::create_new(path).map_err(|error| failed(&error))?;
+        let writer = PcapngWriter::new(io::BufWriter::new(file), "written by wharf trace");
+        Ok(OutFile {
+            path: path.clone(),
+            writer: writer.map_err(|error| failed(&error))?,
+        })
+    }
+
+    pub(super) fn add(&mut self, frame: &Frame) -> Result<(), Failure> {
+        self.writer
+            .write(frame)
+            .map_err(|error| self.failed(&error))
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.writer.flush().map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::new(
+            Exit::Failed,
+            format!("cannot write {}: {}", self.path.display(), words(error)),
+        )
+    }
+}
+
+/// Whether the terminal shows more than ASCII: not if TERM is dumb, nor if a locale is
+/// set that is not UTF-8.
+fn is_unicode() -> bool {
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") && io::stdout().is_terminal() {
+        return false;
+    }
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty());
+    locale.is_none_or(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}

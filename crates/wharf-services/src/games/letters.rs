@@ -1,0 +1,210 @@
+//! A game over datagrams: one datagram is one request, and its answer one or more.
+//!
+//! ```text
+//!   "#7 ROCK" ──▶ new?  ──▶ game ──▶ "#7\nMOVED -- …\n"
+//!                  └ asked before: the same answer again, and nothing is done
+//! ```
+//! Datagrams get lost and doubled. A client that numbers its requests can send one
+//! again until it is answered: it is done once. What happens to it in between is
+//! sent as it happens, and `AGAIN` asks how things stand.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use wharf::datagram::{Batch, Conversation, DatagramService, Outbox, Sessions};
+use wharf::network::Endpoint;
+use wharf::service::Context;
+
+use super::{Door, Ending, Game, Hall, MAX_LINE, MemberId};
+use crate::loops::may_loop;
+
+/// The longest answer in one datagram: it fits into any Ethernet frame and any IPv6
+/// packet. Longer ones are sent as several datagrams of whole lines.
+const MAX_ANSWER: usize = 1_200;
+
+/// A game over datagrams.
+pub(crate) struct Letters<G: Game> {
+    hall: Arc<Hall<G>>,
+    sessions: Sessions<Open<G>, Correspondent<G>>,
+}
+
+type Open<G> = Box<dyn Fn(&Endpoint) -> Correspondent<G> + Send + Sync>;
+
+impl<G: Game> Letters<G> {
+    pub(crate) fn new(hall: Arc<Hall<G>>) -> Self {
+        let shared = Arc::clone(&hall);
+        let open: Open<G> = Box::new(move |peer| Correspondent::new(Arc::clone(&shared), peer));
+        let sessions = Sessions::new(open);
+        Letters { hall, sessions }
+    }
+}
+
+impl<G: Game> DatagramService for Letters<G> {
+    fn receive(&self, batch: &mut Batch, context: &Context) {
+        self.hall.stir(context);
+        self.sessions.receive(batch, context);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.sessions.deadline()
+    }
+
+    fn timeout(&self, now: Instant, batch: &mut Batch, context: &Context) {
+        self.sessions.timeout(now, batch, context);
+    }
+}
+
+/// One peer's session.
+pub(crate) struct Correspondent<G: Game> {
+    hall: Arc<Hall<G>>,
+    peer: Endpoint,
+    id: MemberId,
+    /// The number of the last request that had one, and its answer.
+    answered: Option<(u32, Vec<u8>)>,
+}
+
+impl<G: Game> Correspondent<G> {
+    fn new(hall: Arc<Hall<G>>, peer: &Endpoint) -> Self {
+        let id = hall.lock().desk_mut().enter(Door::Peer(peer.clone()));
+        Correspondent {
+            hall,
+            peer: peer.clone(),
+            id,
+            answered: None,
+        }
+    }
+
+    /// Changes the game; gives what then waits for this peer, and whether it is to
+    /// be let go.
+    fn change(
+        &self,
+        out: &mut Outbox,
+        change: impl FnOnce(&mut G, MemberId),
+    ) -> (Vec<u8>, Option<Ending>) {
+        let mut game = self.hall.lock();
+        change(&mut game, self.id);
+        let output = game.desk_mut().take(self.id);
+        let ending = game.desk().ending(self.id);
+        self.hall.carry_out(game, |peer| {
+            if *peer != self.peer {
+                out.wake(peer);
+            }
+        });
+        (output, ending)
+    }
+}
+
+impl<G: Game> Conversation for Correspondent<G> {
+    fn receive(&mut self, message: &[u8], now: Instant, out: &mut Outbox) {
+        if may_loop(&self.peer) {
+            return out.end();
+        }
+        let (number, line) = request(message);
+        match (number, &self.answered) {
+            (Some(number), Some((last, answer))) if number == *last => return send(answer, out),
+            // An old one that was overtaken.
+            (Some(number), Some((last, _))) if number < *last => return,
+            _ => {}
+        }
+        let (output, ending) = self.change(out, |game, id| {
+            game.advance(now);
+            if line.len() > MAX_LINE {
+                game.line_too_long(id);
+            } else {
+                game.line(id, &String::from_utf8_lossy(line), now);
+            }
+        });
+        let mut answer = Vec::with_capacity(output.len() + 12);
+        if let Some(number) = number {
+            answer.extend_from_slice(format!("#{number}\n").as_bytes());
+        }
+        answer.extend_from_slice(&output);
+        send(&answer, out);
+        let is_player = self.hall.lock().desk().player_of(self.id).is_some();
+        if ending.is_some() || !is_player {
+            // None keeps a place before it logs in.
+            return out.end();
+        }
+        if let Some(number) = number {
+            self.answered = Some((number, answer));
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.hall.lock().deadline(self.id)
+    }
+
+    fn timeout(&mut self, now: Instant, out: &mut Outbox) {
+        let (output, ending) = self.change(out, |game, _| game.advance(now));
+        send(&output, out);
+        if ending.is_some() {
+            out.end();
+        }
+    }
+}
+
+impl<G: Game> Drop for Correspondent<G> {
+    fn drop(&mut self) {
+        let mut game = self.hall.lock();
+        game.hang_up(self.id, Instant::now());
+        game.desk_mut().leave(self.id);
+        // Whoever this concerns hears of it at its next deadline: the table of
+        // sessions cannot be asked while one of them is being dropped.
+        self.hall.carry_out(game, |_| {});
+    }
+}
+
+/// A datagram's number, if it has one, and its first line without the end.
+fn request(message: &[u8]) -> (Option<u32>, &[u8]) {
+    let line = message
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or(message);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let numbered = || {
+        let rest = line.strip_prefix(b"#")?;
+        let end = rest.iter().position(|byte| *byte == b' ')?;
+        let number = std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
+        Some((Some(number), &rest[end + 1..]))
+    };
+    numbered().unwrap_or((None, line))
+}
+
+/// Sends whole lines in as few datagrams as they fit into.
+fn send(lines: &[u8], out: &mut Outbox) {
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let mut end = 0;
+        for line in rest.split_inclusive(|byte| *byte == b'\n') {
+            if end > 0 && end + line.len() > MAX_ANSWER {
+                break;
+            }
+            end += line.len();
+        }
+        out.push(&rest[..end]);
+        rest = &rest[end..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_may_have_a_number() {
+        assert_eq!(request(b"ROCK\n"), (None, &b"ROCK"[..]));
+        assert_eq!(request(b"#12 ROCK\r\nmore"), (Some(12), &b"ROCK"[..]));
+        for odd in [&b"#x ROCK"[..], b"#12", b"#-1 ROCK", b"#99999999999 ROCK"] {
+            assert_eq!(request(odd), (None, odd));
+        }
+    }
+
+    #[test]
+    fn long_answers_are_cut_between_lines() {
+        let line = [b"x".repeat(499), b"\n".to_vec()].concat();
+        let mut out = Outbox::new();
+        send(&line.repeat(5), &mut out);
+        let lengths: Vec<usize> = out.messages().map(<[u8]>::len).collect();
+        assert_eq!(lengths, [1_000, 1_000, 500]);
+    }
+}

@@ -1,0 +1,430 @@
+//! The referee on the wire: what players send and what they must hear.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use wharf::connection::CloseReason;
+use wharf::network::{
+    BindOptions, Endpoint, MemoryNetwork, Network, Os, memory::DatagramFault, memory::Delivery,
+};
+use wharf::server::{Event, Server};
+
+use super::*;
+use crate::games::testing::{Client as Lines, connect, replay, served};
+use crate::testing::{EVERYWHERE, STREAMS, client_of, everything, heard, heard_at};
+
+#[tokio::test]
+async fn the_dialogue_of_the_documentation() {
+    let page = include_str!("../../../../docs/protocols/rps.md");
+    assert_eq!(replay(page, "rps", Rps::default()).await, 2);
+}
+
+/// What is said in one go, as by `printf … | nc`.
+const PIPED: &str = "hello ann key\nplay house\nrock\nleave\nbye\n";
+
+#[tokio::test]
+async fn a_match_against_the_house_over_every_kind_of_stream() {
+    let check = |heard: Vec<u8>, place: &str| {
+        let heard = String::from_utf8(heard).unwrap();
+        let codes: Vec<&str> = heard
+            .lines()
+            .filter_map(|line| line.split(' ').next())
+            .collect();
+        let expected = [
+            "RPS", "WELCOME", "MATCH", "ROUND", "MOVED", "RESULT", "ROUND", "OVER", "BYE",
+        ];
+        assert_eq!(codes, expected, "{place}: {heard}");
+        assert!(
+            heard.lines().all(|line| Reply::parse(line).is_some()),
+            "{heard}"
+        );
+    };
+    for delivery in EVERYWHERE {
+        check(heard(Rps::default(), delivery, &[PIPED]).await, "memory");
+    }
+    for address in STREAMS {
+        check(
+            heard_at(address, Rps::default(), PIPED.as_bytes()).await,
+            address,
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_ends_its_stream_in_a_match_still_hears_how_it_ends() {
+    let network = MemoryNetwork::new();
+    let (_running, to) = served(&network, Rps::default()).await;
+    let mut ann = connect(&network, &to).await;
+    let mut ben = connect(&network, &to).await;
+    for (client, name) in [(&mut ann, "ann"), (&mut ben, "ben")] {
+        client.say(&format!("HELLO {name} key")).await;
+        client.hears("RPS 1 3").await;
+        client.hears(&format!("WELCOME {name} key")).await;
+    }
+    ann.say("PLAY").await;
+    ann.hears("WAITING 300").await;
+    ben.say("PLAY").await;
+    ben.hears("MATCH ben ann 3").await;
+    ben.hears("ROUND 1 30 0 0").await;
+    ann.say("ROCK").await;
+    ben.hears("READY ann").await;
+    ann.connection.finish().await.unwrap();
+    ben.hears("AWAY ann 30").await;
+    ben.say("SCISSORS").await;
+    for line in ["MATCH ann ben 3", "ROUND 1 30 0 0", "MOVED ROCK"] {
+        ann.hears(line).await;
+    }
+    ann.hears("RESULT 1 ROCK SCISSORS WIN 1 0").await;
+    ann.hears("ROUND 2 30 1 0").await;
+    // She cannot say anything more, and after the grace the match is his.
+    ann.hears("OVER AWAY LOSE 1 0").await;
+    assert_eq!(ann.line().await, None);
+    for line in [
+        "MOVED SCISSORS",
+        "RESULT 1 SCISSORS ROCK LOSE 0 1",
+        "ROUND 2 30 0 1",
+    ] {
+        ben.hears(line).await;
+    }
+    ben.hears("OVER AWAY WIN 0 1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_comes_back_with_its_key_on_another_connection() {
+    let network = MemoryNetwork::new();
+    let (_running, to) = served(&network, Rps::default()).await;
+    let mut ann = connect(&network, &to).await;
+    ann.say("HELLO ann key").await;
+    ann.say("PLAY house").await;
+    ann.say("AGAIN").await;
+    while ann.fields().await.unwrap() != "MATCH ann house 3" {}
+    drop(ann);
+    sleep(Duration::from_secs(20)).await;
+    let mut ann = connect(&network, &to).await;
+    ann.hears("RPS 1 3").await;
+    ann.say("HELLO ann key").await;
+    for line in ["WELCOME ann key", "MATCH ann house 3", "ROUND 1 30 0 0"] {
+        ann.hears(line).await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_line_and_bytes_that_are_no_text_are_answered() {
+    let long = format!("{}\n", "x".repeat(600));
+    let words = [long.as_bytes(), b"\xff\xfe\x00\n", b"hello ann key"];
+    let heard = heard(Rps::default(), Delivery::AsSent, &words).await;
+    let heard = String::from_utf8(heard).unwrap();
+    let fields: Vec<&str> = heard
+        .lines()
+        .filter_map(|line| line.split(" -- ").next())
+        .collect();
+    assert_eq!(
+        fields,
+        ["RPS 1 3", "NO LINE", "NO REQUEST", "WELCOME ann key"]
+    );
+}
+
+#[tokio::test]
+async fn who_asks_and_never_reads_is_held_up_alone() {
+    let network = MemoryNetwork::new();
+    let (_running, to) = served(&network, Rps::default()).await;
+    let mut loud = connect(&network, &to).await;
+    let asking = tokio::spawn(async move {
+        while loud
+            .connection
+            .write_all(b"HELP\nHELP\nHELP\n")
+            .await
+            .is_ok()
+        {}
+    });
+    let mut ann = connect(&network, &to).await;
+    ann.hears("RPS 1 3").await;
+    for _ in 0..100 {
+        ann.say("PLAY").await;
+        ann.hears("NO LOGIN").await;
+    }
+    asking.abort();
+}
+
+#[tokio::test]
+async fn a_player_that_never_reads_is_let_go_as_a_slow_reader() {
+    let network = MemoryNetwork::new();
+    let closed = Arc::new(Mutex::new(Vec::new()));
+    let close = Arc::clone(&closed);
+    let running = Server::on(network.clone())
+        .serve("rps", "tcp:127.0.0.1:1".parse().unwrap(), Rps::default())
+        .observer(move |event: &Event<'_>| {
+            if let Event::Closed { reason, .. } = event {
+                close.lock().unwrap().push(*reason);
+            }
+        })
+        .start()
+        .await
+        .unwrap();
+    let to = running.endpoints()[0].local.clone();
+    let mut deaf = connect(&network, &to).await;
+    deaf.say("HELLO deaf").await;
+    let mut ann = connect(&network, &to).await;
+    ann.hears("RPS 1 3").await;
+    ann.say("HELLO ann").await;
+    ann.hears("WELCOME ann [..]").await;
+    // Each invitation is a line for the deaf one.
+    while closed.lock().unwrap().is_empty() {
+        ann.say("PLAY deaf\nLEAVE").await;
+        // There is nobody to wait for once it is gone, or nothing to leave.
+        while !["IDLE", "NO NOT-NOW"].contains(&&*ann.fields().await.unwrap()) {}
+    }
+    assert_eq!(*closed.lock().unwrap(), [CloseReason::SlowReader]);
+}
+
+#[tokio::test]
+async fn a_drain_says_goodbye() {
+    let (connection, running) = client_of("tcp:127.0.0.1:0", Rps::default()).await;
+    let mut ann = Lines::new(connection);
+    ann.say("HELLO ann").await;
+    ann.say("PLAY house").await;
+    while !ann.fields().await.unwrap().starts_with("ROUND") {}
+    let draining = tokio::spawn(async move { running.drain().await });
+    ann.hears("BYE").await;
+    assert!(everything(&mut ann.connection).await.is_empty());
+    drop(ann);
+    assert_eq!(draining.await.unwrap().cut_off, 0);
+}
+
+/// Chance for a scripted player: a linear congruential generator, seeded.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: u64) -> u64 {
+        let multiplier = 6_364_136_223_846_793_005_u64;
+        self.0 = self
+            .0
+            .wrapping_mul(multiplier)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// Plays one match with whoever comes; gives how it ended.
+async fn play_one(mut player: Lines, number: u64) -> Outcome {
+    let mut chance = Chance(number);
+    player.say(&format!("HELLO p{number}")).await;
+    player.say("PLAY").await;
+    loop {
+        let line = player.line().await.expect("the match goes on");
+        match Reply::parse(&line).unwrap_or_else(|| panic!("{line:?} is a reply")) {
+            Reply::Round { .. } => {
+                // The line comes in two pieces with a pause, and late now and then.
+                let word = Move::ALL[chance.below(3) as usize].word();
+                let (head, tail) = word.split_at(chance.below(4) as usize);
+                let pause = match chance.below(50) {
+                    0 => 31_000,
+                    _ => chance.below(400),
+                };
+                player.connection.write_all(head.as_bytes()).await.unwrap();
+                sleep(Duration::from_millis(pause)).await;
+                player.say(tail).await;
+            }
+            Reply::Over { outcome, .. } => return outcome,
+            Reply::No(no) => assert!(matches!(no, No::Moved | No::NotNow), "{line}"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_matches_at_once_over_a_network_that_splits_and_delays() {
+    const MATCHES: u64 = 1_000;
+    let network = MemoryNetwork::new();
+    network.deliver(Delivery::ByteByByte);
+    let shown = Arc::new(Mutex::new([0_u64; 2]));
+    let show = Arc::clone(&shown);
+    let referee = Rps::new(Rules::default(), move |words| {
+        let row = usize::from(words.contains(" drew "));
+        if row == 1 || words.contains(" beat ") {
+            show.lock().unwrap()[row] += 1;
+        }
+    });
+    let (_running, to) = served(&network, referee).await;
+    let mut players = Vec::new();
+    for number in 0..2 * MATCHES {
+        let player = connect(&network, &to).await;
+        players.push(tokio::spawn(play_one(player, number)));
+    }
+    let mut outcomes = [0_u64; 3];
+    for player in players {
+        outcomes[match player.await.unwrap() {
+            Outcome::Win => 0,
+            Outcome::Lose => 1,
+            Outcome::Draw => 2,
+        }] += 1;
+    }
+    let [won, lost, drawn] = outcomes;
+    let [decided, drawn_matches] = *shown.lock().unwrap();
+    assert_eq!(
+        (won, lost),
+        (decided, decided),
+        "every win is somebody's loss"
+    );
+    assert_eq!(drawn, 2 * drawn_matches);
+    assert_eq!(decided + drawn_matches, MATCHES);
+}
+
+/// A client over datagrams that repeats what is not answered.
+struct Letter {
+    socket: wharf::datagram::Datagrams,
+    to: Endpoint,
+    number: u32,
+    player: Client,
+}
+
+impl Letter {
+    async fn new(network: &MemoryNetwork, to: &Endpoint) -> Self {
+        let at = "127.0.0.1:0"
+            .parse::<std::net::SocketAddr>()
+            .unwrap()
+            .into();
+        let socket = network.bind(&at, &BindOptions::default()).await.unwrap();
+        Letter {
+            socket,
+            to: to.clone(),
+            number: 0,
+            player: Client::default(),
+        }
+    }
+
+    /// Asks until it is answered; everything that is heard goes to the player.
+    async fn ask(&mut self, request: &str) {
+        self.number += 1;
+        let datagram = format!("#{} {request}\n", self.number);
+        loop {
+            self.socket
+                .send_to(datagram.as_bytes(), &self.to)
+                .await
+                .unwrap();
+            while let Ok(text) = timeout(Duration::from_millis(300), self.hear()).await {
+                if text.starts_with(&format!("#{}\n", self.number)) {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn hear(&mut self) -> String {
+        let mut payload = Vec::new();
+        self.socket.receive_from(&mut payload).await.unwrap();
+        let text = String::from_utf8(payload).unwrap();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            self.player
+                .receive(line, tokio::time::Instant::now())
+                .unwrap();
+        }
+        text
+    }
+
+    async fn play_to_the_end(mut self, number: u64) -> Outcome {
+        let mut chance = Chance(number);
+        self.ask(&format!("HELLO p{number} key")).await;
+        self.ask("PLAY").await;
+        loop {
+            match self.player.phase {
+                Phase::Over(outcome, _) => return outcome,
+                Phase::Move => self.ask(Move::ALL[chance.below(3) as usize].word()).await,
+                Phase::Idle => panic!("a match was asked for"),
+                _ => {
+                    if timeout(Duration::from_secs(1), self.hear()).await.is_err() {
+                        self.ask("AGAIN").await;
+                        if self.player.phase == Phase::Idle {
+                            // It ended, and the line that said so was lost.
+                            return Outcome::Draw;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_datagrams_that_are_lost_doubled_and_overtaken_every_move_counts_once() {
+    let network = MemoryNetwork::new();
+    let played = Arc::new(Mutex::new(Vec::new()));
+    let show = Arc::clone(&played);
+    let referee = DatagramRps::new(Rules::default(), move |words| {
+        if words.contains(" beat ") || words.contains(" drew ") {
+            show.lock().unwrap().push(words.to_owned());
+        }
+    });
+    let running = Server::on(network.clone())
+        .serve_datagrams("rps", "udp:127.0.0.1:1".parse().unwrap(), referee)
+        .start()
+        .await
+        .unwrap();
+    let to = running.endpoints()[0].local.clone();
+    let mut chance = Chance(3);
+    let mut faults = |count: usize| {
+        let fault = |_| match chance.below(10) {
+            0 | 1 => DatagramFault::Drop,
+            2 | 3 => DatagramFault::Duplicate,
+            4 => DatagramFault::Overtaken,
+            _ => DatagramFault::Deliver,
+        };
+        (0..count).map(fault).collect::<Vec<_>>()
+    };
+    network.fault_datagrams(&to, faults(10_000));
+    let mut players = Vec::new();
+    for number in 0..100 {
+        let letter = Letter::new(&network, &to).await;
+        network.fault_datagrams(letter.socket.local(), faults(500));
+        players.push(tokio::spawn(letter.play_to_the_end(number)));
+    }
+    for player in players {
+        player.await.unwrap();
+    }
+    let played = played.lock().unwrap();
+    assert_eq!(played.len(), 50);
+    // Nobody lost by leaving or by silence: every move arrived in the end.
+    assert!(
+        played.iter().all(|words| !words.contains(',')),
+        "{played:?}"
+    );
+}
+
+#[tokio::test]
+async fn over_udp_of_the_operating_system_by_hand() {
+    let running = Server::on(Os)
+        .serve_datagrams(
+            "rps",
+            "udp:127.0.0.1:0".parse().unwrap(),
+            DatagramRps::new(Rules::default(), |_| {}),
+        )
+        .start()
+        .await
+        .unwrap();
+    let to = running.endpoints()[0].local.clone();
+    let at = "127.0.0.1:0"
+        .parse::<std::net::SocketAddr>()
+        .unwrap()
+        .into();
+    let mut socket = Os.bind(&at, &BindOptions::default()).await.unwrap();
+    let mut heard = Vec::new();
+    for (said, expected) in [
+        ("PLAY house\n", "NO LOGIN -- "),
+        ("hello ann key", "WELCOME ann key -- "),
+        ("PLAY house\n", "MATCH ann house 3 -- "),
+        ("#1 ROCK", "#1\nMOVED ROCK -- "),
+        ("#1 ROCK", "#1\nMOVED ROCK -- "),
+        ("BYE\r\n", "BYE -- "),
+        ("AGAIN", "NO LOGIN -- "),
+    ] {
+        socket.send_to(said.as_bytes(), &to).await.unwrap();
+        socket.receive_from(&mut heard).await.unwrap();
+        let heard = String::from_utf8_lossy(&heard);
+        assert!(heard.starts_with(expected), "{said:?}: {heard}");
+        assert_eq!(
+            heard.matches("RESULT").count(),
+            usize::from(said == "#1 ROCK")
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! What transports carry: the [`Dissect`] trait, and the three protocols that are
+//! everywhere: HTTP/1, DNS and TLS's records.
+//!
+//! Wharf's own protocols are not known here. Each service implements [`Dissect`] with
+//! its own parser, and the command registers them.
+
+mod dns;
+mod http;
+mod tls;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::field::{Field, Value};
+use crate::layers::{Kind, Layer};
+
+/// The longest message that is put together out of a stream; what is longer is data.
+/// The longest message of Wharf's own protocols is 1 MiB.
+pub const MAX_MESSAGE: usize = 1 << 20;
+
+/// Which transport carries a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// A stream: messages may begin and end anywhere.
+    Tcp,
+    /// Datagrams: each is a message.
+    Udp,
+}
+
+/// What is known about a payload besides its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// What carries it.
+    pub transport: Transport,
+    /// The sender's port.
+    pub source: u16,
+    /// The receiver's port.
+    pub destination: u16,
+    /// Whether these are all bytes of a datagram, or of a stream from its beginning
+    /// or the end of a message on.
+    pub is_whole: bool,
+}
+
+impl Hint {
+    /// Whether one of the ends has this port.
+    pub fn has_port(&self, port: u16) -> bool {
+        self.source == port || self.destination == port
+    }
+}
+
+/// Takes the messages of one protocol apart. It has no state: the same bytes always
+/// give the same answer, whether they come out of a frame or out of a whole stream.
+pub trait Dissect: Send + Sync {
+    /// The protocol's name as the title of a box: `CHAT`.
+    fn name(&self) -> &'static str;
+
+    /// Whether a payload looks like this protocol's, by its ports or its first bytes.
+    fn claims(&self, bytes: &[u8], hint: &Hint) -> bool;
+
+    /// Takes the message apart that `bytes` begin with. Arbitrary bytes may come; an
+    /// answer of [`Dissected::Foreign`] leaves them to others.
+    fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected;
+}
+
+/// What a [`Dissect`] makes of bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dissected {
+    /// The bytes begin with a whole message.
+    Message(Message),
+    /// They begin with a part of one.
+    Partial,
+    /// They are something else.
+    Foreign,
+}
+
+/// A message of an application.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// How many bytes it takes; at least one.
+    pub len: usize,
+    /// What it says, in a few words: `GET /index.html`.
+    pub summary: String,
+    /// Its parts, in the order of their bytes.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a message; its bytes are counted from the message's first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// A short name: `method`.
+    pub name: &'static str,
+    /// The name in the protocol's own document.
+    pub rfc_name: Cow<'static, str>,
+    /// That document.
+    pub spec: &'static str,
+    /// Which bytes.
+    pub bytes: Range<usize>,
+    /// What they hold.
+    pub value: Value,
+    /// What this means, in words; may be empty.
+    pub meaning: Cow<'static, str>,
+}
+
+/// The protocols that are known, tried in the order in which they were registered.
+#[derive(Clone, Default)]
+pub struct Dissectors {
+    list: Vec<Arc<dyn Dissect>>,
+}
+
+impl fmt::Debug for Dissectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.list.iter().map(|one| one.name()))
+            .finish()
+    }
+}
+
+impl Dissectors {
+    /// None at all: every payload is data.
+    pub fn none() -> Self {
+        Dissectors::default()
+    }
+
+    /// HTTP/1, DNS and TLS's records.
+    pub fn standard() -> Self {
+        let mut all = Dissectors::none();
+        all.register(Arc::new(tls::Tls));
+        all.register(Arc::new(http::Http));
+        all.register(Arc::new(dns::Dns));
+        all
+    }
+
+    /// Adds a protocol. It is asked before those that were there already.
+    pub fn register(&mut self, dissect: Arc<dyn Dissect>) {
+        self.list.insert(0, dissect);
+    }
+
+    /// The message that these bytes begin with, or a part of one, and its protocol.
+    pub fn message(&self, bytes: &[u8], hint: &Hint) -> Option<(&'static str, Dissected)> {
+        for one in self.list.iter().filter(|one| one.claims(bytes, hint)) {
+            match one.dissect(bytes, hint) {
+                Dissected::Foreign => {}
+                Dissected::Message(message) if message.len == 0 || message.len > bytes.len() => {}
+                found => return Some((one.name(), found)),
+            }
+        }
+        None
+    }
+
+    /// The layer for a message at `range` of a frame.
+    pub(crate) fn layer(&self, frame: &[u8], range: Range<usize>, hint: &Hint) -> Option<Layer> {
+        let bytes = frame.get(range.clone())?;
+        let (name, found) = self.message(bytes, hint)?;
+        let mut layer = Layer {
+            kind: Kind::Application(name),
+            bytes: range.clone(),
+            fields: Vec::new(),
+            brief: Vec::new(),
+            notes: Vec::new(),
+            is_quoted: false,
+        };
+        match found {
+            Dissected::Message(message) => {
+                layer.bytes.end = range.start + message.len;
+                layer.brief.push(message.summary);
+                layer.fields = fields(message.parts, range.start);
+            }
+            _ => {
+                layer
+                    .notes
+                    .push("a part of a message: the rest comes in later segments".into());
+                layer
+                    .brief
+                    .push(crate::field::as_text(bytes).unwrap_or_default());
+            }
+        }
+        Some(layer)
+    }
+}
+
+/// Parts of a message that begins at byte `base` as fields.
+pub fn fields(parts: Vec<Part>, base: usize) -> Vec<Field> {
+    parts
+        .into_iter()
+        .map(|part| Field {
+            name: part.name,
+            rfc_name: part.rfc_name,
+            spec: part.spec,
+            bits: (base + part.bytes.start) * 8..(base + part.bytes.end) * 8,
+            value: part.value,
+            meaning: part.meaning,
+        })
+        .collect()
+}
+
+impl Part {
+    /// A part that holds text.
+    pub fn text(
+        name: &'static str,
+        spec: &'static str,
+        bytes: Range<usize>,
+        text: impl Into<String>,
+    ) -> Part {
+        Part::new(name, spec, bytes, Value::Text(text.into()))
+    }
+
+    /// A part that holds a number.
+    pub fn number(
+        name: &'static str,
+        spec: &'static str,
+        bytes: Range<usize>,
+        number: u64,
+    ) -> Part {
+        Part::new(name, spec, bytes, Value::Number(number))
+    }
+
+    /// A part that is called the same in its document.
+    pub fn new(name: &'static str, spec: &'static str, bytes: Range<usize>, value: Value) -> Part {
+        Part {
+            name,
+            rfc_name: name.into(),
+            spec,
+            bytes,
+            value,
+            meaning: "".into(),
+        }
+    }
+
+    /// This part with its meaning in words.
+    #[must_use]
+    pub fn means(mut self, meaning: impl Into<Cow<'static, str>>) -> Part {
+        self.meaning = meaning.into();
+        self
+    }
+}

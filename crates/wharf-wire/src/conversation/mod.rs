@@ -1,0 +1,424 @@
+//! Conversations: which frames belong together, and what is remarkable about each.
+//!
+//! ```text
+//!   frame ─▶ packet ─▶ (fragments put together) ─▶ flow ─▶ tcp or udp ─▶ Seen
+//! ```
+//! A flow is known by both addresses *and both ports*, so conversations of a machine
+//! with itself are told apart. TCP's verdicts are tshark's, by the same rules and
+//! under the same names. Everything is bounded: [`Limits`].
+
+mod fragments;
+mod stream;
+mod tcp;
+mod udp;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::frame::{Link, Timestamp};
+use crate::packet::{Carried, Packet, carried};
+
+pub use fragments::{MAX_PACKETS, Reassembled, Reassembler};
+pub use stream::{MAX_WAITING, StreamMessage, Streams};
+pub use tcp::{MAX_UNACKED, State, TcpNote, Verdict, Verdicts};
+pub use udp::{MAX_REQUESTS, UdpNote};
+
+/// How much is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many flows are followed at once. When there are more, those that were
+    /// silent for longest are given up and only counted.
+    pub flows: usize,
+}
+
+impl Default for Limits {
+    /// 100 000 flows: some 100 MB at the most.
+    fn default() -> Self {
+        Limits { flows: 100_000 }
+    }
+}
+
+/// Who sent a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The one who began.
+    Forward,
+    /// The other one.
+    Backward,
+}
+
+impl Direction {
+    /// The other direction.
+    pub fn other(self) -> Direction {
+        match self {
+            Direction::Forward => Direction::Backward,
+            Direction::Backward => Direction::Forward,
+        }
+    }
+
+    /// 0 for the one who began, 1 for the other.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// A conversation between two ends.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// Its number, in the order of first frames; never given again.
+    pub id: u64,
+    /// 6 for TCP, 17 for UDP.
+    pub protocol: u8,
+    /// The one who began, and the other one.
+    pub ends: [SocketAddr; 2],
+    /// When its first frame came.
+    pub first: Timestamp,
+    /// When its last frame came.
+    pub last: Timestamp,
+    /// Frames sent by each.
+    pub frames: [u64; 2],
+    /// Bytes of these frames on the link.
+    pub bytes: [u64; 2],
+    /// Bytes of application data sent by each, repetitions included.
+    pub data: [u64; 2],
+    /// How often each verdict was given.
+    pub verdicts: [u32; Verdict::ALL.len()],
+    /// The time of the handshake, if it was seen.
+    pub handshake: Option<Duration>,
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Tcp(Box<tcp::Connection>),
+    Udp(udp::Exchange),
+}
+
+impl Flow {
+    /// The states of both ends; `None` for UDP, which has none.
+    pub fn states(&self) -> Option<[State; 2]> {
+        match &self.body {
+            Body::Tcp(connection) => Some(connection.states()),
+            Body::Udp(_) => None,
+        }
+    }
+
+    /// The sequence number that counts as zero in a direction.
+    pub fn base(&self, direction: Direction) -> Option<u32> {
+        match &self.body {
+            Body::Tcp(connection) => connection.base(direction),
+            Body::Udp(_) => None,
+        }
+    }
+}
+
+/// What a tracker found out about a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// The frame's number, from 1.
+    pub number: u64,
+    /// The flow's [`Flow::id`], if it belongs to one.
+    pub flow: Option<u64>,
+    /// Who sent it.
+    pub direction: Direction,
+    /// What is to be said about it.
+    pub note: Note,
+    /// What the application sent with it.
+    pub data: Data,
+    /// The frames that this packet was put together from, this one last.
+    pub fragments: Vec<u64>,
+}
+
+/// What is to be said about a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// A segment.
+    Tcp(TcpNote),
+    /// A datagram.
+    Udp(UdpNote),
+    /// A fragment, while others are missing.
+    Fragment,
+    /// Nothing.
+    None,
+}
+
+/// Where the application's bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// In the frame.
+    Frame(Range<usize>),
+    /// Put together from fragments.
+    Whole(Vec<u8>),
+    /// There are none.
+    None,
+}
+
+impl Data {
+    /// The bytes, out of the frame that they came with.
+    pub fn bytes<'a>(&'a self, frame: &'a [u8]) -> &'a [u8] {
+        match self {
+            Data::Frame(range) => frame.get(range.clone()).unwrap_or_default(),
+            Data::Whole(bytes) => bytes,
+            Data::None => &[],
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    protocol: u8,
+    low: (IpAddr, u16),
+    high: (IpAddr, u16),
+}
+
+/// Follows conversations, frame by frame.
+#[derive(Debug)]
+pub struct Tracker {
+    limits: Limits,
+    flows: Vec<Flow>,
+    index: HashMap<Key, usize>,
+    fragments: Reassembler,
+    frames: u64,
+    flows_seen: u64,
+    given_up: u64,
+}
+
+impl Default for Tracker {
+    fn default() -> Self {
+        Tracker::new(Limits::default())
+    }
+}
+
+impl Tracker {
+    /// A tracker that has seen nothing.
+    pub fn new(limits: Limits) -> Self {
+        Tracker {
+            limits: Limits {
+                flows: limits.flows.max(1),
+            },
+            flows: Vec::new(),
+            index: HashMap::new(),
+            fragments: Reassembler::default(),
+            frames: 0,
+            flows_seen: 0,
+            given_up: 0,
+        }
+    }
+
+    /// The flows that are remembered, in the order in which they began.
+    pub fn flows(&self) -> &[Flow] {
+        &self.flows
+    }
+
+    /// The flow with this number, if it is remembered.
+    pub fn flow(&self, id: u64) -> Option<&Flow> {
+        let at = self.flows.binary_search_by_key(&id, |flow| flow.id).ok()?;
+        self.flows.get(at)
+    }
+
+    /// How many flows there were, those given up included.
+    pub fn flow_count(&self) -> u64 {
+        self.flows_seen
+    }
+
+    /// How many flows were given up, since there were more than the limit.
+    pub fn given_up(&self) -> u64 {
+        self.given_up
+    }
+
+    /// Counts a frame that nobody wants to know about, so that numbers stay the file's.
+    pub fn pass_over(&mut self) {
+        self.frames += 1;
+    }
+
+    /// Takes the next frame in; `original_len` is its length on the link.
+    pub fn see(&mut self, at: Timestamp, link: Link, frame: &[u8], original_len: usize) -> Seen {
+        self.frames += 1;
+        let mut seen = Seen {
+            number: self.frames,
+            flow: None,
+            direction: Direction::Forward,
+            note: Note::None,
+            data: Data::None,
+            fragments: Vec::new(),
+        };
+        let Some(packet) = Packet::of(link, frame) else {
+            return seen;
+        };
+        if packet.fragment.is_none() {
+            let carried = packet.carried(frame);
+            self.transport(at, &packet, &carried, original_len, frame, &mut seen);
+            return seen;
+        }
+        match self.fragments.take(at, &packet, frame, seen.number) {
+            None => seen.note = Note::Fragment,
+            Some(whole) => {
+                let len = whole.bytes.len();
+                let carried = carried(packet.protocol, &whole.bytes, 0..len, len);
+                self.transport(at, &packet, &carried, original_len, &whole.bytes, &mut seen);
+                if let Data::Frame(range) = &seen.data {
+                    seen.data = Data::Whole(whole.bytes[range.clone()].to_vec());
+                }
+                seen.fragments = whole.frames;
+            }
+        }
+        seen
+    }
+
+    fn transport(
+        &mut self,
+        at: Timestamp,
+        packet: &Packet,
+        carried: &Carried,
+        original_len: usize,
+        holder: &[u8],
+        seen: &mut Seen,
+    ) {
+        let (source, destination, data, data_len) = match carried {
+            Carried::Tcp(segment) => (
+                segment.source,
+                segment.destination,
+                &segment.data,
+                segment.data_len as usize,
+            ),
+            Carried::Udp {
+                source,
+                destination,
+                data,
+            } => (*source, *destination, data, data.len()),
+            Carried::Other => return,
+        };
+        debug_assert!(data.end <= holder.len());
+        let from = SocketAddr::new(packet.source, source);
+        let to = SocketAddr::new(packet.destination, destination);
+        let begins_anew = |flow: &Flow| match (&flow.body, carried) {
+            (Body::Tcp(connection), Carried::Tcp(segment)) => {
+                connection.is_reused_by(segment, flow.ends[0] == from)
+            }
+            _ => false,
+        };
+        let number = seen.number;
+        let (flow, is_reused) = self.flow_of(at, packet.protocol, from, to, begins_anew);
+        // A machine that talks to its own port has one end only.
+        let direction = if flow.ends[0] == from {
+            Direction::Forward
+        } else {
+            Direction::Backward
+        };
+        flow.last = at;
+        flow.frames[direction.index()] += 1;
+        flow.bytes[direction.index()] += original_len as u64;
+        flow.data[direction.index()] += data_len as u64;
+        seen.flow = Some(flow.id);
+        seen.direction = direction;
+        if !data.is_empty() {
+            seen.data = Data::Frame(data.clone());
+        }
+        seen.note = match (&mut flow.body, carried) {
+            (Body::Tcp(connection), Carried::Tcp(segment)) => {
+                let mut note = connection.see(at, number, direction, segment);
+                if is_reused {
+                    note.verdicts.add(Verdict::PortsReused);
+                }
+                flow.handshake = connection.handshake();
+                for (count, verdict) in flow.verdicts.iter_mut().zip(Verdict::ALL) {
+                    *count += u32::from(note.verdicts.has(verdict));
+                }
+                Note::Tcp(note)
+            }
+            (Body::Udp(exchange), _) => Note::Udp(exchange.see(at, number, direction)),
+            _ => Note::None,
+        };
+    }
+
+    /// The flow of these ends, and whether it is a new one with an earlier one's ports.
+    fn flow_of(
+        &mut self,
+        at: Timestamp,
+        protocol: u8,
+        from: SocketAddr,
+        to: SocketAddr,
+        begins_anew: impl FnOnce(&Flow) -> bool,
+    ) -> (&mut Flow, bool) {
+        let ends = [(from.ip(), from.port()), (to.ip(), to.port())];
+        let (low, high) = if ends[0] <= ends[1] {
+            (ends[0], ends[1])
+        } else {
+            (ends[1], ends[0])
+        };
+        let key = Key {
+            protocol,
+            low,
+            high,
+        };
+        let earlier = self.index.get(&key).copied();
+        let known = earlier.filter(|&place| !begins_anew(&self.flows[place]));
+        let place = match known {
+            Some(place) => place,
+            None => {
+                if self.flows.len() >= self.limits.flows {
+                    self.give_up_the_silent();
+                }
+                let id = self.flows_seen;
+                self.flows_seen += 1;
+                self.flows.push(Flow {
+                    id,
+                    protocol,
+                    ends: [from, to],
+                    first: at,
+                    last: at,
+                    frames: [0; 2],
+                    bytes: [0; 2],
+                    data: [0; 2],
+                    verdicts: [0; Verdict::ALL.len()],
+                    handshake: None,
+                    body: match protocol {
+                        6 => Body::Tcp(Box::default()),
+                        _ => Body::Udp(udp::Exchange::default()),
+                    },
+                });
+                let place = self.flows.len() - 1;
+                self.index.insert(key, place);
+                place
+            }
+        };
+        (&mut self.flows[place], earlier.is_some() && known.is_none())
+    }
+
+    /// Forgets the quarter that was silent for longest: seldom, and all at once, so
+    /// that no frame pays for a list in the order of last frames.
+    fn give_up_the_silent(&mut self) {
+        let mut lasts: Vec<Timestamp> = self.flows.iter().map(|flow| flow.last).collect();
+        let quarter = lasts.len() / 4;
+        let (_, limit, _) = lasts.select_nth_unstable(quarter);
+        let limit = *limit;
+        let before = self.flows.len();
+        // Of many with the same time as many go as are needed.
+        let mut left = quarter + 1;
+        self.flows.retain(|flow| {
+            let goes = flow.last <= limit && left > 0;
+            left -= usize::from(goes);
+            !goes
+        });
+        self.given_up += (before - self.flows.len()) as u64;
+        self.index.clear();
+        for (place, flow) in self.flows.iter().enumerate() {
+            let ends = flow.ends.map(|end| (end.ip(), end.port()));
+            let (low, high) = if ends[0] <= ends[1] {
+                (ends[0], ends[1])
+            } else {
+                (ends[1], ends[0])
+            };
+            self.index.insert(
+                Key {
+                    protocol: flow.protocol,
+                    low,
+                    high,
+                },
+                place,
+            );
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A single frame or field in words: every field, what it holds, and what that means.
+
+use super::text::{Hue, Line, Look, wrap_words};
+use super::words::{headline, remarks};
+use crate::conversation::Note;
+use crate::field::Field;
+use crate::layers::Layer;
+use crate::trace::{Step, Trace};
+
+/// Every field of every layer of a frame.
+pub fn explain(trace: &Trace, step: &Step, look: &Look) -> Vec<Line> {
+    let mut lines = vec![
+        Line::of(
+            Hue::Strong,
+            format!("#{} {}", step.number(), headline(step)),
+        )
+        .fit(look.width),
+        Line::of(Hue::Remark, step.frame.origin.meaning()).fit(look.width),
+    ];
+    let talk = &trace.talks[step.talk];
+    lines.push(
+        Line::of(
+            Hue::None,
+            format!(
+                "between {} and {}",
+                talk.parties[0].title(),
+                talk.parties[1].title()
+            ),
+        )
+        .fit(look.width),
+    );
+    for (hue, remark) in remarks(step) {
+        lines.push(Line::of(hue, remark).fit(look.width));
+    }
+    if let Note::Tcp(note) = &step.seen.note {
+        for verdict in note.verdicts.iter() {
+            let text = format!("{}: {}", verdict.name(), verdict.meaning());
+            lines.push(Line::of(Hue::Remark, text).fit(look.width));
+        }
+    }
+    for layer in &step.layers.list {
+        lines.push(Line::new());
+        let quoted = if layer.is_quoted { "quoted " } else { "" };
+        let title = format!(
+            "{quoted}{}, {} bytes",
+            layer.kind.title(),
+            layer.bytes.len()
+        );
+        lines.push(Line::of(Hue::Stage(layer.kind.stage()), title));
+        for field in &layer.fields {
+            lines.extend(row(layer, field, look.width));
+        }
+        for note in &layer.notes {
+            lines.extend(paragraph(&format!("· {note}"), Hue::Dim, look.width));
+        }
+    }
+    lines
+}
+
+/// A field of a frame in full.
+pub fn explain_field(layer: &Layer, field: &Field, width: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let hue = Hue::Stage(layer.kind.stage());
+    lines.extend(paragraph(
+        &format!("{} = {}", field.rfc_name, field.value),
+        hue,
+        width,
+    ));
+    if !field.meaning.is_empty() {
+        lines.extend(paragraph(&field.meaning, Hue::None, width));
+    }
+    let bits = field.bits.len();
+    let size = match (bits, bits / 8) {
+        (1, _) => "1 bit".to_owned(),
+        (8, _) => "1 byte".to_owned(),
+        (_, bytes) if bits.is_multiple_of(8) => format!("{bytes} bytes"),
+        _ => format!("{bits} bits"),
+    };
+    let spec = if field.spec.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", field.spec)
+    };
+    lines.extend(paragraph(
+        &format!("{} of {}: {size}{spec}", field.place(), layer.kind.title()),
+        Hue::Dim,
+        width,
+    ));
+    lines
+}
+
+fn row(layer: &Layer, field: &Field, width: usize) -> Vec<Line> {
+    let mut line = Line::of(Hue::Dim, format!("  {:<24}", field.place()));
+    if width < 80 {
+        line = Line::of(Hue::None, "  ");
+    }
+    line.push(
+        Hue::Stage(layer.kind.stage()),
+        format!("{:<14} ", field.name),
+    );
+    line.push(Hue::Strong, field.value.to_string());
+    if !field.meaning.is_empty() {
+        line.push(Hue::None, format!("  {}", field.meaning));
+    }
+    vec![line.fit(width)]
+}
+
+fn paragraph(text: &str, hue: Hue, width: usize) -> Vec<Line> {
+    wrap_words(text, width)
+        .into_iter()
+        .map(|part| Line::of(hue, part))
+        .collect()
+}

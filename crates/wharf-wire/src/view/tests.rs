@@ -1,0 +1,285 @@
+//! The views at 60, 80, 100 and 200 columns, with and without colour.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::*;
+use crate::application::Dissectors;
+use crate::build::{Say, TcpModel, TcpOption, model_datagram, tcp, udp};
+use crate::conversation::Direction;
+use crate::frame::{Fate, Frame, Link, Timestamp};
+use crate::packet::Segment;
+use crate::trace::{Call, Waited};
+
+const CLIENT: &str = "127.0.0.1:51876";
+const SERVER: &str = "127.0.0.1:19090";
+
+fn at(micros: u64) -> Timestamp {
+    Timestamp::from_nanos(1_764_000_000_000_000_000 + micros * 1_000)
+}
+
+fn end(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// The conversation of the house's picture: a word each way, a loss, a half-close.
+fn conversation() -> Trace {
+    let mut trace = Trace::new(Dissectors::standard());
+    let mut model = TcpModel::new(end(CLIENT), end(SERVER), 65_495);
+    let (client, server) = (Direction::Forward, Direction::Backward);
+    let mut frames = vec![
+        model.syn(at(0)),
+        model.syn_ack(at(13)),
+        model.ack(at(27), client),
+    ];
+    frames.extend(model.data(at(436), client, b"hello\n"));
+    frames.push(model.ack(at(444), server));
+    frames.extend(model.data(at(6_982), server, b"HELLO\n"));
+    frames.push(model.ack(at(6_990), client));
+    let lost = model.data(at(199_190), client, b"world\n").remove(0);
+    let mut again = lost.clone();
+    again.at = at(402_190);
+    frames.push(lost.with_fate(Fate::Dropped("fault loss=5%".into())));
+    frames.push(again);
+    frames.push(model.ack(at(402_345), server));
+    frames.push(model.fin(at(606_200), client));
+    frames.push(model.ack(at(606_300), server));
+    frames.push(model.fin(at(606_560), server));
+    frames.push(model.ack(at(606_575), client));
+    for mut frame in frames {
+        if frame.at == at(27) {
+            frame.kernel.push(("rtt", "27 us".into()));
+        }
+        trace.push(frame);
+    }
+    trace.name(end(CLIENT), "client");
+    trace.name(end(SERVER), "server");
+    call(
+        &mut trace,
+        0,
+        27,
+        client,
+        "connect(3, 127.0.0.1:19090)",
+        "0",
+        Waited::Yes,
+    );
+    call(
+        &mut trace,
+        0,
+        40,
+        server,
+        "accept(3)",
+        "4, from 127.0.0.1:51876",
+        Waited::Yes,
+    );
+    call(
+        &mut trace,
+        430,
+        8,
+        client,
+        "send(3, 6 bytes)",
+        "6",
+        Waited::No,
+    );
+    call(
+        &mut trace,
+        450,
+        6_535,
+        client,
+        "recv(3, 65536 bytes)",
+        "6",
+        Waited::Yes,
+    );
+    trace.finish();
+    trace
+}
+
+fn call(
+    trace: &mut Trace,
+    micros: u64,
+    lasted: u64,
+    side: Direction,
+    text: &str,
+    result: &str,
+    waited: Waited,
+) {
+    trace.call(Call {
+        at: at(micros),
+        lasted: Duration::from_micros(lasted),
+        side,
+        text: text.into(),
+        result: result.into(),
+        asked: None,
+        moved: None,
+        waited,
+        remark: String::new(),
+        talk: 0,
+    });
+}
+
+/// Datagrams, and an ICMP error that quotes one.
+fn datagrams() -> Trace {
+    let mut trace = Trace::new(Dissectors::standard());
+    let (client, server) = (end("[::1]:40000"), end("[::1]:12000"));
+    trace.push(model_datagram(at(0), client, server, b"mixed Case"));
+    trace.push(model_datagram(at(150), server, client, b"MIXED CASE"));
+    let nobody = end("[::1]:1");
+    let refused = udp(client, nobody, b"anybody?");
+    let mut icmp = vec![1, 4, 0, 0, 0, 0, 0, 0];
+    icmp.extend(&refused[14..]);
+    trace.push(Frame::new(
+        at(900),
+        Link::Ethernet,
+        Origin::Captured,
+        refused,
+    ));
+    let icmp = crate::build::ip(nobody.ip(), client.ip(), 58, &icmp);
+    trace.push(Frame::new(at(910), Link::Ethernet, Origin::Captured, icmp));
+    trace.name(client, "client");
+    trace.name(server, "server");
+    trace.finish();
+    trace
+}
+
+/// A single segment with options, as the facts' picture has it.
+fn segment() -> Trace {
+    let mut trace = Trace::new(Dissectors::standard());
+    let say = Say {
+        seq: 1_000,
+        ack: 2_000,
+        flags: Segment::PSH | Segment::ACK,
+        window: 512,
+        options: vec![TcpOption::Timestamps(1_407_927_090, 427_767_495)],
+    };
+    let bytes = tcp(end(CLIENT), end(SERVER), &say, b"hello\n");
+    trace.push(Frame::new(at(436), Link::Ethernet, Origin::Captured, bytes));
+    trace.name(end(CLIENT), "client");
+    trace.name(end(SERVER), "server");
+    trace.finish();
+    trace
+}
+
+fn check(name: &str, trace: &Trace, view: View) {
+    for width in [60, 80, 100, 200] {
+        let plain = Look::plain(width);
+        let text = draw(trace, view, &plain);
+        let widest = text
+            .lines()
+            .map(unicode_width::UnicodeWidthStr::width)
+            .max();
+        assert!(
+            widest <= Some(width),
+            "{name} at {width} is {widest:?} wide:\n{text}"
+        );
+        insta::assert_snapshot!(format!("{name}-{width}"), text);
+        let coloured = draw(
+            trace,
+            view,
+            &Look {
+                paint: Paint::Coloured,
+                ..plain
+            },
+        );
+        assert_eq!(
+            without_colour(&coloured),
+            text,
+            "colour is the only difference"
+        );
+        let ascii = draw(
+            trace,
+            view,
+            &Look {
+                glyphs: Glyphs::Ascii,
+                ..plain
+            },
+        );
+        assert!(ascii.is_ascii(), "{name} at {width}");
+        assert_eq!(ascii.lines().count(), text.lines().count());
+    }
+    let look = Look {
+        paint: Paint::Coloured,
+        ..Look::plain(100)
+    };
+    insta::assert_snapshot!(
+        format!("{name}-100-coloured"),
+        draw(trace, view, &look).replace('\x1b', "ESC")
+    );
+}
+
+fn without_colour(text: &str) -> String {
+    let mut plain = String::new();
+    for (index, part) in text.split('\x1b').enumerate() {
+        plain += if index == 0 {
+            part
+        } else {
+            part.split_once('m').unwrap().1
+        };
+    }
+    plain
+}
+
+#[test]
+fn ladder() {
+    check("ladder", &conversation(), View::Ladder);
+    check("ladder-udp", &datagrams(), View::Ladder);
+}
+
+#[test]
+fn boxes() {
+    check("boxes", &segment(), View::Boxes);
+    check("boxes-udp", &datagrams(), View::Boxes);
+}
+
+#[test]
+fn boxes_in_the_words_of_a_model() {
+    for (name, model) in [
+        ("four", Model::Four),
+        ("five", Model::Five),
+        ("osi", Model::Osi),
+    ] {
+        let look = Look {
+            model: Some(model),
+            ..Look::plain(90)
+        };
+        insta::assert_snapshot!(
+            format!("boxes-{name}"),
+            draw(&segment(), View::Boxes, &look)
+        );
+    }
+}
+
+#[test]
+fn lines() {
+    check("lines", &conversation(), View::Lines);
+}
+
+#[test]
+fn hex() {
+    check("hex", &segment(), View::Hex);
+}
+
+#[test]
+fn story() {
+    check("story", &conversation(), View::Story);
+}
+
+#[test]
+fn for_machines_and_documents() {
+    let look = Look::plain(80);
+    insta::assert_snapshot!("json", draw(&segment(), View::Json, &look));
+    insta::assert_snapshot!("mermaid", draw(&conversation(), View::Mermaid, &look));
+}
+
+#[test]
+fn a_frame_and_a_field_explain_themselves() {
+    let trace = segment();
+    let step = &trace.steps[0];
+    let look = Look::plain(110);
+    insta::assert_snapshot!("explain", render(&explain(&trace, step, &look), &look));
+    let tcp = step.layers.find(crate::layers::Kind::Tcp).unwrap();
+    let push = tcp.field("PSH").unwrap();
+    insta::assert_snapshot!(
+        "explain-field",
+        render(&explain_field(tcp, push, 60), &look)
+    );
+}

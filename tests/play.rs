@@ -1,0 +1,196 @@
+//! `wharf play` on a terminal and in a pipe, against the house and against others.
+
+#[path = "support/screen.rs"]
+mod screen;
+mod support;
+
+use std::time::Instant;
+
+use screen::Terminal;
+use support::{DEADLINE, Server, run, wharf};
+
+/// Types `key` until the screen shows one of these.
+#[track_caller]
+fn until_one_of(terminal: &mut Terminal, texts: &[&str]) -> String {
+    terminal.wait_until(|screen| texts.iter().any(|text| screen.contents().contains(text)));
+    let shown = terminal.text();
+    let found = texts.iter().find(|text| shown.contains(**text));
+    (*found.unwrap()).to_owned()
+}
+
+#[test]
+fn a_match_against_the_house_needs_no_server() {
+    let mut terminal = Terminal::wharf(&["play", "rps", "--as", "ann"], 80, 24);
+    terminal.shows("your move in round 1").shows("house");
+    let began = Instant::now();
+    for round in 2.. {
+        terminal.type_in("r");
+        let next = format!("your move in round {round}");
+        let shown = until_one_of(
+            &mut terminal,
+            &[&next, "you win the match", "you lose the match"],
+        );
+        if shown != next {
+            break;
+        }
+        assert!(began.elapsed() < DEADLINE, "a match has an end");
+    }
+    terminal
+        .shows("Enter play again")
+        .type_in("t")
+        .shows("player");
+    terminal.type_in(" ").resize(100, 30).type_in("q");
+    let (status, _) = terminal.end();
+    assert!(status.success());
+}
+
+#[test]
+fn a_round_of_blackjack_against_the_house_is_dealt_again() {
+    let mut terminal = Terminal::wharf(&["play", "blackjack", "--as", "ann", "--ascii"], 80, 24);
+    terminal
+        .shows("your bet:  10")
+        .type_in("+")
+        .shows("your bet:  15");
+    terminal.type_in("-").shows("your bet:  10").type_in("\r");
+    let fair = "ok: dealt again and found fair";
+    while until_one_of(&mut terminal, &["> your turn", fair]) != fair {
+        terminal.type_in("s");
+        terminal.wait_until(|screen| !screen.contents().contains("> your turn"));
+    }
+    terminal.shows(".-----.").shows("your bet:");
+    terminal.type_in("\u{3}");
+    let (status, _) = terminal.end();
+    assert!(status.success());
+}
+
+#[test]
+fn two_people_play_at_a_referees() {
+    let mut server = Server::start(["rps", "tcp:127.0.0.1:0", "--best-of", "1"]);
+    let at = format!("127.0.0.1:{}", server.port());
+    let mut ann = Terminal::wharf(&["play", "rps", &at, "--as", "ann"], 80, 24);
+    ann.shows("waiting for the next player");
+    let mut ben = Terminal::wharf(&["play", "rps", &at, "--as", "ben"], 80, 24);
+    ann.shows("your move in round 1");
+    ben.shows("your move in round 1").type_in("p");
+    ann.shows("ben has moved")
+        .type_in("r")
+        .shows("you lose the match, 0:1");
+    ben.shows("you win the match, 1:0").type_in("q");
+    let (status, screen) = ben.end();
+    assert!(status.success());
+    let left = screen.screen().contents();
+    assert!(left.contains("to come back:  --as ben --key "), "{left}");
+    ann.type_in("q");
+    assert!(ann.end().0.success());
+}
+
+#[test]
+fn a_terminal_is_given_back_when_the_server_ends_and_on_a_signal() {
+    let mut server = Server::start(["rps", "tcp:127.0.0.1:0", "--drain-timeout", "100ms"]);
+    let at = format!("127.0.0.1:{}", server.port());
+    let mut ann = Terminal::wharf(&["play", "rps", &at, "--as", "ann"], 80, 24);
+    ann.shows("waiting for the next player");
+    let mut ben = Terminal::wharf(&["play", "rps", &at, "--as", "ben"], 80, 24);
+    ben.shows("your move in round 1");
+    let pid = ann.pid().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-s", "TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(ann.end().0.exit_code(), 130);
+    drop(server.stop());
+    assert_eq!(ben.end().0.exit_code(), 4);
+}
+
+#[test]
+fn in_a_pipe_a_word_is_a_move_and_a_sentence_comes_back() {
+    let ended = run(
+        &mut wharf(["play", "rps", "--as", "ann"]),
+        &"rock\n".repeat(50),
+    );
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(
+        ended.stdout.contains("against house, best of 3\n"),
+        "{ended:?}"
+    );
+    assert!(
+        ended
+            .stdout
+            .contains("round 1: rock, paper or scissors?\nround 1: "),
+        "{ended:?}"
+    );
+    assert!(ended.stdout.contains(" the match, "), "{ended:?}");
+    // Nothing of the protocol.
+    assert!(
+        !ended.stdout.contains("RESULT") && !ended.stdout.contains(" -- "),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_recorded_round_is_fair_and_a_changed_one_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("round.txt").display().to_string();
+    let play = ["play", "blackjack", "--as", "ann", "--record", &file];
+    let ended = run(&mut wharf(play), "10\nstand\n5\nstand\nquit\n");
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(
+        ended.stdout.contains("dealt again and found fair"),
+        "{ended:?}"
+    );
+    let again = run(&mut wharf(play), "");
+    assert!(
+        again.stderr.contains("cannot write"),
+        "never overwritten: {again:?}"
+    );
+
+    let verified = run(&mut wharf(["play", "verify", &file]), "");
+    assert_eq!(verified.code(), 0, "{verified:?}");
+    assert!(
+        verified.stdout.starts_with("round 1: fair. "),
+        "{verified:?}"
+    );
+
+    let transcript = std::fs::read_to_string(&file).unwrap();
+    let pay = transcript
+        .lines()
+        .find(|line| line.starts_with("< PAY "))
+        .unwrap();
+    let forged = transcript.replacen(pay, "< PAY ann 1 WIN 10 999", 1);
+    let verified = run(&mut wharf(["--json", "play", "verify", "-"]), &forged);
+    assert_eq!(verified.code(), 5, "{verified:?}");
+    let verdict: serde_json::Value =
+        serde_json::from_str(verified.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&verdict["event"], &verdict["fair"]),
+        (&"verdict".into(), &false.into())
+    );
+    assert!(
+        verdict["problems"][0].as_str().unwrap().contains("999"),
+        "{verdict}"
+    );
+
+    let nothing = run(&mut wharf(["play", "verify", "-"]), "hello\n");
+    assert_eq!(nothing.code(), 5, "{nothing:?}");
+}
+
+#[test]
+fn what_is_no_game_is_said_so() {
+    let mut server = Server::start(["daytime", "tcp:127.0.0.1:0"]);
+    let at = format!("127.0.0.1:{}", server.port());
+    let ended = run(&mut wharf(["play", "rps", &at]), "");
+    assert_eq!(ended.code(), 4, "{ended:?}");
+    assert!(
+        ended.stderr.contains("that server does not speak"),
+        "{ended:?}"
+    );
+    let bad = run(&mut wharf(["play", "rps", "--as", "1"]), "");
+    assert_eq!(bad.code(), 2, "{bad:?}");
+    let udp = run(&mut wharf(["play", "rps", "udp::5379"]), "");
+    assert_eq!(udp.code(), 2, "{udp:?}");
+    let refused = run(&mut wharf(["play", "blackjack", "127.0.0.1:1"]), "");
+    assert_eq!(refused.code(), 7, "{refused:?}");
+}

@@ -1,0 +1,332 @@
+//! `wharf trace`: calls and frames of a message, files, and what is said about rights.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use support::{Ended, Server, run, wharf};
+
+fn trace(arguments: &[&str]) -> Ended {
+    let mut command = wharf(["trace"]);
+    command
+        .args(arguments)
+        .env_remove("LANG")
+        .env_remove("LC_ALL");
+    run(&mut command, "")
+}
+
+fn events(ended: &Ended) -> Vec<Value> {
+    let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    ended.stdout.lines().map(parse).collect()
+}
+
+fn of<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
+    events
+        .iter()
+        .filter(|event| event["event"] == name)
+        .collect()
+}
+
+fn calls(events: &[Value], side: &str) -> Vec<String> {
+    let name = |event: &&Value| {
+        event["call"]
+            .as_str()
+            .unwrap()
+            .split('(')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    of(events, "call")
+        .iter()
+        .filter(|event| event["side"] == side)
+        .map(name)
+        .collect()
+}
+
+/// A folder that goes with the test.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn path(folder: &tempfile::TempDir, name: &str) -> PathBuf {
+    folder.path().join(name)
+}
+
+/// Whether frames may be captured here.
+fn may_capture() -> bool {
+    let ended = trace(&["demo", "udp", "--json"]);
+    of(&events(&ended), "frame")
+        .iter()
+        .all(|frame| frame["origin"] == "captured")
+}
+
+#[test]
+fn both_ends_of_a_stream_are_shown_call_by_call() {
+    let ended = trace(&["demo", "tcp", "--json"]);
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let events = events(&ended);
+    assert_eq!(
+        calls(&events, "client"),
+        [
+            "socket", "connect", "send", "recv", "shutdown", "recv", "close"
+        ]
+    );
+    let server = calls(&events, "server");
+    assert_eq!(server[..3], ["socket", "bind", "listen"]);
+    for call in ["accept", "recv", "send", "close"] {
+        assert!(server.contains(&call.to_owned()), "{server:?}");
+    }
+    // The listening socket and the one that accept() returned are two.
+    let accept = of(&events, "call")
+        .into_iter()
+        .find(|event| event["call"].as_str().unwrap().starts_with("accept"))
+        .unwrap();
+    assert!(
+        accept["remark"]
+            .as_str()
+            .unwrap()
+            .contains("stays in LISTEN"),
+        "{accept}"
+    );
+    let send = of(&events, "call")
+        .into_iter()
+        .find(|event| event["call"].as_str().unwrap().starts_with("send("))
+        .unwrap();
+    assert_eq!(
+        (&send["asked_bytes"], &send["moved_bytes"]),
+        (&6.into(), &6.into())
+    );
+    // The frames go through the states from the first to the last.
+    let frames = of(&events, "frame");
+    assert_eq!(
+        frames[0]["tcp"]["states"],
+        serde_json::json!(["SYN-SENT", "LISTEN"])
+    );
+    let states: Vec<String> = frames
+        .iter()
+        .map(|frame| frame["tcp"]["states"].to_string())
+        .collect();
+    assert!(
+        states
+            .iter()
+            .any(|both| both.contains("ESTABLISHED\",\"ESTABLISHED")),
+        "{states:?}"
+    );
+    assert!(
+        states.iter().any(|both| both.contains("CLOSE-WAIT")),
+        "{states:?}"
+    );
+    let said: Vec<&Value> = of(&events, "message")
+        .into_iter()
+        .map(|message| &message["text"])
+        .collect();
+    assert_eq!(said, ["hello\\n", "HELLO\\n"]);
+}
+
+#[test]
+fn both_ends_of_datagrams_over_ipv6() {
+    let ended = trace(&["demo", "udp", "--ipv6", "--json", "--send", "mixed Case"]);
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let events = events(&ended);
+    assert_eq!(
+        calls(&events, "client"),
+        ["socket", "sendto", "recvfrom", "close"]
+    );
+    assert_eq!(
+        calls(&events, "server"),
+        ["socket", "bind", "recvfrom", "sendto", "close"]
+    );
+    let frames = of(&events, "frame");
+    assert_eq!(frames.len(), 2);
+    assert!(
+        frames[0]["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|layer| layer["name"] == "IPv6")
+    );
+    assert_eq!(frames[1]["answers"], 1);
+}
+
+#[test]
+fn a_conversation_with_a_service() {
+    let mut server = Server::start(["upper", "127.0.0.1:0"]);
+    let local = server.local();
+    let ended = trace(&[&local, "--send", "hello", "--json"]);
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let events = events(&ended);
+    assert_eq!(calls(&events, "client")[..3], ["socket", "connect", "send"]);
+    assert!(calls(&events, "server").is_empty());
+    let texts: Vec<&Value> = of(&events, "message")
+        .into_iter()
+        .map(|message| &message["text"])
+        .collect();
+    assert_eq!(texts, ["hello", "HELLO"]);
+    // Each view says how the frames came to be known.
+    let word = if may_capture() {
+        "captured"
+    } else {
+        "modelled"
+    };
+    for view in ["boxes", "ladder", "lines", "hex", "story", "mermaid"] {
+        let ended = trace(&[&local, "--send", "hello", "--view", view]);
+        assert!(ended.stdout.contains(word), "{view}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn nobody_is_there() {
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let ended = trace(&[&format!("127.0.0.1:{port}"), "--send", "x"]);
+    assert_eq!(ended.code(), 7, "{ended:?}");
+    assert!(ended.stdout.contains("RST"), "{}", ended.stdout);
+    assert!(
+        ended.stderr.contains("connection refused"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_unix_socket_has_calls_and_no_frames() {
+    let folder = folder();
+    let socket = path(&folder, "s").display().to_string();
+    let mut server = Server::start(["upper", &socket]);
+    server.local();
+    let ended = trace(&[&socket, "--send", "hello"]);
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(
+        ended.stdout.contains("a Unix socket has no frames"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stdout.contains("connect(3, "), "{}", ended.stdout);
+}
+
+#[test]
+fn a_file_keeps_what_is_known_and_is_read_again() {
+    let folder = folder();
+    let file = path(&folder, "out.pcapng");
+    let name = file.display().to_string();
+    let ended = trace(&["demo", "tcp", "--json", "-w", &name]);
+    let written = of(&events(&ended), "frame").len();
+    let origin = of(&events(&ended), "frame")[0]["origin"].clone();
+
+    let ended = trace(&["read", &name, "--json"]);
+    let read = events(&ended);
+    assert_eq!(of(&read, "frame").len(), written);
+    assert_eq!(of(&read, "frame")[0]["origin"], origin);
+
+    let ended = trace(&["read", &name, "--text", "HELLO", "--view", "lines"]);
+    assert_eq!(ended.stdout.matches("HELLO").count(), 1, "{}", ended.stdout);
+    assert_eq!(trace(&["read", &name, "--protocol", "udp"]).stdout, "");
+    let ended = trace(&["read", &name, "--summary"]);
+    assert!(
+        ended.stdout.contains("1 conversation\n"),
+        "{}",
+        ended.stdout
+    );
+    let ended = trace(&["read", &name, "--explain", "1"]);
+    assert!(ended.stdout.contains("let us begin"), "{}", ended.stdout);
+    let ended = trace(&["read", &name, "--explain", "99"]);
+    assert_eq!(ended.code(), 2);
+
+    // What exists is never overwritten.
+    let ended = trace(&["demo", "udp", "-w", &name]);
+    assert_eq!(ended.code(), 1);
+    assert!(
+        ended.stderr.contains("never overwritten"),
+        "{}",
+        ended.stderr
+    );
+
+    // A damaged file gives what is readable and says where it broke.
+    let bytes = std::fs::read(&file).unwrap();
+    let cut = path(&folder, "cut.pcapng");
+    std::fs::write(&cut, &bytes[..bytes.len() - 7]).unwrap();
+    let ended = trace(&["read", &cut.display().to_string()]);
+    assert_eq!(ended.code(), 1);
+    assert_eq!(
+        ended
+            .stdout
+            .lines()
+            .filter(|line| line.contains('#'))
+            .count(),
+        written - 1
+    );
+    assert!(ended.stderr.contains("broken at byte"), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains(&format!("{} frames before that", written - 1)),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn messages_with_a_framing_are_found_in_the_stream() {
+    let mut server = Server::start(["echo", "127.0.0.1:0", "--frame", "u32"]);
+    let local = server.local();
+    let two = r"\0\0\0\x02Hi\0\0\0\x05there";
+    let ended = trace(&[&local, "--send", two, "--frame", "u32", "--json"]);
+    let events = events(&ended);
+    let messages = of(&events, "message");
+    let ours: Vec<&Value> = messages
+        .iter()
+        .filter(|one| one["side"] == "client")
+        .map(|one| &one["summary"])
+        .collect();
+    assert_eq!(ours, ["Hi", "there"], "{messages:#?}");
+    assert!(
+        messages
+            .iter()
+            .all(|message| message["protocol"] == "MESSAGE")
+    );
+}
+
+#[test]
+fn an_ordinary_user_is_told_how_to_get_the_right() {
+    // Only root can become somebody else; for others the test above was that.
+    let is_root = std::process::Command::new("id")
+        .arg("-u")
+        .output()
+        .unwrap()
+        .stdout
+        == b"0\n";
+    if !is_root {
+        return;
+    }
+    let mut command = std::process::Command::new("setpriv");
+    command.args([
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--bounding-set=-all",
+    ]);
+    command
+        .arg(env!("CARGO_BIN_EXE_wharf"))
+        .args(["trace", "demo", "tcp"]);
+    let ended = run(&mut command, "");
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(
+        ended
+            .stdout
+            .contains("modelled: rebuilt from the socket calls"),
+        "{}",
+        ended.stdout
+    );
+    let line = ended.stdout.replace("\n  ", " ");
+    assert!(line.contains("sudo setcap cap_net_raw=ep "), "{line}");
+    assert!(
+        ended.stdout.contains("(from the kernel)"),
+        "{}",
+        ended.stdout
+    );
+}
