@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use wharf::client::Client;
-use wharf::network::{ConnectOptions, StreamOptions, Switch};
+use wharf::connection::Connection;
+use wharf::limits::Limits;
+use wharf::network::{ConnectOptions, ListenOptions, StreamOptions, Switch};
+use wharf::server::{Running, ServeOptions, Server};
+use wharf::service::Service;
 use wharf_lab::topology::{NodeKind, SpanningTree};
-use wharf_lab::{Congestion, HostSettings, Lab, LabError, Link, Topology};
+use wharf_lab::{Congestion, HostSettings, Lab, LabError, LabHost, Link, Topology};
 use wharf_services::{Discard, Echo};
 
 /// Of the bottleneck, in Mbit/s.
@@ -92,6 +96,47 @@ fn slow() -> Link {
         .delay(Duration::from_millis(20))
 }
 
+/// Nobody is cut off for being slow: it is the network that is measured.
+fn stream() -> StreamOptions {
+    StreamOptions {
+        // With TCP_NODELAY this stack fills the congestion window up with small
+        // segments, and loses and recovers differently: what was measured before
+        // had Nagle's algorithm on.
+        nodelay: Switch::Off,
+        user_timeout: None,
+        ..StreamOptions::default()
+    }
+}
+
+async fn serve(host: &LabHost, at: &str, service: impl Service) -> Result<Running, LabError> {
+    let limits = Limits {
+        idle_timeout: None,
+        write_timeout: None,
+        ..Limits::default()
+    };
+    let options = ServeOptions {
+        listen: ListenOptions {
+            stream: stream(),
+            ..ListenOptions::default()
+        },
+        ..ServeOptions::default()
+    };
+    let server = Server::on(host.network()).limits(limits);
+    let server = server.serve_with("bulk", at.parse()?, service, options);
+    Ok(server.start().await?)
+}
+
+async fn connect(host: &LabHost, to: &str) -> Result<Connection, LabError> {
+    let options = ConnectOptions {
+        stream: stream(),
+        ..ConnectOptions::default()
+    };
+    let client = Client::on(host.network())
+        .options(options)
+        .connect_timeout(None);
+    Ok(client.connect(&to.parse()?).await?)
+}
+
 /// How long it took to have `bytes` echoed, or nothing if it did not end in 900 s.
 pub(crate) fn echo_completes(
     bytes: usize,
@@ -107,9 +152,9 @@ pub(crate) fn echo_completes(
     let lab = lab(seed, settings, link.clone(), link);
     let outcome = lab.run(async move |hosts| {
         let work = async {
-            let _server = hosts[1].serve("tcp::7", Echo::default()).await?;
+            let _server = serve(&hosts[1], "tcp::7", Echo::default()).await?;
             let begun = tokio::time::Instant::now();
-            let client = hosts[0].connect("h1:7").await?;
+            let client = connect(&hosts[0], "h1:7").await?;
             let (mut reader, mut writer) = tokio::io::split(client);
             let writing = tokio::spawn(async move {
                 use tokio::io::AsyncWriteExt;
@@ -146,20 +191,8 @@ pub(crate) fn goodput(congestion: Congestion, loss: f64, queue: usize, seed: u64
     let back = slow().queue(queue);
     let lab = lab(seed, settings, back.clone().loss(loss), back);
     let outcome = lab.run(async |hosts| {
-        let _server = hosts[1].serve("tcp::9", Discard::default()).await?;
-        let options = ConnectOptions {
-            stream: StreamOptions {
-                // With TCP_NODELAY this stack fills the congestion window up with
-                // small segments, and loses and recovers differently: what was
-                // measured before had Nagle's algorithm on.
-                nodelay: Switch::Off,
-                user_timeout: None,
-                ..StreamOptions::default()
-            },
-            ..ConnectOptions::default()
-        };
-        let client = Client::on(hosts[0].network()).options(options);
-        let mut client = client.connect(&"h1:9".parse()?).await?;
+        let _server = serve(&hosts[1], "tcp::9", Discard::default()).await?;
+        let mut client = connect(&hosts[0], "h1:9").await?;
         let chunk = vec![1; 65_536];
         let endless = async {
             loop {
