@@ -91,7 +91,8 @@ impl Terminal {
 
     /// Gives the terminal another size, as a window manager does.
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
-        self.parser.set_size(cells(rows), cells(columns));
+        // With nothing of what was drawn before: the program has to draw all of it.
+        self.parser = Parser::new(cells(rows), cells(columns), 0);
         self.master.resize(size(columns, rows)).unwrap();
         self
     }

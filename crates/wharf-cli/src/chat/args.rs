@@ -38,12 +38,12 @@ begins with `who`, asks, leaves, and does not count itself.";
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = BEHAVIOUR, before_help = "\
 Examples:
-  wharf chat --as ann                          the room of this machine, full screen
-  wharf chat tls:chat.example.org:5378         over TLS; the name is that of the user
-  echo '@ben hi' | wharf chat --as ann         in a pipe
-  wharf chat --as log --linger none </dev/null listen for ever, a message a line
-  wharf chat --who                             who is there
-  wharf chat udp::5382 --as ann                over a network as bad as wished")]
+  wharf chat --as ann                    the room of this machine, full screen
+  wharf chat tls:chat.example.org:5378   over TLS
+  echo '@ben hi' | wharf chat --as ann   in a pipe
+  wharf chat --as log --linger none </dev/null   listen, a message a line
+  wharf chat --who                       who is there
+  wharf chat udp::5382 --as ann          over a network as bad as wished")]
 pub(crate) struct ChatArgs {
     /// Where: [SCHEME:]TARGET[,OPTION=VALUE]
     #[arg(default_value = ":5378")]

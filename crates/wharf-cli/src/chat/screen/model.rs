@@ -22,14 +22,16 @@ const TOLD_SINGLY: usize = 4;
 const MAX_UNREAD: usize = 1_000;
 
 /// What can be typed, a line each.
-const HELP: [&str; 8] = [
+const HELP: [&str; 10] = [
     "@NAME TEXT sends a message to NAME",
     "Tab completes names and commands",
-    "/pin NAME opens a conversation, Esc leaves it",
-    "Ctrl-N opens the next one with unread messages",
+    "/pin NAME shows one conversation",
+    "Ctrl-N shows the next unread one",
+    "Esc or /unpin shows all of them",
     "/who (!who) asks who is here",
     "PgUp and PgDn scroll",
     "the arrows bring back what was typed",
+    "✓ queued, ✓✓ received, ? unconfirmed",
     "/quit (!quit), Ctrl-C or Ctrl-D leaves",
 ];
 
