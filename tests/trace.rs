@@ -330,3 +330,26 @@ fn an_ordinary_user_is_told_how_to_get_the_right() {
         ended.stdout
     );
 }
+
+#[test]
+fn a_closed_udp_port_is_told_by_an_icmp_error() {
+    for ip in ["127.0.0.1", "[::1]"] {
+        let free = std::net::UdpSocket::bind(format!("{ip}:0")).unwrap();
+        let address = format!("udp:{}", free.local_addr().unwrap());
+        drop(free);
+        let ended = trace(&[&address, "--send", "anybody?", "--json"]);
+        assert_eq!(ended.code(), 7, "{ended:?}");
+        let events = events(&ended);
+        assert_eq!(
+            calls(&events, "client"),
+            ["socket", "connect", "sendto", "recvfrom", "close"]
+        );
+        let frames = of(&events, "frame");
+        assert_eq!(frames.len(), 2, "{ended:?}");
+        let last = frames[1]["layers"].to_string();
+        assert!(last.contains("ICMP"), "{last}");
+        assert!(last.contains("\"quoted\":true"), "{last}");
+        let picture = trace(&[&address, "--send", "anybody?"]).stdout;
+        assert!(picture.contains("connection refused"), "{picture}");
+    }
+}

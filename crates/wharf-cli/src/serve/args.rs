@@ -140,6 +140,21 @@ pub(crate) struct ServeArgs {
     #[arg(short, long)]
     pub(crate) quiet: bool,
 
+    /// Draw the calls and frames of every connection when it has ended
+    ///
+    /// As wharf trace does; --trace=VIEW draws another view than the ladder. Frames are
+    /// captured where that is allowed, and else modelled; every picture says which.
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "VIEW",
+        value_parser = crate::trace::parse_served_view,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "ladder"
+    )]
+    pub(crate) trace: Option<crate::trace::ServedView>,
+
     #[command(flatten)]
     pub(crate) door: super::door::DoorArgs,
 

@@ -80,6 +80,8 @@ pub(crate) enum Told {
         service: Arc<str>,
         text: String,
     },
+    /// The picture of a conversation, ready to be printed.
+    Traced(String),
     Lost {
         events: u64,
     },
@@ -190,6 +192,7 @@ impl Line {
             // The table at the start says it better.
             Told::Listening { .. } | Told::Failed(_) | Told::Stopped(_) => return None,
             Told::Shown { service, text } => format!("{} {text}", style.name(service)),
+            Told::Traced(picture) => return Some(picture.clone()),
             Told::Opened(who) => {
                 format!(
                     "{} opened  {} > {}",
@@ -380,6 +383,7 @@ impl Line {
             Told::Shown { service, text } => {
                 json!({"event": "shown", "service": **service, "text": text})
             }
+            Told::Traced(picture) => json!({"event": "traced", "text": picture}),
             Told::Lost { events } => json!({"event": "lost", "events": events}),
             Told::Failed(object) | Told::Stopped(object) => object.clone(),
         };

@@ -20,6 +20,7 @@ mod program;
 mod reader;
 mod summary;
 mod table;
+mod traced;
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use std::time::SystemTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wharf::connection::Silence;
 use wharf::limits::{Limits, WhenFull};
-use wharf::server::{Bound, DrainReport, Event, Partial, Running, Server};
+use wharf::network::{Network, Os, Tap};
+use wharf::server::{Bound, DrainReport, Event, Observer, Partial, Running, Server};
 use wharf_services::Message;
 
 use crate::args::Common;
@@ -36,6 +38,7 @@ use crate::connect;
 use crate::exit::Exit;
 use crate::failure::{Failure, start_failure, words};
 use crate::style::{Style, count};
+use crate::trace::Served;
 
 use args::FullPolicy;
 pub(crate) use args::ServeArgs;
@@ -195,6 +198,8 @@ impl Manner {
 
     fn render(self, line: &Line, began: SystemTime) -> Option<String> {
         match (self.form, &line.told) {
+            // It has a form of its own, for people and for machines.
+            (_, Told::Traced(picture)) => Some(picture.trim_end().to_owned()),
             (Form::Json, _) => Some(line.to_json().to_string()),
             (Form::OwnLines, Told::Shown { text, .. }) => Some(text.clone()),
             (Form::OwnLines, Told::Opened(_) | Told::Closed { .. }) => None,
@@ -239,6 +244,29 @@ struct Serving {
     doors: Doors,
     interrupt: Signal,
     terminate: Signal,
+    tracing: Option<Served>,
+}
+
+/// What a server is told besides its network and its services.
+struct Settings<O> {
+    limits: Limits,
+    cores: usize,
+    observer: O,
+}
+
+impl<O: Observer> Settings<O> {
+    fn apply<N: Network>(self, network: N) -> Server<N> {
+        Server::on(network)
+            .limits(self.limits)
+            .cores(self.cores)
+            .partial(Partial::Accept)
+            .observer(self.observer)
+    }
+}
+
+async fn start<N: Network>(server: Server<N>) -> Result<Running, Failure> {
+    let started = server.start().await;
+    started.map_err(|error| start_failure(&error))
 }
 
 impl Serving {
@@ -261,6 +289,7 @@ impl Serving {
         let pages = Pages::make(args, &printer, manner.quiet)?;
         let cores = usize::from(args.cores);
         let (chat, games) = (args.chat.clone(), args.games.clone());
+        let traced = args.trace.map(|view| (view, common.clone()));
         // Who listens is not idle, unless somebody said so.
         let silence = match args.idle_timeout {
             None => Silence::Allowed,
@@ -268,23 +297,46 @@ impl Serving {
         };
         Ok(async move {
             let opening = Arc::new(Opening::default());
-            let server = Server::new()
-                .limits(limits)
-                .cores(cores)
-                .partial(Partial::Accept)
-                .observer(observer(printer.clone(), Arc::clone(&opening), manner));
             let message = plan.message(&printer);
             let rooms = chat.rooms(&printer, manner.quiet, silence);
             let tables = games.tables(&printer, manner.quiet);
-            let server = plan.add_to(server, &message, &rooms, &tables, &doors, &pages);
+            let observer = observer(printer.clone(), Arc::clone(&opening), manner);
+            let settings = Settings {
+                limits,
+                cores,
+                observer,
+            };
             let signals = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,
             );
-            let running = server
-                .start()
-                .await
-                .map_err(|error| start_failure(&error))?;
+            let (running, tracing) = match traced {
+                None => {
+                    let server = plan.add_to(
+                        settings.apply(Os),
+                        &message,
+                        &rooms,
+                        &tables,
+                        &doors,
+                        &pages,
+                    );
+                    (start(server).await?, None)
+                }
+                Some((view, common)) => {
+                    let (network, calls) = Tap::new(Os);
+                    let server = plan.add_to(
+                        settings.apply(network),
+                        &message,
+                        &rooms,
+                        &tables,
+                        &doors,
+                        &pages,
+                    );
+                    let running = start(server).await?;
+                    let tracing = traced::start(&common, view, calls, &running, &printer)?;
+                    (running, Some(tracing))
+                }
+            };
             #[cfg(feature = "page")]
             pages.show(table::page_rows(running.endpoints(), entrance));
             let serving = Serving {
@@ -296,6 +348,7 @@ impl Serving {
                 doors,
                 interrupt: signals.0,
                 terminate: signals.1,
+                tracing,
             };
             let notes = note.into_iter().chain(plan.notes().iter().cloned());
             let exit = serving.run(notes.collect(), &message).await;
@@ -333,6 +386,9 @@ impl Serving {
         };
         if asked.is_some() {
             self.stop().await;
+        }
+        if let Some(tracing) = self.tracing.take() {
+            tracing.finish();
         }
         self.sum_up();
         self.printer.flush();

@@ -6,6 +6,7 @@ use wharf::address::Address;
 use wharf::datagram::{Amplification, Datagrammed};
 use wharf::framing::{self, Framing, OnTooLong};
 use wharf::network::ListenOptions;
+use wharf::network::Network;
 use wharf::server::{DatagramOptions, Mode, ServeOptions, Server};
 use wharf::service::{AnyService, Framed, Replies};
 use wharf_services::catalog::{Entry, Framed as FramingMeans, catalog};
@@ -106,15 +107,15 @@ impl Plan {
     }
 
     /// Puts every service into `server`.
-    pub(super) fn add_to(
+    pub(super) fn add_to<N: Network>(
         &self,
-        mut server: Server,
+        mut server: Server<N>,
         message: &Message,
         rooms: &Rooms,
         tables: &Tables,
         doors: &Doors,
         pages: &Pages,
-    ) -> Server {
+    ) -> Server<N> {
         for place in &self.places {
             let name = place.entry.name;
             let address = place.address.clone();
@@ -172,15 +173,15 @@ impl Plan {
         }
     }
 
-    fn add_datagrams(
+    fn add_datagrams<N: Network>(
         &self,
-        server: Server,
+        server: Server<N>,
         name: &str,
         address: Address,
         message: &Message,
         rooms: &Rooms,
         tables: &Tables,
-    ) -> Server {
+    ) -> Server<N> {
         let options = DatagramOptions::default();
         let framed = self.framing.is_some();
         match name {

@@ -285,7 +285,9 @@ impl Traced {
             // A socket whose connect() failed does not tell the port that it had.
             self.local = self.peer.map(nowhere);
         }
-        if let Some(ends) = self.ends() {
+        if self.is_datagram() {
+            did.remark = "only notes the peer: nothing is sent".into();
+        } else if let Some(ends) = self.ends() {
             did.effect = match &outcome {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     Effect::Refused { ends }
@@ -309,6 +311,10 @@ impl Traced {
         }
         self.note(did);
         outcome
+    }
+
+    fn is_datagram(&self) -> bool {
+        self.socket.r#type().is_ok_and(|kind| kind == Type::DGRAM)
     }
 
     /// `send()`, until everything is taken.
@@ -423,6 +429,11 @@ impl Traced {
                 };
                 let mut did = done(begun, self.side, text, result);
                 did.asked = Some(room as u64);
+                if let (io::ErrorKind::ConnectionRefused, Some(ends)) = (error.kind(), self.ends())
+                {
+                    did.remark = "an ICMP error came back: nobody listens there".into();
+                    did.effect = Effect::Refused { ends };
+                }
                 self.note(did);
                 Err(error)
             }

@@ -164,6 +164,7 @@ pub(super) fn assemble(
     for frame in frames {
         trace.push(frame.clone());
     }
+    adopt(&mut trace);
     trace.notes.extend(notes.iter().cloned());
     for (client, server) in ends(record) {
         name_unknown(&mut trace, client, server);
@@ -203,6 +204,24 @@ pub(super) fn assemble(
     }
     trace.finish();
     trace
+}
+
+/// Puts ICMP errors and later fragments, which have no ports, to the conversation that
+/// they are about, if there is only one.
+fn adopt(trace: &mut Trace) {
+    let mut flows = trace
+        .talks
+        .iter()
+        .enumerate()
+        .filter(|(_, talk)| talk.flow.is_some());
+    let (Some((0, _)), None) = (flows.next(), flows.next()) else {
+        return;
+    };
+    for step in &mut trace.steps {
+        step.talk = 0;
+    }
+    // Nothing is pushed any more, so that no number of another talk is needed again.
+    trace.talks.truncate(1);
 }
 
 /// A refused socket did not tell its port; who spoke with the server is the client.
@@ -347,6 +366,8 @@ fn datagrams(record: &Record, server: SocketAddr, args: &TalkArgs) -> io::Result
         Type::DGRAM,
     )?;
     socket.patience(args.timeout)?;
+    // A socket that has a peer hears of errors that come back (udp(7)).
+    socket.connect(&server.into(), &server.to_string(), args.timeout)?;
     let mut missing = None;
     for text in &args.send {
         socket.send_to(&text.0, server)?;

@@ -6,9 +6,9 @@
 //!           or modelled from calls ──┘        └─▶ -w FILE (pcapng)
 //! ```
 //! Layout: `args` is what can be typed; `calls` makes socket calls and keeps a record;
-//! `conversation` speaks with an address, `demo` with itself; `model` rebuilds frames
-//! where none may be captured; `read` and `live` show a file and the machine's traffic,
-//! `pick` what of it; `show` draws, `browse` is the full screen; `protocols` are those
+//! `conversation` speaks with an address, `demo` with itself; `model` (and `icmp`) rebuilds
+//! frames where none may be captured; `read` and `live` show a file and the machine's traffic,
+//! `pick` what of it; `served` is `wharf serve --trace`; `show` draws, `browse` is the full screen; `protocols` are those
 //! of Wharf's own services.
 
 mod args;
@@ -16,11 +16,13 @@ mod browse;
 mod calls;
 mod conversation;
 mod demo;
+mod icmp;
 mod live;
 mod model;
 mod pick;
 mod protocols;
 mod read;
+mod served;
 mod show;
 
 use crate::args::Common;
@@ -29,6 +31,7 @@ use crate::failure::Failure;
 
 pub(crate) use args::TraceArgs;
 use args::TraceCommand;
+pub(crate) use served::{Served, ServedView, parse_served_view};
 
 /// Runs `wharf trace`.
 pub(crate) fn run(common: &Common, args: TraceArgs) -> Result<Exit, Failure> {

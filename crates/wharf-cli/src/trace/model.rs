@@ -14,6 +14,7 @@ use wharf_wire::conversation::Direction;
 use wharf_wire::frame::{Frame, Timestamp};
 
 use super::calls::{Did, Effect};
+use super::icmp;
 use crate::capture::TcpInfo;
 
 /// The data in a segment where the kernel does not tell: Ethernet's 1500 less 40.
@@ -101,6 +102,13 @@ pub(super) fn udp(record: &[Did], owned: Owned) -> Vec<Frame> {
         match &did.effect {
             Effect::Sent { ends, bytes } => {
                 frames.push(model_datagram(did.at, ends.0, ends.1, bytes))
+            }
+            Effect::Refused { .. } => {
+                // It is about the last datagram that left.
+                let error = frames
+                    .last()
+                    .and_then(|about| icmp::port_unreachable(did.at + did.lasted, about));
+                frames.extend(error);
             }
             Effect::Received { ends, bytes } if owned == Owned::Client => {
                 frames.push(model_datagram(did.at + did.lasted, ends.1, ends.0, bytes));

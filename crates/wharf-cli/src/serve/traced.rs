@@ -1,0 +1,25 @@
+//! `--trace`: a thread that draws every conversation.
+
+use wharf::network::Endpoint;
+use wharf::network::tap::Calls;
+use wharf::server::Running;
+
+use super::line::{Line, Told};
+use super::printer::Printer;
+use crate::args::Common;
+use crate::trace::{Served, ServedView};
+
+/// Follows the clients of `running`, whose calls come out of `calls`.
+pub(super) fn start(
+    common: &Common,
+    view: ServedView,
+    calls: Calls,
+    running: &Running,
+    printer: &Printer,
+) -> std::io::Result<Served> {
+    let bounds = running.endpoints().iter();
+    let bounds: Vec<Endpoint> = bounds.map(|bound| bound.local.clone()).collect();
+    let printer = printer.clone();
+    let print = move |text| printer.print(Line::now(Told::Traced(text)));
+    Served::start(common, view, calls, &bounds, print)
+}

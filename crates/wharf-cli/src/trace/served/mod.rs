@@ -1,0 +1,277 @@
+//! `wharf serve --trace`: every connection of a server, drawn when it has ended, and
+//! every exchange of datagrams, drawn when nothing more came.
+//!
+//! ```text
+//!   server on a Tap ─▶ Calls ─▶ stories, one for each client ─┐
+//!   capture (or nothing) ─▶ frames that wait ─────────────────┴─▶ Trace ─▶ view
+//! ```
+//! The calls come from the tap of the server's network, the frames from a capture of the
+//! server's ports or, where that is not allowed, from the model. A thread of its own does
+//! it, so that drawing holds up no client; the tap drops what it cannot keep, and counts.
+//!
+//! Layout: this file sorts and draws, `story` is one conversation as a trace, `words` are
+//! the calls in words.
+
+mod story;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use wharf::network::Endpoint;
+use wharf::network::tap::{Call, Calls, Event, SocketId, Transport};
+use wharf_wire::frame::Frame;
+use wharf_wire::view::{View, draw};
+
+use super::args::{ViewArgs, ViewName};
+use super::show::Show;
+use crate::args::Common;
+use crate::capture::{Capture, Filter, Refused, belongs};
+use story::Story;
+
+/// How long after its last call a conversation is waited for: its last frames come
+/// within a delayed acknowledgement, 40 ms.
+const QUIET: Duration = Duration::from_millis(60);
+
+/// How often the thread looks for frames, and whether it shall end.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How many conversations are followed at once; of others no picture is drawn.
+const MAX_STORIES: usize = 1_024;
+
+/// How many frames wait for the end of their conversations; the oldest go first.
+const MAX_FRAMES: usize = 16_384;
+
+/// Which picture `--trace` draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ServedView(ViewName);
+
+impl ServedView {
+    fn args(self, common: &Common) -> ViewArgs {
+        ViewArgs {
+            view: (!common.json).then_some(self.0),
+            model: None,
+            width: None,
+            ascii: false,
+            frame: None,
+            explain: None,
+            interactive: false,
+            write: None,
+        }
+    }
+}
+
+/// Reads the value of `--trace`.
+pub(crate) fn parse_served_view(text: &str) -> Result<ServedView, String> {
+    clap::ValueEnum::from_str(text, false).map(ServedView)
+}
+
+/// Follows the conversations of a server, until it is told to finish.
+pub(crate) struct Served {
+    ends: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Served {
+    /// Follows what is told in `calls`, of a server that listens at `bounds`; every
+    /// picture is given to `print`.
+    pub(crate) fn start(
+        common: &Common,
+        view: ServedView,
+        calls: Calls,
+        bounds: &[Endpoint],
+        print: impl Fn(String) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let ports: Vec<u16> = bounds.iter().filter_map(Endpoint::port).collect();
+        let follower = Follower {
+            calls,
+            frames: Frames::of(ports),
+            show: Show::new(common, &view.args(common)),
+            stories: BTreeMap::new(),
+            missed: 0,
+        };
+        let ends = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&ends);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        let thread = std::thread::Builder::new()
+            .name("wharf-trace".into())
+            .spawn(move || follower.run(&runtime, &told, &print))?;
+        Ok(Served { ends, thread })
+    }
+
+    /// Draws what is left; it takes some [`QUIET`].
+    pub(crate) fn finish(self) {
+        self.ends.store(true, Ordering::Release);
+        // A panic of it has been told on stderr, and has nothing more to draw.
+        let _ = self.thread.join();
+    }
+}
+
+/// A connection by its socket; of a datagram socket one peer.
+type Key = (SocketId, Option<String>);
+
+struct Follower {
+    calls: Calls,
+    frames: Frames,
+    show: Show,
+    stories: BTreeMap<Key, Story>,
+    /// How many conversations were not followed.
+    missed: u64,
+}
+
+impl Follower {
+    fn run(
+        mut self,
+        runtime: &tokio::runtime::Runtime,
+        ends: &AtomicBool,
+        print: &impl Fn(String),
+    ) {
+        while !ends.load(Ordering::Acquire) {
+            let wait = async { tokio::time::timeout(TICK, self.calls.next()).await };
+            match runtime.block_on(wait) {
+                Ok(Some(event)) => self.take(event),
+                // The server and all of its sockets are gone.
+                Ok(None) => break,
+                Err(_) => {}
+            }
+            while let Some(event) = self.calls.try_next() {
+                self.take(event);
+            }
+            self.frames.gather(Duration::ZERO);
+            self.draw_due(Instant::now(), print);
+        }
+        for event in self.calls.take() {
+            self.take(event);
+        }
+        self.frames.gather(QUIET);
+        let now = Instant::now();
+        for story in self.stories.values_mut() {
+            story.due = Some(now);
+        }
+        self.draw_due(now, print);
+        if self.missed > 0 {
+            let missed = self.missed;
+            print(format!(
+                "{missed} conversations were not drawn: more than {MAX_STORIES} at once"
+            ));
+        }
+    }
+
+    /// Puts an event where it belongs.
+    fn take(&mut self, event: Event) {
+        let Some((key, begins)) = place(&event) else {
+            return;
+        };
+        if !self.stories.contains_key(&key) {
+            // What listens makes calls of its own, before and after its clients.
+            if !begins {
+                return;
+            }
+            if self.stories.len() >= MAX_STORIES {
+                self.missed += 1;
+                return;
+            }
+        }
+        let story = self.stories.entry(key).or_default();
+        let is_last = matches!(event.call, Call::Close { .. });
+        if is_last || is_datagram(&event) {
+            story.due = Some(Instant::now() + QUIET);
+        }
+        story.add(event);
+    }
+
+    fn draw_due(&mut self, now: Instant, print: &impl Fn(String)) {
+        let due: Vec<Key> = self
+            .stories
+            .iter()
+            .filter(|(_, story)| story.due.is_some_and(|due| due <= now))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in due {
+            if let Some(story) = self.stories.remove(&key) {
+                let captured = self.frames.take_of(&story);
+                let trace = story.trace(captured, self.show.dissectors());
+                let view = self.show.view.unwrap_or(View::Ladder);
+                print(draw(&trace, view, &self.show.look));
+            }
+        }
+    }
+}
+
+/// Whose story an event belongs to, and whether one may begin with it.
+fn place(event: &Event) -> Option<(Key, bool)> {
+    match &event.call {
+        Call::Accept { socket } => Some((((*socket)?, None), true)),
+        Call::ReceiveFrom {
+            from: Some(peer), ..
+        }
+        | Call::SendTo { to: peer, .. } => Some(((event.socket, Some(peer.to_string())), true)),
+        _ if is_datagram(event) => None,
+        _ => Some(((event.socket, None), false)),
+    }
+}
+
+fn is_datagram(event: &Event) -> bool {
+    matches!(event.transport, Transport::Udp | Transport::UnixDatagram)
+}
+
+/// Where frames come from, and those that wait.
+struct Frames {
+    capture: Result<Capture, String>,
+    waiting: VecDeque<Frame>,
+}
+
+impl Frames {
+    fn of(ports: Vec<u16>) -> Self {
+        let capture = match ports.is_empty() {
+            true => Err(story::UNIX.to_owned()),
+            false => {
+                let filter = Filter {
+                    ports,
+                    peer_port: None,
+                    host: None,
+                };
+                Capture::start(&filter).map_err(|refused: Refused| refused.explain())
+            }
+        };
+        Frames {
+            capture,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Takes what has come, and what comes within `wait`.
+    fn gather(&mut self, wait: Duration) {
+        let Ok(capture) = &self.capture else {
+            return;
+        };
+        while let Some(frame) = capture.next(wait) {
+            if self.waiting.len() >= MAX_FRAMES {
+                self.waiting.pop_front();
+            }
+            self.waiting.push_back(frame);
+        }
+    }
+
+    /// The frames of one conversation, or why there are none.
+    fn take_of(&mut self, story: &Story) -> Result<Vec<Frame>, String> {
+        if let Err(why) = &self.capture {
+            return Err(why.clone());
+        }
+        let Some(ends) = story.ends() else {
+            return Err(story::UNIX.to_owned());
+        };
+        let (mine, others): (VecDeque<Frame>, VecDeque<Frame>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|frame| belongs(frame, &[ends]));
+        self.waiting = others;
+        Ok(mine.into())
+    }
+}
