@@ -11,9 +11,9 @@
 //!                      (target/bench/chat.md)
 //!     --wharf FILE     the command (target/release/wharf)
 //!     --rounds N       rounds at most (9)
-//!     --minutes M      no round begins that would not end within this time (11)
-//!     --seconds S      measured time per round and server (0.2)
-//!     --warm-up S      time before it (0.04)
+//!     --minutes M      no round begins that would not end within this time (10)
+//!     --seconds S      measured time per round and server (0.15)
+//!     --warm-up S      time before it (0.03)
 //!     --sections A,B   only sections whose name begins so
 //!     --quick          one round of a blink, few connections: does it run?
 //!     --resume         go on with a run of the same options that was ended

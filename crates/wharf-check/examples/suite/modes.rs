@@ -63,9 +63,9 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// silent one.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
-const WARM_UP: Duration = Duration::from_millis(200);
-/// With a thousand clients one at a time, one turn of all takes about half a second.
-const MEASURED: Duration = Duration::from_millis(800);
+const WARM_UP: Duration = Duration::from_millis(100);
+/// With a thousand clients one at a time, one turn of all takes about that long.
+const MEASURED: Duration = Duration::from_millis(500);
 /// A thousand programs take their time to start.
 const WARM_UP_MANY: Duration = Duration::from_millis(600);
 const MANY: usize = 1_000;

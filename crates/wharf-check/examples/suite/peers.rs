@@ -25,7 +25,7 @@ pub(crate) enum Role {
     Base,
     /// The goals are about these: measured on every row in every round.
     Goal,
-    /// Measured on the key rows, every third round.
+    /// Measured on the key rows, every fourth round.
     Shown,
 }
 

@@ -244,4 +244,4 @@ impl Place {
 }
 
 /// Every how many rounds what is only shown is measured, too.
-pub(crate) const SPARSE: usize = 3;
+pub(crate) const SPARSE: usize = 4;

@@ -27,21 +27,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     raise_descriptor_limit().map_err(|error| error.to_string())?;
     let began = Instant::now();
     let mut suite = Suite::new(arguments)?;
-    let mut longest = Duration::ZERO;
+    // What a round of either kind took: with what is only shown, and without.
+    let mut took = [Duration::ZERO; 2];
     for round in 0..arguments.rounds {
-        // Rounds with what is only shown are longer: they come first, and count as the rest.
-        if round > 0 && began.elapsed() + longest > arguments.budget {
+        let kind = usize::from(!round.is_multiple_of(SPARSE));
+        let expected = if took[kind].is_zero() {
+            took[0]
+        } else {
+            took[kind]
+        };
+        if round > 0 && began.elapsed() + expected > arguments.budget {
             eprintln!("no time for more than {round} rounds");
             break;
         }
         let round_began = Instant::now();
         suite.round(round)?;
-        longest = round_began.elapsed().max(longest.mul_f64(0.7));
+        took[kind] = round_began.elapsed();
         eprintln!(
             "round {} of {} took {:.0?}, {:.0?} in all",
             round + 1,
             arguments.rounds,
-            round_began.elapsed(),
+            took[kind],
             began.elapsed()
         );
     }
