@@ -15,7 +15,9 @@ use wharf::server::{DatagramOptions, Server};
 use wharf_lab::{Hosts, Lab, LabError, Link};
 use wharf_services::chat::{Rules, UnreliableChat};
 use wharf_services::password::{Cost, Door, Hash, Users};
-use wharf_services::{Chargen, Chat, Daytime, Discard, Echo, Message, Password, Time, Upper};
+use wharf_services::{
+    Blackjack, Chargen, Chat, Daytime, Discard, Echo, Message, Password, Rps, Time, Upper,
+};
 
 type Case = fn(Hosts) -> Pin<Box<dyn Future<Output = Result<(), LabError>>>>;
 
@@ -35,6 +37,8 @@ const TABLE: &[(&str, How)] = &[
     ("upper", InTheLab(|hosts| Box::pin(upper_datagrams(hosts)))),
     ("chat", InTheLab(|hosts| Box::pin(chat(hosts)))),
     ("chat", InTheLab(|hosts| Box::pin(unreliable_chat(hosts)))),
+    ("rps", InTheLab(|hosts| Box::pin(rps(hosts)))),
+    ("blackjack", InTheLab(|hosts| Box::pin(blackjack(hosts)))),
     ("message", InTheLab(|hosts| Box::pin(message(hosts)))),
     ("password", InTheLab(|hosts| Box::pin(password(hosts)))),
     ("daytime", InTheLab(|hosts| Box::pin(daytime(hosts)))),
@@ -254,6 +258,38 @@ async fn unreliable_chat(hosts: Hosts) -> Result<(), LabError> {
         heard.starts_with(b"LIST-OK") && heard.ends_with(b",ann\n")
     })
     .await
+}
+
+async fn rps(hosts: Hosts) -> Result<(), LabError> {
+    let referee = Rps::new(wharf_services::rps::Rules::default(), |_| {});
+    let _server = hosts[0].serve("tcp::7400", referee).await?;
+    let player = hosts[1].connect("h0:7400").await?;
+    let mut lines = player.framed(&Framing::default(), Limits::default());
+    for (say, hear) in [
+        ("HELLO ann\n", "WELCOME ann "),
+        ("PLAY house\n", "ROUND 1 "),
+        ("ROCK\n", "RESULT 1 ROCK "),
+    ] {
+        lines.connection().write_all(say.as_bytes()).await?;
+        line(&mut lines, hear).await;
+    }
+    Ok(())
+}
+
+async fn blackjack(hosts: Hosts) -> Result<(), LabError> {
+    let house = Blackjack::new(wharf_services::blackjack::Rules::default(), |_| {});
+    let _server = hosts[0].serve("tcp::7500", house).await?;
+    let player = hosts[1].connect("h0:7500").await?;
+    let mut lines = player.framed(&Framing::default(), Limits::default());
+    for (say, hear) in [
+        ("HELLO ann\n", "WELCOME ann "),
+        ("SIT\n", "BETS 1 "),
+        ("BET 10 lucky\n", "DEAL 1 "),
+    ] {
+        lines.connection().write_all(say.as_bytes()).await?;
+        line(&mut lines, hear).await;
+    }
+    Ok(())
 }
 
 async fn message(hosts: Hosts) -> Result<(), LabError> {
