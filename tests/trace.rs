@@ -350,6 +350,9 @@ fn a_closed_udp_port_is_told_by_an_icmp_error() {
         assert!(last.contains("ICMP"), "{last}");
         assert!(last.contains("\"quoted\":true"), "{last}");
         let picture = trace(&[&address, "--send", "anybody?"]).stdout;
-        assert!(picture.contains("connection refused"), "{picture}");
+        let error = trace(&[&address, "--send", "anybody?"]).stderr;
+        assert!(error.contains("connection refused"), "{error}");
+        // The words of the call stand in a narrow column, over several lines.
+        assert!(picture.contains(" port unreachable, type"), "{picture}");
     }
 }

@@ -47,7 +47,7 @@ fn assert_row(lines: &[String], service: &str, transport: &str, port: u16) {
         lines.iter().any(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             words.starts_with(&[service, transport, &place])
-                && ["connect", "get", "play"]
+                && ["connect", "get", "chat", "play"]
                     .iter()
                     .any(|verb| line.contains(&format!("wharf {verb} ")))
         }),
@@ -81,13 +81,18 @@ fn every_command_of_the_table_can_be_tried() {
     alone("start::every_command_of_the_table_can_be_tried", || {
         let mut server = Process::start(&mut wharf(["serve"]));
         let lines = table(&mut server);
-        let commands = lines.iter().filter_map(|line| {
-            let at = line.find("wharf connect ").or(line.find("wharf get "))?;
-            Some((line, &line[at..]))
-        });
+        let commands = lines
+            .iter()
+            .filter_map(|line| Some((line, &line[line.find("wharf ")?..])));
         let mut tried = 0;
         for (line, command) in commands {
-            let ended = run(&mut bash(command), "some text\n");
+            // What a person would type there.
+            let typed = match command.split(' ').nth(1) {
+                Some("chat") => "!who\n",
+                Some("play") => "quit\n",
+                _ => "some text\n",
+            };
+            let ended = run(&mut bash(command), typed);
             // To discard and message nothing comes back, and over UDP that is a loss.
             let silent = line.starts_with("discard") || line.starts_with("message");
             let lost = silent && line.contains("udp");

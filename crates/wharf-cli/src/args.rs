@@ -23,14 +23,12 @@ use crate::trace::TraceArgs;
     arg_required_else_help = true,
     before_help = "\
 Examples:
-  wharf serve                        the standard services, on this machine only
-  wharf serve echo 7000              one service, TCP port 7000
-  wharf connect :7000                talk to it; Ctrl-D ends your side
-  wharf connect tls:example.org:443  over TLS, verified
-  wharf chat --as ann                the chat room of this machine
-  wharf get -v :8080                 a page, and how it got here
-  wharf trace :12000 --send hello    a message on its way through the layers
-  wharf lab demo                     a network in memory, to look at and to break",
+  wharf serve                      the standard services, on this machine only
+  wharf serve echo 7000            one service, TCP port 7000
+  wharf connect :7000              talk to it; Ctrl-D ends your side
+  wharf chat --as ann              the chat room of this machine
+  wharf trace :12000 --send hello  a message on its way through the layers
+  wharf lab demo                   a network in memory, to be broken",
     after_long_help = exit_codes(),
     disable_help_subcommand = true
 )]

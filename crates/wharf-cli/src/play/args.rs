@@ -32,7 +32,7 @@ pub(crate) enum Game {
     Blackjack(TableArgs),
     /// Deal the rounds of a transcript of blackjack again, and say whether they were fair
     Verify {
-        /// What `--record` or `nc … | tee` has written; - is stdin
+        /// What `--record` or `nc ... | tee` has written; - is stdin
         file: PathBuf,
     },
 }

@@ -1,6 +1,7 @@
 //! The face for pipes: a word per line in, a sentence per line out.
 //!
-//! A word is read only when something is expected, so a script need not wait.
+//! A word waits until something is expected, so a script need not; only who wants to
+//! leave is not kept.
 
 use std::io::{self, BufRead, Write};
 
@@ -22,7 +23,9 @@ const MAX_WORD: u64 = 4 * 1024;
 pub(super) async fn run(mut link: Link, mut table: Box<dyn Table>) -> Result<Exit, Failure> {
     let mut words = words()?;
     let mut asked = None;
-    let (mut ends, mut answered) = (false, true);
+    let (mut ends, mut answered, mut spoken) = (false, true, false);
+    // The word that was read and waits; nothing is the end of the input.
+    let mut held: Option<Option<String>> = None;
     loop {
         // The next word is for what comes after the answer to the last one.
         let question = table.question().filter(|_| !ends && answered);
@@ -30,6 +33,25 @@ pub(super) async fn run(mut link: Link, mut table: Box<dyn Table>) -> Result<Exi
             say(question.as_deref().unwrap_or_default())?;
         }
         asked.clone_from(&question);
+        let leaves = spoken && !ends && matches!(&held, Some(Some(word)) if is_farewell(word));
+        if let Some(word) = held.take_if(|_| question.is_some() || leaves) {
+            match word.as_deref().map(|word| table.word(word)) {
+                Some(Some(Do::Send(line))) => {
+                    link.send(&line).await?;
+                    answered = false;
+                }
+                None | Some(Some(Do::Quit)) => {
+                    link.send("BYE").await?;
+                    ends = true;
+                }
+                Some(Some(Do::Nothing | Do::Draw)) => {}
+                Some(None) => say(&format!(
+                    "{} means nothing here",
+                    visible(&word.unwrap_or_default())
+                ))?,
+            }
+            continue;
+        }
         tokio::select! {
             biased;
             line = link.line() => {
@@ -44,6 +66,7 @@ pub(super) async fn run(mut link: Link, mut table: Box<dyn Table>) -> Result<Exi
                 let heard = heard.map_err(|_| Link::not_understood("this game", &line))?;
                 if let Some(words) = heard.tell {
                     say(&words)?;
+                    spoken = true;
                 }
                 for request in heard.send {
                     link.send(&request).await?;
@@ -53,26 +76,16 @@ pub(super) async fn run(mut link: Link, mut table: Box<dyn Table>) -> Result<Exi
                     return Err(Failure::new(Exit::PeerBroke, words));
                 }
             }
-            word = words.recv(), if question.is_some() => match word.as_deref().map(str::trim) {
-                Some(word) => match table.word(word) {
-                    Some(Do::Send(line)) => {
-                        link.send(&line).await?;
-                        answered = false;
-                    }
-                    Some(Do::Quit) => {
-                        link.send("BYE").await?;
-                        ends = true;
-                    }
-                    Some(Do::Nothing | Do::Draw) => {}
-                    None => say(&format!("{} means nothing here", visible(word)))?,
-                },
-                None => {
-                    link.send("BYE").await?;
-                    ends = true;
-                }
-            },
+            word = words.recv(), if held.is_none() && !ends => {
+                held = Some(word.map(|word| word.trim().to_owned()));
+            }
         }
     }
+}
+
+/// Whether a word ends the game at any time.
+fn is_farewell(word: &str) -> bool {
+    ["quit", "q", "exit"].contains(&word)
 }
 
 fn visible(word: &str) -> String {

@@ -84,7 +84,7 @@ pub(crate) struct ViewArgs {
     #[arg(long, global = true)]
     pub(crate) ascii: bool,
 
-    /// Take payloads for messages with this framing: lines, u16, u32, netstring …
+    /// Take payloads for messages with this framing: lines, u16, u32, netstring and more
     #[arg(long, value_name = "FRAMING", global = true)]
     pub(crate) frame: Option<Framing>,
 
