@@ -91,10 +91,13 @@ fn it_survives_every_size_and_draws_anew() {
     for (columns, rows) in [(200, 60), (40, 10), (10, 3), (1, 1), (61, 5), (80, 24)] {
         ann.resize(columns, rows);
     }
+    // crossterm 0.29 looks at a key that comes together with a change of size only when
+    // the next one comes; so the change is over before somebody types.
+    ann.shows("● online");
     ann.type_in("@echobot still there\r");
     ann.shows("  echobot │ still there").shows("● online");
     ann.resize(200, 60).shows("  echobot │ still there");
-    ann.type_in("\x04");
+    ann.shows("● online").type_in("\x04");
     assert_eq!(ann.end().0.exit_code(), 0);
 }
 
