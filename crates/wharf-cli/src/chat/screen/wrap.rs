@@ -9,28 +9,27 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = Vec::new();
     let mut line = String::new();
-    let mut columns = 0;
     // Where the line may be broken: behind its last space.
     let mut last_space = None;
-    for grapheme in text.graphemes(true) {
-        let (grapheme, wide) = match grapheme.width() {
-            wide if wide > width => ("?", 1),
-            wide => (grapheme, wide),
+    'graphemes: for grapheme in text.graphemes(true) {
+        let grapheme = if grapheme.width() > width {
+            "?"
+        } else {
+            grapheme
         };
-        if columns + wide > width {
-            let rest = match last_space {
+        // What a broken line leaves may still be too long for what comes next. Text is
+        // measured as a whole, since neighbours can change each other's width.
+        while !line.is_empty() && format!("{line}{grapheme}").width() > width {
+            let rest = match last_space.take() {
                 Some(at) if grapheme != " " => line.split_off(at),
                 _ => String::new(),
             };
             lines.push(std::mem::replace(&mut line, rest).trim_end().to_owned());
-            columns = line.width();
-            last_space = None;
             if grapheme == " " {
-                continue;
+                continue 'graphemes;
             }
         }
         line.push_str(grapheme);
-        columns += wide;
         if grapheme == " " {
             last_space = Some(line.len());
         }
@@ -83,6 +82,7 @@ mod tests {
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("日本語", 5), ["日本", "語"]);
         assert_eq!(wrap("日", 1), ["?"]);
+        assert_eq!(wrap(" abcdefg日", 8), ["", "abcdefg", "日"]);
         assert_eq!(cut("日本語", 5), "日本…");
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(cut("abc", 0), "");
