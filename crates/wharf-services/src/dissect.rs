@@ -7,11 +7,55 @@ use wharf::framing::{Decoder, Framing, Limits};
 use wharf_wire::application::{Dissect, Dissected, Hint, MAX_MESSAGE, Message, Part};
 use wharf_wire::field::{Value, as_text};
 
+use crate::blackjack::DissectBlackjack;
 use crate::chat::DissectChat;
+use crate::password::DissectPassword;
+use crate::rps::DissectRps;
 
-/// Every protocol of these services that has a grammar.
+/// Every protocol of these services that has a grammar of its own. Pages are HTTP, which
+/// [`Dissectors::standard`](wharf_wire::application::Dissectors::standard) knows; what the
+/// other services send is text or bytes of any kind.
+///
+/// ```
+/// use wharf_wire::application::Dissectors;
+///
+/// let mut known = Dissectors::standard();
+/// for one in wharf_services::dissect::all() {
+///     known.register(one);
+/// }
+/// ```
 pub fn all() -> Vec<Arc<dyn Dissect>> {
-    vec![Arc::new(DissectChat)]
+    vec![
+        Arc::new(DissectPassword),
+        Arc::new(DissectChat),
+        Arc::new(DissectRps),
+        Arc::new(DissectBlackjack),
+    ]
+}
+
+/// The line that `bytes` begin with, without its end, and how many bytes it takes with
+/// it; or what else they are: a part of a line, or none of at most `longest` bytes.
+pub(crate) fn line(bytes: &[u8], longest: usize) -> Result<(&str, usize), Dissected> {
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let line = &bytes[..end.unwrap_or(bytes.len())];
+    if line.len() > longest + 1 {
+        return Err(Dissected::Foreign);
+    }
+    match (std::str::from_utf8(line), end) {
+        (Ok(line), Some(end)) => Ok((line.strip_suffix('\r').unwrap_or(line), end + 1)),
+        (Err(error), Some(_)) if error.valid_up_to() < line.len() => Err(Dissected::Foreign),
+        // Within a character of several bytes it may go on.
+        (Err(error), None) if error.error_len().is_some() => Err(Dissected::Foreign),
+        _ => Err(Dissected::Partial),
+    }
+}
+
+/// A field of a line. Parsers lend fields from their line, so that its place is known.
+pub(crate) fn part(name: &'static str, spec: &'static str, line: &str, field: &str) -> Part {
+    let at = (field.as_ptr() as usize)
+        .saturating_sub(line.as_ptr() as usize)
+        .min(line.len());
+    Part::text(name, spec, at..(at + field.len()).min(line.len()), field)
 }
 
 /// Messages with a framing: which one cannot be seen from the bytes, so it must be said.
@@ -100,6 +144,7 @@ mod tests {
         source: 40_000,
         destination: 7_000,
         is_whole: true,
+        spoken: None,
     };
 
     fn framed(framing: &str, bytes: &[u8]) -> Dissected {
@@ -127,13 +172,80 @@ mod tests {
         assert_eq!(framed("netstring", b"hello"), Dissected::Foreign);
     }
 
+    /// A service at another port than its own is known by what it says first.
+    #[test]
+    fn a_conversation_goes_on_as_it_began() {
+        let mut known = Dissectors::standard();
+        all().into_iter().for_each(|one| known.register(one));
+        let name = |bytes: &[u8], spoken| {
+            let hint = Hint { spoken, ..HINT };
+            known.message(bytes, &hint).map(|(name, _)| name)
+        };
+        assert_eq!(name(b"RPS 1 3 -- hello\n", None), Some("RPS"));
+        assert_eq!(name(b"BLACKJACK 1 6 500\n", None), Some("BLACKJACK"));
+        assert_eq!(name(b"HELLO-FROM ann\n", None), Some("CHAT"));
+        assert_eq!(name(b"access granted\n", None), Some("PASSWORD"));
+        assert_eq!(name(b"HELLO ann\n", None), None);
+        for game in ["RPS", "BLACKJACK"] {
+            assert_eq!(name(b"HELLO ann\n", Some(game)), Some(game));
+        }
+        // Behind the gate stands another service.
+        assert_eq!(name(b"HELLO-FROM ann\n", Some("PASSWORD")), Some("CHAT"));
+        assert_eq!(
+            name(b"GET / HTTP/1.1\r\n\r\n", Some("CHAT")),
+            Some("HTTP/1")
+        );
+    }
+
+    /// Lines that are close to what is said, and bytes that are not.
+    fn said() -> impl Strategy<Value = Vec<u8>> {
+        let words = prop_oneof![
+            Just("HELLO"),
+            Just("RPS"),
+            Just("RESULT"),
+            Just("BET"),
+            Just("CARD"),
+            Just("TURN"),
+            Just("SEND"),
+            Just("DELIVERY"),
+            Just("SET DROP"),
+            Just("VALUE"),
+            Just("#7"),
+            Just("--"),
+            Just("access granted"),
+            Just("1"),
+            Just("ann"),
+            Just("10H"),
+            Just("ROCK"),
+            Just("WIN"),
+            Just("[#a1b2c3.000039.02.7af6daa0]"),
+            Just("\u{e9}"),
+            Just("\r"),
+            Just("\n"),
+        ];
+        let lines =
+            proptest::collection::vec(words, 0..12).prop_map(|words| words.join(" ").into_bytes());
+        prop_oneof![lines, proptest::collection::vec(any::<u8>(), 0..300)]
+    }
+
     proptest! {
         #[test]
-        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), port in 1u16..6_000) {
-            let hint = Hint { destination: port, ..HINT };
-            let mut dissectors = Dissectors::standard();
-            all().into_iter().for_each(|one| dissectors.register(one));
-            dissectors.message(&bytes, &hint);
+        fn arbitrary_bytes_never_panic(
+            bytes in said(),
+            port in prop_oneof![Just(5_378u16), Just(5_379), Just(5_380), Just(11_268), 1u16..6_000],
+            is_reply in any::<bool>(), is_datagram in any::<bool>(),
+        ) {
+            let (source, destination) = if is_reply { (port, 40_000) } else { (40_000, port) };
+            let transport = if is_datagram { Transport::Udp } else { Transport::Tcp };
+            for spoken in [None, Some("PASSWORD"), Some("CHAT"), Some("RPS"), Some("BLACKJACK")] {
+                let hint = Hint { transport, source, destination, spoken, ..HINT };
+                let mut dissectors = Dissectors::standard();
+                all().into_iter().for_each(|one| dissectors.register(one));
+                if let Some((_, Dissected::Message(message))) = dissectors.message(&bytes, &hint) {
+                    prop_assert!(message.len > 0 && message.len <= bytes.len());
+                    prop_assert!(message.parts.iter().all(|part| part.bytes.end <= message.len));
+                }
+            }
             for framing in ["lines", "crlf", "u8", "u16", "u32", "u64", "varint", "netstring", "fixed=3"] {
                 if let Dissected::Message(message) = framed(framing, &bytes) {
                     prop_assert!(message.len <= bytes.len());

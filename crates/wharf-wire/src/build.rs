@@ -225,33 +225,44 @@ pub struct TcpModel {
     next: [u32; 2],
     /// What each side expects next.
     expected: [u32; 2],
-    mss: u16,
+    /// What the SYNs announce, and what a segment carries at the most.
+    announced: u16,
+    carried: u16,
 }
 
 /// The window that the modelled sides announce.
 const WINDOW: u16 = u16::MAX;
 
 impl TcpModel {
-    /// A connection from `client` to `server` that carries `mss` bytes in a segment at
-    /// the most (1460 on Ethernet, 65495 on loopback, or as TCP_INFO tells).
+    /// A connection from `client` to `server` whose ends take up to `mss` bytes in a segment
+    /// (1460 on Ethernet, 65495 on loopback, or as TCP_INFO tells).
     pub fn new(client: SocketAddr, server: SocketAddr, mss: u16) -> Self {
         TcpModel {
             ends: [client, server],
             next: [0; 2],
             expected: [0; 2],
-            mss: mss.max(1),
+            announced: mss.max(1),
+            carried: mss.max(1),
         }
+    }
+
+    /// With less data in a segment than was announced, as TCP_INFO tells: options take
+    /// room, and Linux leaves half a window for the answer.
+    #[must_use]
+    pub fn carrying(mut self, most: u16) -> Self {
+        self.carried = most.max(1);
+        self
     }
 
     /// The client asks for a connection.
     pub fn syn(&mut self, at: Timestamp) -> Frame {
-        let options = vec![TcpOption::Mss(self.mss)];
+        let options = vec![TcpOption::Mss(self.announced)];
         self.say(at, Direction::Forward, Segment::SYN, options, &[])
     }
 
     /// The server agrees.
     pub fn syn_ack(&mut self, at: Timestamp) -> Frame {
-        let options = vec![TcpOption::Mss(self.mss)];
+        let options = vec![TcpOption::Mss(self.announced)];
         self.say(
             at,
             Direction::Backward,
@@ -268,7 +279,7 @@ impl TcpModel {
 
     /// One side sends data, in as many segments as it takes; the last has PSH.
     pub fn data(&mut self, at: Timestamp, side: Direction, data: &[u8]) -> Vec<Frame> {
-        let pieces: Vec<&[u8]> = data.chunks(usize::from(self.mss)).collect();
+        let pieces: Vec<&[u8]> = data.chunks(usize::from(self.carried)).collect();
         let last = pieces.len().saturating_sub(1);
         let send = |(index, piece): (usize, &&[u8])| {
             let push = if index == last { Segment::PSH } else { 0 };

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::application::Dissectors;
+use crate::application::{Dissected, Dissectors, Hint, Message, Transport};
 use crate::conversation::{Direction, Limits, Note, Seen, State, StreamMessage, Streams, Tracker};
 use crate::field::Value;
 use crate::frame::{Frame, Origin, Timestamp};
-use crate::layers::{Kind, Layers};
+use crate::layers::{Kind, Layer, Layers, Stage};
 use crate::packet::Packet;
 
 /// What the hardware addresses 00:00:00:00:00:00 mean.
 const LOOPBACK: &str = "loopback: the Ethernet header with addresses of zeros is made up, there is no wire; \
                         one frame may carry 64 KiB, where a wire's ends at 1514 bytes";
+
+/// The same of modelled frames to another machine.
+const UNKNOWN_MAC: &str = "the hardware addresses are not known, zeros stand for them: a program does not see \
+                           what is below IP";
 
 /// A frame in its place.
 #[derive(Clone, Debug)]
@@ -96,6 +100,8 @@ pub struct Talk {
     pub protocol: Option<u8>,
     /// The time of the handshake, as far as it was seen.
     pub handshake: Option<Duration>,
+    /// The protocol of the last message that was recognised, by its name.
+    pub speaks: Option<&'static str>,
 }
 
 /// One end of a talk.
@@ -126,6 +132,17 @@ impl Party {
             (name, None) => name.to_owned(),
         }
     }
+}
+
+/// What a TLS record holds, told by one who has the keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// The record as it was on the link, its header first.
+    pub record: Vec<u8>,
+    /// What it is, in words: `a message of the handshake`.
+    pub words: &'static str,
+    /// What the application said in it; empty where it is TLS's own.
+    pub plaintext: Vec<u8>,
 }
 
 /// A thing that happened.
@@ -166,6 +183,8 @@ pub struct Trace {
     dissectors: Dissectors,
     tracker: Tracker,
     streams: Streams,
+    /// How many frames were taken in, also those that were taken away again.
+    pushed: usize,
     by_flow: BTreeMap<u64, usize>,
     by_address: BTreeMap<Addresses, usize>,
 }
@@ -182,6 +201,7 @@ impl Trace {
             dissectors,
             tracker: Tracker::new(Limits::default()),
             streams: Streams::default(),
+            pushed: 0,
             by_flow: BTreeMap::new(),
             by_address: BTreeMap::new(),
         }
@@ -192,25 +212,13 @@ impl Trace {
         let seen = self
             .tracker
             .see(frame.at, frame.link, &frame.bytes, frame.original_len);
-        let mut layers = Layers::of(&frame, &self.dissectors);
-        for (name, value) in &frame.kernel {
-            // The frame stays what it is; only this line comes from the kernel.
-            if let Some(layer) = layers.list.iter_mut().find(|layer| layer.kind == Kind::Tcp) {
-                layer.notes.push(format!("from the kernel: {name} {value}"));
-            }
-        }
-        self.note_loopback(&layers);
         let talk = match seen.flow {
             Some(flow) => self.talk_of_flow(flow),
             None => self.talk_of_addresses(&frame),
         };
-        if let Some(flow) = seen.flow.and_then(|id| self.tracker.flow(id)) {
-            let whole = self
-                .streams
-                .take(flow, &seen, &frame.bytes, &self.dissectors);
-            self.messages.extend(whole);
-            self.talks[talk].handshake = flow.handshake;
-        }
+        let layers = self.take_apart(&frame, &seen, talk);
+        self.note_zeros(&frame, &layers);
+        self.pushed += 1;
         self.steps.push(Step {
             frame,
             layers,
@@ -218,6 +226,56 @@ impl Trace {
             talk,
         });
         self.steps.len() - 1
+    }
+
+    /// What a frame says, in its layers and to its stream.
+    fn take_apart(&mut self, frame: &Frame, seen: &Seen, talk: usize) -> Layers {
+        let mut spoken = self.talks[talk].speaks;
+        if let Some(flow) = seen.flow.and_then(|id| self.tracker.flow(id)) {
+            let whole = self
+                .streams
+                .take(flow, seen, &frame.bytes, &self.dissectors, spoken);
+            // What the frame says is known by its own words, too.
+            spoken = whole.iter().rev().find_map(|one| one.protocol).or(spoken);
+            self.messages.extend(whole);
+            self.talks[talk].speaks = spoken;
+            self.talks[talk].handshake = flow.handshake;
+        }
+        let mut layers = Layers::within(frame, &self.dissectors, spoken);
+        for (name, value) in &frame.kernel {
+            // The frame stays what it is; only this line comes from the kernel.
+            if let Some(layer) = layers.list.iter_mut().find(|layer| layer.kind == Kind::Tcp) {
+                layer.notes.push(format!("from the kernel: {name} {value}"));
+            }
+        }
+        layers
+    }
+
+    /// Takes everything apart once more, now that it is known what each conversation
+    /// speaks: a client's first words may come before those that a service at a port
+    /// which is not its own is known by.
+    fn revise(&mut self) {
+        let mut steps = std::mem::take(&mut self.steps);
+        self.messages.clear();
+        self.streams = Streams::default();
+        for step in &mut steps {
+            // Frames without ports may have been put to another's conversation.
+            let talk = step.seen.flow.and_then(|flow| self.by_flow.get(&flow));
+            let talk = talk.copied().unwrap_or(step.talk);
+            step.layers = self.take_apart(&step.frame, &step.seen, talk);
+        }
+        self.steps = steps;
+        let rest = self.streams.finish();
+        self.messages.extend(rest);
+    }
+
+    /// Forgets who spoke with whom, and with that every name. Frames, flows and what is
+    /// to be said about them go on being counted: for traces without an end, of which
+    /// each frame is shown once.
+    pub fn forget_talks(&mut self) {
+        self.talks.clear();
+        self.by_flow.clear();
+        self.by_address.clear();
     }
 
     /// Counts a frame that is not shown, so that numbers stay the file's.
@@ -237,6 +295,7 @@ impl Trace {
             flow: None,
             protocol: None,
             handshake: None,
+            speaks: None,
         });
         self.talks.len() - 1
     }
@@ -255,6 +314,139 @@ impl Trace {
     pub fn finish(&mut self) {
         let rest = self.streams.finish();
         self.messages.extend(rest);
+        let is_unknown = |message: &StreamMessage| {
+            let talk = self
+                .by_flow
+                .get(&message.flow)
+                .map(|talk| &self.talks[*talk]);
+            message.protocol.is_none() && talk.is_some_and(|talk| talk.speaks.is_some())
+        };
+        if self.steps.len() == self.pushed && self.messages.iter().any(is_unknown) {
+            self.revise();
+        }
+    }
+
+    /// Adds to TLS's records what is in them. It stands in a layer of its own, which says
+    /// that no link ever had it; records that were not seen are passed over. To be called
+    /// after [`Trace::finish`].
+    pub fn reveal(&mut self, insides: &[Inside]) {
+        let known: BTreeMap<&[u8], &Inside> = insides
+            .iter()
+            .map(|inside| (inside.record.as_slice(), inside))
+            .collect();
+        let mut messages = Vec::with_capacity(self.messages.len());
+        for mut record in std::mem::take(&mut self.messages) {
+            let inside = known.get(record.bytes.as_slice());
+            let Some(inside) = inside.filter(|_| record.protocol == Some("TLS")) else {
+                messages.push(record);
+                continue;
+            };
+            record.message.summary += &format!(": {}", inside.words);
+            let said = self.said_inside(&record, &inside.plaintext);
+            self.add_inside(&record, inside, &said);
+            messages.push(record);
+            messages.extend(said);
+        }
+        self.messages = messages;
+    }
+
+    /// The messages in a record's plaintext.
+    fn said_inside(&self, record: &StreamMessage, plaintext: &[u8]) -> Vec<StreamMessage> {
+        let ports = self.by_flow.get(&record.flow).map(|talk| {
+            let parties = &self.talks[*talk].parties;
+            let port = |side: Direction| parties[side.index()].port.unwrap_or_default();
+            (port(record.direction), port(record.direction.other()))
+        });
+        let (source, destination) = ports.unwrap_or_default();
+        let hint = Hint {
+            transport: Transport::Tcp,
+            source,
+            destination,
+            is_whole: true,
+            spoken: None,
+        };
+        let mut said = Vec::new();
+        let mut rest = plaintext;
+        while !rest.is_empty() {
+            let (protocol, message) = match self.dissectors.message(rest, &hint) {
+                Some((name, Dissected::Message(message))) => (Some(name), message),
+                _ => {
+                    let len = rest.len();
+                    (
+                        None,
+                        Message {
+                            len,
+                            ..Message::default()
+                        },
+                    )
+                }
+            };
+            let (bytes, after) = rest.split_at(message.len);
+            rest = after;
+            said.push(StreamMessage {
+                protocol,
+                message,
+                bytes: bytes.to_vec(),
+                lost: 0,
+                inside: Some("TLS"),
+                ..record.clone()
+            });
+        }
+        said
+    }
+
+    /// The layer behind the record in the frame that completed it.
+    fn add_inside(&mut self, record: &StreamMessage, inside: &Inside, said: &[StreamMessage]) {
+        let Some(number) = record.frames.last() else {
+            return;
+        };
+        let mut steps = self.steps.iter_mut();
+        let Some(step) = steps.find(|step| step.number() == *number) else {
+            return;
+        };
+        let is_tls = |layer: &Layer| layer.kind == Kind::Application("TLS");
+        let is_it = |layer: &Layer| {
+            is_tls(layer) && step.frame.bytes.get(layer.bytes.clone()) == Some(&record.bytes[..])
+        };
+        let layers = &mut step.layers.list;
+        let place = layers.iter().position(is_it);
+        // Of a record in several segments a frame shows only a piece.
+        let place = place.or_else(|| {
+            layers
+                .iter()
+                .rposition(|layer| layer.kind.stage() == Stage::Application)
+        });
+        let Some(place) = place else {
+            return;
+        };
+        if let Some(first) = layers[place].brief.first_mut()
+            && !first.is_empty()
+        {
+            *first += &format!(": {}", inside.words);
+        }
+        if said.is_empty() {
+            return;
+        }
+        let end = layers[place].bytes.end;
+        let size = inside.plaintext.len();
+        let words = |one: &StreamMessage| match (one.protocol, one.message.summary.as_str()) {
+            (Some(name), summary) if !summary.is_empty() => format!("{name}: {summary}"),
+            _ => crate::view::content(&one.bytes),
+        };
+        layers.insert(
+            place + 1,
+            Layer {
+                kind: Kind::Plaintext,
+                bytes: end..end,
+                fields: Vec::new(),
+                brief: said.iter().map(words).collect(),
+                notes: vec![format!(
+                    "{size} bytes that were on no link: this program is one of the two ends and has the \
+                     keys; whoever looks at the link sees the record above"
+                )],
+                is_quoted: false,
+            },
+        );
     }
 
     /// The tracker, for the flows' totals.
@@ -298,7 +490,7 @@ impl Trace {
     }
 
     /// Said once: beginners take such frames for those of a wire.
-    fn note_loopback(&mut self, layers: &Layers) {
+    fn note_zeros(&mut self, frame: &Frame, layers: &Layers) {
         let Some(ethernet) = layers.find(Kind::Ethernet) else {
             return;
         };
@@ -307,8 +499,20 @@ impl Trace {
                 .field(name)
                 .is_some_and(|field| field.value == Value::Mac([0; 6]))
         };
-        if is_empty("dst") && is_empty("src") && !self.notes.iter().any(|note| note == LOOPBACK) {
-            self.notes.push(LOOPBACK.to_owned());
+        if !is_empty("dst") || !is_empty("src") {
+            return;
+        }
+        // What a machine says to an address of its own goes over loopback, too.
+        let packet = Packet::of(frame.link, &frame.bytes);
+        let is_local = packet.is_some_and(|packet| {
+            packet.source.is_loopback() || packet.source == packet.destination
+        });
+        let note = match frame.origin {
+            Origin::Modelled if !is_local => UNKNOWN_MAC,
+            _ => LOOPBACK,
+        };
+        if !self.notes.iter().any(|known| known == note) {
+            self.notes.push(note.to_owned());
         }
     }
 
@@ -333,6 +537,7 @@ impl Trace {
             flow: Some(flow),
             protocol,
             handshake: None,
+            speaks: None,
         });
         self.by_flow.insert(flow, self.talks.len() - 1);
         self.talks.len() - 1
@@ -364,6 +569,7 @@ impl Trace {
             flow: None,
             protocol,
             handshake: None,
+            speaks: None,
         });
         self.by_address.insert(key, self.talks.len() - 1);
         self.talks.len() - 1

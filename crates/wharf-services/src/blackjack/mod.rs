@@ -17,6 +17,7 @@
 
 mod cards;
 mod client;
+mod dissect;
 mod fair;
 mod grammar;
 mod house;
@@ -37,6 +38,7 @@ use crate::games::Hall;
 pub use crate::games::is_name;
 pub use cards::{Card, Chips, NoCard, NoChips, Suit, Total, total};
 pub use client::{Client, Hand, NotUnderstood, Phase, Player};
+pub use dissect::DissectBlackjack;
 pub use fair::{MAX_NONCE, hash_of, is_nonce};
 pub use grammar::{DEALER, No, Nonce, Reply, Request, Where};
 pub use round::{Action, MAX_HANDS, Outcome};

@@ -155,7 +155,7 @@ impl<G: Game> Drop for Correspondent<G> {
 }
 
 /// A datagram's number, if it has one, and its first line without the end.
-fn request(message: &[u8]) -> (Option<u32>, &[u8]) {
+pub(super) fn request(message: &[u8]) -> (Option<u32>, &[u8]) {
     let line = message
         .split(|byte| *byte == b'\n')
         .next()

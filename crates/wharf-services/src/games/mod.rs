@@ -13,6 +13,7 @@
 
 mod desk;
 mod dice;
+pub(crate) mod dissect;
 mod hall;
 mod letters;
 mod roster;

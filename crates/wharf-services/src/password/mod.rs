@@ -13,6 +13,7 @@
 mod attempt;
 mod client;
 mod desk;
+mod dissect;
 mod door;
 mod file;
 mod gate;
@@ -28,6 +29,7 @@ use wharf::connection::Connection;
 use wharf::service::{Context, Service, ServiceError};
 
 pub use client::{ANSWER_TIMEOUT, BadSecret, LoginError, Secret, log_in};
+pub use dissect::DissectPassword;
 pub use door::{Admitted, DENIED, Door, GRANTED};
 pub use file::{FileError, change, is_open_to_others, load};
 pub use gate::Gate;

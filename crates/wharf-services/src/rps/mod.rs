@@ -16,6 +16,7 @@
 
 mod bout;
 mod client;
+mod dissect;
 mod grammar;
 mod referee;
 mod rules;
@@ -33,6 +34,7 @@ use crate::games::{Hall, Letters};
 
 pub use crate::games::is_name;
 pub use client::{Client, Log, NotUnderstood, Phase};
+pub use dissect::DissectRps;
 pub use grammar::{Move, No, Outcome, Reply, Request, Why};
 pub use referee::HOUSE;
 pub use rules::{BEST_OF, GRACE, MAX_BEST_OF, ROUNDS_PER_WIN, Rules, TURN_TIMEOUT, WAIT};

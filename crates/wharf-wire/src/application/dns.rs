@@ -265,6 +265,7 @@ mod tests {
         source: 53,
         destination: 40000,
         is_whole: true,
+        spoken: None,
     };
 
     fn answer() -> Vec<u8> {

@@ -183,6 +183,7 @@ mod tests {
         source: 40000,
         destination: 80,
         is_whole: true,
+        spoken: None,
     };
 
     fn whole(bytes: &[u8]) -> Message {

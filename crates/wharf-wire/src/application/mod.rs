@@ -41,9 +41,18 @@ pub struct Hint {
     /// Whether these are all bytes of a datagram, or of a stream from its beginning
     /// or the end of a message on.
     pub is_whole: bool,
+    /// The protocol of the last message that was recognised in this conversation, by
+    /// the name of what dissected it: a service at another port than its own is known by
+    /// its first words, and can claim what follows.
+    pub spoken: Option<&'static str>,
 }
 
 impl Hint {
+    /// Whether this conversation spoke the protocol of this name before.
+    pub fn spoke(&self, name: &str) -> bool {
+        self.spoken == Some(name)
+    }
+
     /// Whether one of the ends has this port.
     pub fn has_port(&self, port: u16) -> bool {
         self.source == port || self.destination == port

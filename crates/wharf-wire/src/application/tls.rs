@@ -123,6 +123,7 @@ mod tests {
             source: 1,
             destination: 443,
             is_whole: true,
+            spoken: None,
         };
         let hello = [22, 3, 1, 0, 6, 1, 0, 0, 2, 3, 3, 23];
         assert!(Tls.claims(&hello, &hint));

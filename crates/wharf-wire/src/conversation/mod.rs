@@ -17,11 +17,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::frame::{Link, Timestamp};
 use crate::packet::{Carried, Packet, carried};
 
 pub use fragments::{MAX_PACKETS, Reassembled, Reassembler};
-pub use stream::{MAX_WAITING, StreamMessage, Streams};
+pub use stream::{MAX_HELD, MAX_STREAMS, MAX_WAITING, StreamMessage, Streams};
 pub use tcp::{MAX_UNACKED, State, TcpNote, Verdict, Verdicts};
 pub use udp::{MAX_REQUESTS, UdpNote};
 
@@ -105,6 +107,13 @@ impl Flow {
         }
     }
 
+    fn unacked(&self) -> usize {
+        match &self.body {
+            Body::Tcp(connection) => connection.unacked(),
+            Body::Udp(_) => 0,
+        }
+    }
+
     /// The sequence number that counts as zero in a direction.
     pub fn base(&self, direction: Direction) -> Option<u32> {
         match &self.body {
@@ -166,23 +175,55 @@ impl Data {
     }
 }
 
+/// Both ends in an order of their own, and the protocol, in numbers that are quick to
+/// hash: every frame is looked up by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    protocol: u8,
-    low: (IpAddr, u16),
-    high: (IpAddr, u16),
+struct Key([u64; 5]);
+
+impl Key {
+    fn of(protocol: u8, one: SocketAddr, other: SocketAddr) -> Key {
+        let bits = |end: SocketAddr| match end.ip() {
+            IpAddr::V4(ip) => (u128::from(ip.to_bits()), end.port()),
+            IpAddr::V6(ip) => (ip.to_bits(), end.port()),
+        };
+        let (one_bits, other_bits) = (bits(one), bits(other));
+        let (low, high) = match one_bits <= other_bits {
+            true => (one_bits, other_bits),
+            false => (other_bits, one_bits),
+        };
+        let rest = u64::from(low.1) << 32
+            | u64::from(high.1) << 16
+            | u64::from(protocol) << 8
+            | u64::from(one.is_ipv6());
+        let upper = |bits: u128| (bits >> 64) as u64;
+        Key([
+            upper(low.0),
+            low.0 as u64,
+            upper(high.0),
+            high.0 as u64,
+            rest,
+        ])
+    }
 }
+
+/// Of the flows that were given up these many are remembered, those with the most bytes.
+pub const MAX_GIVEN_UP: usize = 1_000;
 
 /// Follows conversations, frame by frame.
 #[derive(Debug)]
 pub struct Tracker {
     limits: Limits,
     flows: Vec<Flow>,
-    index: HashMap<Key, usize>,
+    index: HashMap<Key, usize, RandomState>,
+    /// The flow of the last frame: the next one is often its.
+    latest: Option<(Key, usize)>,
     fragments: Reassembler,
     frames: u64,
     flows_seen: u64,
     given_up: u64,
+    largest_given_up: Vec<Flow>,
+    /// Segments of all flows that wait for their acknowledgment.
+    unacked: usize,
 }
 
 impl Default for Tracker {
@@ -199,11 +240,14 @@ impl Tracker {
                 flows: limits.flows.max(1),
             },
             flows: Vec::new(),
-            index: HashMap::new(),
+            index: HashMap::default(),
+            latest: None,
             fragments: Reassembler::default(),
             frames: 0,
             flows_seen: 0,
             given_up: 0,
+            largest_given_up: Vec::new(),
+            unacked: 0,
         }
     }
 
@@ -226,6 +270,11 @@ impl Tracker {
     /// How many flows were given up, since there were more than the limit.
     pub fn given_up(&self) -> u64 {
         self.given_up
+    }
+
+    /// Of those that were given up the [`MAX_GIVEN_UP`] with the most bytes, in no order.
+    pub fn largest_given_up(&self) -> &[Flow] {
+        &self.largest_given_up
     }
 
     /// Counts a frame that nobody wants to know about, so that numbers stay the file's.
@@ -300,6 +349,10 @@ impl Tracker {
             _ => false,
         };
         let number = seen.number;
+        let most = match self.unacked {
+            tcp::MANY_UNACKED.. => tcp::FEW_UNACKED,
+            _ => MAX_UNACKED,
+        };
         let (flow, is_reused) = self.flow_of(at, packet.protocol, from, to, begins_anew);
         // A machine that talks to its own port has one end only.
         let direction = if flow.ends[0] == from {
@@ -316,9 +369,12 @@ impl Tracker {
         if !data.is_empty() {
             seen.data = Data::Frame(data.clone());
         }
+        let mut unacked = 0;
         seen.note = match (&mut flow.body, carried) {
             (Body::Tcp(connection), Carried::Tcp(segment)) => {
-                let mut note = connection.see(at, number, direction, segment);
+                let before = connection.unacked();
+                let mut note = connection.see(at, number, direction, segment, most);
+                unacked = connection.unacked() as isize - before as isize;
                 if is_reused {
                     note.verdicts.add(Verdict::PortsReused);
                 }
@@ -331,6 +387,7 @@ impl Tracker {
             (Body::Udp(exchange), _) => Note::Udp(exchange.see(at, number, direction)),
             _ => Note::None,
         };
+        self.unacked = self.unacked.saturating_add_signed(unacked);
     }
 
     /// The flow of these ends, and whether it is a new one with an earlier one's ports.
@@ -342,18 +399,11 @@ impl Tracker {
         to: SocketAddr,
         begins_anew: impl FnOnce(&Flow) -> bool,
     ) -> (&mut Flow, bool) {
-        let ends = [(from.ip(), from.port()), (to.ip(), to.port())];
-        let (low, high) = if ends[0] <= ends[1] {
-            (ends[0], ends[1])
-        } else {
-            (ends[1], ends[0])
+        let key = Key::of(protocol, from, to);
+        let earlier = match self.latest {
+            Some((latest, place)) if latest == key => Some(place),
+            _ => self.index.get(&key).copied(),
         };
-        let key = Key {
-            protocol,
-            low,
-            high,
-        };
-        let earlier = self.index.get(&key).copied();
         let known = earlier.filter(|&place| !begins_anew(&self.flows[place]));
         let place = match known {
             Some(place) => place,
@@ -384,6 +434,7 @@ impl Tracker {
                 place
             }
         };
+        self.latest = Some((key, place));
         (&mut self.flows[place], earlier.is_some() && known.is_none())
     }
 
@@ -395,30 +446,34 @@ impl Tracker {
         let (_, limit, _) = lasts.select_nth_unstable(quarter);
         let limit = *limit;
         let before = self.flows.len();
+        let mut gone = std::mem::take(&mut self.largest_given_up);
         // Of many with the same time as many go as are needed.
         let mut left = quarter + 1;
         self.flows.retain(|flow| {
             let goes = flow.last <= limit && left > 0;
             left -= usize::from(goes);
+            if goes {
+                gone.push(Flow {
+                    body: Body::Udp(udp::Exchange::default()),
+                    ..flow.clone()
+                });
+            }
             !goes
         });
         self.given_up += (before - self.flows.len()) as u64;
+        if gone.len() > MAX_GIVEN_UP {
+            let bytes = |flow: &Flow| std::cmp::Reverse(flow.bytes.iter().sum::<u64>());
+            gone.select_nth_unstable_by_key(MAX_GIVEN_UP - 1, bytes);
+            gone.truncate(MAX_GIVEN_UP);
+            gone.shrink_to_fit();
+        }
+        self.largest_given_up = gone;
+        self.unacked = self.flows.iter().map(Flow::unacked).sum();
+        self.latest = None;
         self.index.clear();
         for (place, flow) in self.flows.iter().enumerate() {
-            let ends = flow.ends.map(|end| (end.ip(), end.port()));
-            let (low, high) = if ends[0] <= ends[1] {
-                (ends[0], ends[1])
-            } else {
-                (ends[1], ends[0])
-            };
-            self.index.insert(
-                Key {
-                    protocol: flow.protocol,
-                    low,
-                    high,
-                },
-                place,
-            );
+            let [one, other] = flow.ends;
+            self.index.insert(Key::of(flow.protocol, one, other), place);
         }
     }
 }

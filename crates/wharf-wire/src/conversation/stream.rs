@@ -11,8 +11,13 @@ use super::{Direction, Flow, Note, Seen};
 /// more the gap is taken for lost.
 pub const MAX_WAITING: usize = 1 << 20;
 
-/// How many flows' streams are put together at once; further ones are not.
-const MAX_STREAMS: usize = 1_024;
+/// How many streams, two of each flow, are put together at once. For another one that
+/// which was silent for longest is ended, and what is left of its messages is told.
+pub const MAX_STREAMS: usize = 1_024;
+
+/// How many bytes of unfinished messages and behind gaps are kept in all streams
+/// together; when there are more the silent ones are ended.
+pub const MAX_HELD: usize = 32 << 20;
 
 /// A message of an application, or bytes that nobody knows as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +36,17 @@ pub struct StreamMessage {
     pub frames: Vec<u64>,
     /// How many bytes before it were never seen.
     pub lost: u64,
+    /// The protocol in which it stood encrypted: its bytes were on no link, and are known
+    /// from one who has the keys.
+    pub inside: Option<&'static str>,
 }
 
 /// Puts the streams and datagrams of all flows together.
 #[derive(Debug, Default)]
 pub struct Streams {
     halves: BTreeMap<(u64, usize), Half>,
+    /// Bytes that all of them hold.
+    held: usize,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +57,8 @@ struct Half {
     /// position in the stream.
     waiting: BTreeMap<u64, (Vec<u8>, u64)>,
     waiting_bytes: usize,
+    /// The frame that came last.
+    last: u64,
     /// The position of `expected` in the stream.
     position: u64,
     /// Bytes of a message that is not whole, and which frame brought which.
@@ -56,13 +68,15 @@ struct Half {
 }
 
 impl Streams {
-    /// Takes what a frame brought; gives the messages that it made whole.
+    /// Takes what a frame brought; gives the messages that it made whole. `spoken` is
+    /// what the flow's last message was recognised as, see [`Hint::spoken`].
     pub fn take(
         &mut self,
         flow: &Flow,
         seen: &Seen,
         frame: &[u8],
         dissectors: &Dissectors,
+        spoken: Option<&'static str>,
     ) -> Vec<StreamMessage> {
         let data = seen.data.bytes(frame);
         let index = seen.direction.index();
@@ -75,6 +89,7 @@ impl Streams {
             source: flow.ends[index].port(),
             destination: flow.ends[1 - index].port(),
             is_whole: true,
+            spoken,
         };
         let mut out = Vec::new();
         match &seen.note {
@@ -89,15 +104,19 @@ impl Streams {
             }
             Note::Tcp(note) => {
                 let key = (flow.id, index);
-                if !self.halves.contains_key(&key) && self.halves.len() >= MAX_STREAMS {
-                    return out;
+                if self.halves.len() >= MAX_STREAMS && !self.halves.contains_key(&key) {
+                    self.end_the_silent(key, &mut out);
                 }
                 let half = self.halves.entry(key).or_default();
+                let before = half.held();
+                half.last = seen.number;
                 half.take(note.seq, note.is_syn, data, seen.number);
                 half.cut(flow.id, seen.direction, &hint, dissectors, &mut out);
                 if note.is_last {
                     half.flush(flow.id, seen.direction, &mut out);
                 }
+                self.held = self.held - before + half.held();
+                while self.held > MAX_HELD && self.end_the_silent(key, &mut out) {}
             }
             _ => {}
         }
@@ -107,19 +126,45 @@ impl Streams {
     /// What is left of messages that never became whole.
     pub fn finish(&mut self) -> Vec<StreamMessage> {
         let mut out = Vec::new();
-        for ((flow, index), mut half) in std::mem::take(&mut self.halves) {
-            let direction = if index == 0 {
-                Direction::Forward
-            } else {
-                Direction::Backward
-            };
-            half.flush(flow, direction, &mut out);
+        self.held = 0;
+        for (key, half) in std::mem::take(&mut self.halves) {
+            half.end(key, &mut out);
         }
         out
+    }
+
+    /// Ends the stream that was silent for longest, but not `but`; whether there is one.
+    fn end_the_silent(&mut self, but: (u64, usize), out: &mut Vec<StreamMessage>) -> bool {
+        let others = self.halves.iter().filter(|(key, _)| **key != but);
+        let Some(key) = others
+            .min_by_key(|(_, half)| half.last)
+            .map(|(key, _)| *key)
+        else {
+            return false;
+        };
+        if let Some(half) = self.halves.remove(&key) {
+            self.held -= half.held();
+            half.end(key, out);
+        }
+        true
     }
 }
 
 impl Half {
+    /// How many bytes it keeps.
+    fn held(&self) -> usize {
+        self.waiting_bytes + self.partial.len()
+    }
+
+    /// Nothing more comes.
+    fn end(mut self, (flow, index): (u64, usize), out: &mut Vec<StreamMessage>) {
+        let direction = match index {
+            0 => Direction::Forward,
+            _ => Direction::Backward,
+        };
+        self.flush(flow, direction, out);
+    }
+
     fn take(&mut self, seq: u32, is_syn: bool, data: &[u8], frame: u64) {
         if is_syn {
             self.expected.get_or_insert(seq.wrapping_add(1));
@@ -269,6 +314,7 @@ impl Half {
             bytes,
             frames,
             lost: std::mem::take(&mut self.lost),
+            inside: None,
         });
     }
 }

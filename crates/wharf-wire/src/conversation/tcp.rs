@@ -19,6 +19,13 @@ use crate::packet::Segment;
 /// round trip is measured.
 pub const MAX_UNACKED: usize = 4_096;
 
+/// While so many segments of all flows together wait, no flow keeps more than
+/// [`FEW_UNACKED`] in a direction: a capture of one direction has no acknowledgments.
+pub(super) const MANY_UNACKED: usize = 512 << 10;
+
+/// What a flow keeps at any time.
+pub(super) const FEW_UNACKED: usize = 8;
+
 /// More than this is no window (RFC 7323 §2.3: 2^30): the numbers are damaged.
 const MAX_IN_FLIGHT: u32 = 2_000_000_000;
 
@@ -266,9 +273,110 @@ pub struct TcpNote {
 #[derive(Clone, Debug)]
 struct Unacked {
     frame: u64,
+    at: Timestamp,
     seq: u32,
     next: u32,
-    at: Timestamp,
+}
+
+/// Segments that are sent and not acknowledged.
+#[derive(Clone, Debug, Default)]
+struct Waiting {
+    list: VecDeque<Unacked>,
+    /// The lowest number in the list and the highest end: no segment costs a walk over
+    /// all of it.
+    span: Option<(u32, u32)>,
+    /// Whether some do not stand behind their neighbour.
+    is_mixed: bool,
+}
+
+impl Waiting {
+    fn push(&mut self, one: Unacked) {
+        let Some((low, high)) = &mut self.span else {
+            self.span = Some((one.seq, one.next));
+            self.is_mixed = false;
+            return self.list.push_back(one);
+        };
+        self.is_mixed |= before(one.seq, *high);
+        if before(one.seq, *low) {
+            *low = one.seq;
+        }
+        if before(*high, one.next) {
+            *high = one.next;
+        }
+        self.list.push_back(one);
+    }
+
+    /// Removes what is acknowledged; gives the segment that ended there.
+    fn acknowledge(&mut self, ack: u32, at: Timestamp) -> Option<(u64, Duration)> {
+        let (low, _) = self.span?;
+        if !before(low, ack) {
+            return None;
+        }
+        let acked = match self.is_mixed {
+            true => self.sift(ack, at),
+            false => self.shift(ack, at),
+        };
+        if self.list.is_empty() {
+            self.span = None;
+            // Most connections wait most of the time: they keep no room for what was.
+            if self.list.capacity() > FEW_UNACKED {
+                self.list = VecDeque::new();
+            }
+        }
+        acked
+    }
+
+    /// Of segments in order the first go.
+    fn shift(&mut self, ack: u32, at: Timestamp) -> Option<(u64, Duration)> {
+        let mut acked = None;
+        while let Some(one) = self.list.front_mut() {
+            if before(ack, one.next) {
+                // Acknowledged in part: sent again in other pieces, or cut by the card.
+                if before(one.seq, ack) {
+                    one.seq = ack;
+                }
+                let low = one.seq;
+                self.span = self.span.map(|(_, high)| (low, high));
+                break;
+            }
+            if one.next == ack {
+                acked = Some((one.frame, at.since(one.at)));
+            }
+            self.list.pop_front();
+        }
+        acked
+    }
+
+    fn sift(&mut self, ack: u32, at: Timestamp) -> Option<(u64, Duration)> {
+        let mut acked = None;
+        let mut span: Option<(u32, u32)> = None;
+        self.list.retain_mut(|one| {
+            let is_acked = !before(ack, one.next);
+            if is_acked {
+                if one.next == ack && acked.is_none() {
+                    acked = Some((one.frame, at.since(one.at)));
+                }
+                return false;
+            }
+            if before(one.seq, ack) {
+                one.seq = ack;
+            }
+            span = Some(match span {
+                None => (one.seq, one.next),
+                Some((low, high)) => (
+                    if before(one.seq, low) { one.seq } else { low },
+                    if before(high, one.next) {
+                        one.next
+                    } else {
+                        high
+                    },
+                ),
+            });
+            true
+        });
+        self.span = span;
+        acked
+    }
 }
 
 /// What is known about one side.
@@ -288,7 +396,7 @@ struct Side {
     duplicates: u32,
     first_of_ack: u64,
     last_verdicts: Verdicts,
-    unacked: VecDeque<Unacked>,
+    unacked: Waiting,
     sack: [Option<(u32, u32)>; 4],
     in_flight_unknown: bool,
     state: State,
@@ -338,12 +446,20 @@ impl Connection {
             && side.base.is_some_and(|base| base != segment.seq)
     }
 
+    /// How many segments it keeps for their acknowledgment.
+    pub(super) fn unacked(&self) -> usize {
+        self.sides.iter().map(|side| side.unacked.list.len()).sum()
+    }
+
+    /// Takes the next segment in; of a direction no more than `most` are kept for their
+    /// acknowledgment.
     pub(super) fn see(
         &mut self,
         at: Timestamp,
         number: u64,
         direction: Direction,
         segment: &Segment,
+        most: usize,
     ) -> TcpNote {
         self.learn_bases(direction, segment);
         let mut note = TcpNote {
@@ -363,7 +479,7 @@ impl Connection {
         }
         self.learn_scale(direction, segment);
         note.window = self.scaled(direction, segment);
-        self.judge(at, number, direction, segment, &mut note);
+        self.judge((at, number), direction, segment, &mut note, most);
         self.time_handshake(at, direction, segment);
         note.states = [self.states(), self.states()];
         let was_seen =
@@ -418,11 +534,11 @@ impl Connection {
 
     fn judge(
         &mut self,
-        at: Timestamp,
-        number: u64,
+        (at, number): (Timestamp, u64),
         direction: Direction,
         segment: &Segment,
         note: &mut TcpNote,
+        most: usize,
     ) {
         let index = direction.index();
         let [low, high] = &mut self.sides;
@@ -469,8 +585,10 @@ impl Connection {
             };
         }
         own.about_sequence(peer, at, segment, self.handshake, note);
-        own.remember(at, number, segment, note);
-        peer.acknowledge(at, segment, note);
+        own.remember((at, number), segment, note, most);
+        if segment.has(Segment::ACK) {
+            note.acks = peer.unacked.acknowledge(segment.ack, at);
+        }
         if len > 0 && !own.in_flight_unknown {
             note.in_flight = own.in_flight(peer);
         }
@@ -707,7 +825,7 @@ impl Side {
 
     /// The frame that brought the same bytes before.
     fn repeated(&self, segment: &Segment, at: Timestamp) -> Option<(u64, Duration)> {
-        let earlier = self.unacked.iter().find(|one| one.seq == segment.seq);
+        let earlier = self.unacked.list.iter().find(|one| one.seq == segment.seq);
         match earlier {
             Some(one) => Some((one.frame, at.since(one.at))),
             None if self.next_frame > 0 => Some((self.next_frame, at.since(self.next_at))),
@@ -715,7 +833,13 @@ impl Side {
         }
     }
 
-    fn remember(&mut self, at: Timestamp, number: u64, segment: &Segment, note: &TcpNote) {
+    fn remember(
+        &mut self,
+        (at, number): (Timestamp, u64),
+        segment: &Segment,
+        note: &TcpNote,
+        most: usize,
+    ) {
         let counts = u32::from(segment.has(Segment::SYN | Segment::FIN));
         let end = segment
             .seq
@@ -725,12 +849,12 @@ impl Side {
             self.in_flight_unknown = true;
         }
         let is_probe = note.verdicts.has(Verdict::ZeroWindowProbe);
-        if (segment.data_len > 0 || counts > 0) && self.unacked.len() < MAX_UNACKED {
-            self.unacked.push_back(Unacked {
+        if (segment.data_len > 0 || counts > 0) && self.unacked.list.len() < most {
+            self.unacked.push(Unacked {
                 frame: number,
+                at,
                 seq: segment.seq,
                 next: end,
-                at,
             });
         }
         if self.next.is_none_or(|next| before(next, end)) && !is_probe {
@@ -748,39 +872,9 @@ impl Side {
         }
     }
 
-    /// Removes what is acknowledged, and measures the round trip.
-    fn acknowledge(&mut self, at: Timestamp, segment: &Segment, note: &mut TcpNote) {
-        if !segment.has(Segment::ACK) {
-            return;
-        }
-        let mut acked = None;
-        self.unacked.retain_mut(|one| {
-            let is_acked = !before(segment.ack, one.next);
-            if is_acked && one.next == segment.ack && acked.is_none() {
-                acked = Some((one.frame, at.since(one.at)));
-            }
-            // Acknowledged in part: sent again in other pieces, or cut by the card.
-            if !is_acked && before(one.seq, segment.ack) {
-                one.seq = segment.ack;
-            }
-            !is_acked
-        });
-        note.acks = acked;
-    }
-
     /// What is sent and neither acknowledged nor reported as arrived behind a gap.
     fn in_flight(&self, peer: &Side) -> Option<u32> {
-        let mut ends = self.unacked.iter();
-        let first = ends.next()?;
-        let (low, high) = ends.fold((first.seq, first.next), |(low, high), one| {
-            let low = if before(one.seq, low) { one.seq } else { low };
-            let high = if before(high, one.next) {
-                one.next
-            } else {
-                high
-            };
-            (low, high)
-        });
+        let (low, high) = self.unacked.span?;
         let blocks = peer.sack.iter().flatten();
         let arrived: u32 = blocks.fold(0, |sum, (left, right)| {
             sum.wrapping_add(right.wrapping_sub(*left))

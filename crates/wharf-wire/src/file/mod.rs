@@ -123,7 +123,7 @@ impl<R: Read> Reader<R> {
         let mut buffer = Buffer::new(input);
         let magic = match buffer.peek(4)? {
             Some(bytes) => [bytes[0], bytes[1], bytes[2], bytes[3]],
-            None => return Err(buffer.broken("the file is empty or ends in its first four bytes")),
+            None => return Err(buffer.broken("it is empty or ends in its first four bytes")),
         };
         let inner = if magic == pcapng::SECTION.to_be_bytes() {
             Inner::Pcapng(pcapng::Pcapng::default())
@@ -131,7 +131,7 @@ impl<R: Read> Reader<R> {
             Inner::Pcap(pcap::Pcap::open(&mut buffer, order)?)
         } else {
             return Err(buffer.broken(format!(
-                "no capture file: it begins with {:02x} {:02x} {:02x} {:02x}, neither pcap nor pcapng",
+                "it begins with {:02x} {:02x} {:02x} {:02x}, as neither pcap nor pcapng does",
                 magic[0], magic[1], magic[2], magic[3]
             )));
         };

@@ -88,7 +88,7 @@ fn a_damaged_file_gives_what_is_readable_and_says_where_it_broke() {
         broken
             .unwrap()
             .to_string()
-            .contains("no capture file: it begins with 47 49 46 38")
+            .contains("it begins with 47 49 46 38")
     );
     assert!(all(b"").1.is_some());
 }

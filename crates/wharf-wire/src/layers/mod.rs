@@ -102,6 +102,9 @@ pub enum Kind {
     Tcp,
     /// A message of an application, by the name of what dissected it.
     Application(&'static str),
+    /// What stands encrypted in the layer before, as one who has the keys tells it
+    /// ([`Trace::reveal`](crate::trace::Trace::reveal)). No byte of the frame is its.
+    Plaintext,
     /// Bytes that nobody takes apart.
     Data,
     /// Bytes behind the end of the packet: Ethernet frames have at least 60.
@@ -143,6 +146,7 @@ impl Kind {
             Kind::Udp => "UDP",
             Kind::Tcp => "TCP",
             Kind::Application(name) => name,
+            Kind::Plaintext => "PLAINTEXT",
             Kind::Data => "DATA",
             Kind::Padding => "PADDING",
         }
@@ -168,6 +172,7 @@ impl Kind {
             Kind::Icmp6 => "icmp6",
             Kind::Udp => "udp",
             Kind::Tcp => "tcp",
+            Kind::Plaintext => "plain",
             Kind::Application(_) | Kind::Data => "data",
             Kind::Padding => "pad",
         }
@@ -193,7 +198,7 @@ impl Kind {
             | Kind::Icmp4
             | Kind::Icmp6 => Stage::Network,
             Kind::Udp | Kind::Tcp => Stage::Transport,
-            Kind::Application(_) | Kind::Data => Stage::Application,
+            Kind::Application(_) | Kind::Plaintext | Kind::Data => Stage::Application,
         }
     }
 }
@@ -208,7 +213,19 @@ pub struct Layers {
 impl Layers {
     /// Takes a frame apart.
     pub fn of(frame: &Frame, dissectors: &Dissectors) -> Layers {
-        dissect(frame.link, &frame.bytes, frame.original_len, dissectors)
+        Layers::within(frame, dissectors, None)
+    }
+
+    /// The same for a frame of a conversation in which this protocol was recognised
+    /// ([`Hint::spoken`]).
+    pub fn within(frame: &Frame, dissectors: &Dissectors, spoken: Option<&'static str>) -> Layers {
+        walk(
+            frame.link,
+            &frame.bytes,
+            frame.original_len,
+            dissectors,
+            spoken,
+        )
     }
 
     /// The first layer of this kind that is not quoted.
@@ -249,6 +266,16 @@ impl Layers {
 /// Takes bytes apart that begin with a header of `link`; `original_len` is how many
 /// there were on the link.
 pub fn dissect(link: Link, bytes: &[u8], original_len: usize, dissectors: &Dissectors) -> Layers {
+    walk(link, bytes, original_len, dissectors, None)
+}
+
+fn walk(
+    link: Link,
+    bytes: &[u8],
+    original_len: usize,
+    dissectors: &Dissectors,
+    spoken: Option<&'static str>,
+) -> Layers {
     let mut walk = Walk {
         frame: bytes,
         end: bytes.len(),
@@ -256,6 +283,7 @@ pub fn dissect(link: Link, bytes: &[u8], original_len: usize, dissectors: &Disse
         dissectors,
         layers: Layers::default(),
         is_quoted: false,
+        spoken,
     };
     link::link(&mut walk, link);
     walk.finish();
@@ -272,6 +300,7 @@ pub(crate) struct Walk<'a> {
     dissectors: &'a Dissectors,
     layers: Layers,
     is_quoted: bool,
+    spoken: Option<&'static str>,
 }
 
 /// What IP says to the header that it carries.

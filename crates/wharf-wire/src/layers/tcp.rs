@@ -162,6 +162,7 @@ pub(super) fn tcp(walk: &mut Walk<'_>, at: usize, carrier: &Carrier) {
         source,
         destination,
         is_whole: false,
+        spoken: walk.spoken,
     };
     walk.payload(at + header, hint);
 }

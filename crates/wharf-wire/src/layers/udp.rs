@@ -50,6 +50,7 @@ pub(super) fn udp(walk: &mut Walk<'_>, at: usize, carrier: &Carrier) {
         source,
         destination,
         is_whole: !carrier.is_partial,
+        spoken: walk.spoken,
     };
     walk.payload(at + 8, hint);
 }

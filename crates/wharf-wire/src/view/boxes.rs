@@ -113,8 +113,9 @@ fn head(trace: &Trace, step: &Step, width: usize) -> Vec<Line> {
     } else {
         lines.push(line.fit(width));
         lines.push(
-            Line::of(Hue::None, format!("  {share}"))
-                .with(Hue::Remark, label)
+            // The label first: it is never what is cut off.
+            Line::of(Hue::Remark, label)
+                .with(Hue::None, format!("  {share}"))
                 .fit(width),
         );
     }
@@ -220,14 +221,21 @@ fn nested(step: &Step, look: &Look, width: usize) -> Vec<Line> {
             let line = Line::of(text_hue, text);
             lines.push(framed(&open, line, width));
         }
-        // A message that follows in the same segment stands beside this one.
-        let next_is_beside = matches!(
-            (one, boxes.get(index + 1)),
-            (Box::Layer(this), Some(Box::Layer(next)))
-                if this.kind.stage() == Stage::Application && next.kind.stage() == Stage::Application
-        );
-        if next_is_beside {
-            close(&mut lines, &mut open, width);
+        // A message that follows in the same segment stands beside this one; what is
+        // encrypted in it stands within.
+        if let (Box::Layer(this), Some(Box::Layer(next))) = (one, boxes.get(index + 1))
+            && this.kind.stage() == Stage::Application
+            && next.kind.stage() == Stage::Application
+        {
+            let levels = match (this.kind, next.kind) {
+                (Kind::Plaintext, Kind::Plaintext) => 1,
+                (_, Kind::Plaintext) => 0,
+                (Kind::Plaintext, _) => 2,
+                _ => 1,
+            };
+            for _ in 0..levels {
+                close(&mut lines, &mut open, width);
+            }
         }
     }
     while !open.is_empty() {
@@ -285,6 +293,7 @@ impl Box<'_> {
                 let quoted = if layer.is_quoted { "quoted " } else { "" };
                 let kind = layer.kind.title();
                 let place = match layer.bytes.len() {
+                    0 if layer.kind == Kind::Plaintext => "in no frame".to_owned(),
                     0 => "0 B".to_owned(),
                     len => format!(
                         "{len} B · bytes {}-{}",

@@ -1,10 +1,12 @@
 //! A single frame or field in words: every field, what it holds, and what that means.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::text::{Hue, Line, Look, wrap_words};
 use super::words::{headline, remarks};
 use crate::conversation::Note;
 use crate::field::Field;
-use crate::layers::Layer;
+use crate::layers::{Kind, Layer};
 use crate::trace::{Step, Trace};
 
 /// Every field of every layer of a frame.
@@ -47,6 +49,10 @@ pub fn explain(trace: &Trace, step: &Step, look: &Look) -> Vec<Line> {
             layer.bytes.len()
         );
         lines.push(Line::of(Hue::Stage(layer.kind.stage()), title));
+        if layer.kind == Kind::Plaintext {
+            let text = layer.brief.join("   ");
+            lines.extend(paragraph(&text, Hue::None, look.width));
+        }
         for field in &layer.fields {
             lines.extend(row(layer, field, look.width));
         }
@@ -98,11 +104,21 @@ fn row(layer: &Layer, field: &Field, width: usize) -> Vec<Line> {
         Hue::Stage(layer.kind.stage()),
         format!("{:<14} ", field.name),
     );
+    let indent = line.width();
     line.push(Hue::Strong, field.value.to_string());
-    if !field.meaning.is_empty() {
-        line.push(Hue::None, format!("  {}", field.meaning));
+    let meaning = &field.meaning;
+    if line.width() + 2 + meaning.width() <= width {
+        if !meaning.is_empty() {
+            line.push(Hue::None, format!("  {meaning}"));
+        }
+        return vec![line];
     }
-    vec![line.fit(width)]
+    // What it means is what was asked for: it is never cut off.
+    let mut lines = vec![line.fit(width)];
+    for part in wrap_words(meaning, width.saturating_sub(indent).max(16)) {
+        lines.push(Line::of(Hue::None, format!("{:indent$}{part}", "")));
+    }
+    lines
 }
 
 fn paragraph(text: &str, hue: Hue, width: usize) -> Vec<Line> {

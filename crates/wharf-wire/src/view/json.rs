@@ -150,6 +150,7 @@ pub fn message_json(message: &StreamMessage) -> Json {
         "text": crate::field::as_text(&message.bytes),
         "frames": message.frames,
         "lost_before": message.lost,
+        "inside": message.inside,
     })
 }
 

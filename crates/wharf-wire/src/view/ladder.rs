@@ -16,6 +16,9 @@ const TIME: usize = 10;
 /// From here on calls stand beside the rails; below, each has its own line.
 const BESIDE: usize = 100;
 
+/// The lane has room for a segment with a few bytes of data.
+const LEAST_LANE: usize = 37;
+
 /// Rows of one talk; a longer one is cut off in its middle.
 const MAX_ROWS: usize = 10_000;
 
@@ -39,8 +42,7 @@ pub(super) fn talk(trace: &Trace, talk: usize, look: &Look) -> Vec<(Option<u64>,
         return Vec::new();
     };
     let rows = rows(trace, talk);
-    let has_calls = rows.iter().any(|row| !matches!(row.what, What::Frame(_)));
-    let frame = Layout::new(look.width, has_calls);
+    let frame = Layout::new(look.width, &rows);
     let mut lines = vec![(None, frame.rails(one))];
     let mut before: Option<Timestamp> = None;
     let left_out = rows.len().saturating_sub(MAX_ROWS);
@@ -141,6 +143,46 @@ fn return_words(call: &Call) -> String {
     )
 }
 
+/// The columns to the left and to the right of the lane, out of `room`: as wide as what
+/// stands there if there is enough, so that few calls take several lines.
+fn sides(rows: &[Row<'_>], room: usize) -> (usize, usize) {
+    let (mut left, mut right) = (0, 0);
+    for row in rows.iter().take(MAX_ROWS) {
+        match row.what {
+            What::Call(call) => widen(&mut left, &mut right, call.side, &call_words(call)),
+            What::Return(call) => widen(&mut left, &mut right, call.side, &return_words(call)),
+            What::Frame(step) => {
+                let words = half_closed(step).map(str::to_owned);
+                let words = words
+                    .into_iter()
+                    .chain(remarks(step).into_iter().map(|one| one.1));
+                for words in words {
+                    right = right.max(words.width() + 1);
+                }
+            }
+        }
+    }
+    // A state's name, at least.
+    let (left, right) = (left.max(13), right.max(13));
+    if left + right <= room {
+        return (left, right);
+    }
+    let third = room / 3;
+    match (left <= room - third, right <= third) {
+        (true, _) => (left, room - left),
+        (false, true) => (room - right, right),
+        (false, false) => (room - third, third),
+    }
+}
+
+fn widen(left: &mut usize, right: &mut usize, side: Direction, words: &str) {
+    let column = match side {
+        Direction::Forward => left,
+        Direction::Backward => right,
+    };
+    *column = (*column).max(words.width() + 1);
+}
+
 struct Layout {
     left: usize,
     lane: usize,
@@ -148,10 +190,11 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(width: usize, has_calls: bool) -> Self {
+    fn new(width: usize, rows: &[Row<'_>]) -> Self {
         let rest = width.saturating_sub(TIME + 1 + 2 + 1);
+        let has_calls = rows.iter().any(|row| !matches!(row.what, What::Frame(_)));
         let (left, right) = match width {
-            BESIDE.. if has_calls => (rest / 4, rest / 3),
+            BESIDE.. if has_calls => sides(rows, rest.saturating_sub(LEAST_LANE)),
             _ => (0, (rest / 3).clamp(14, 48)),
         };
         Layout {

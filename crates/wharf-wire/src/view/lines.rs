@@ -6,7 +6,7 @@ use super::{Stage, preamble};
 use crate::conversation::{Direction, Note};
 use crate::frame::{Origin, Timestamp};
 use crate::layers::Kind;
-use crate::trace::{Call, Event, Step, Trace, Waited};
+use crate::trace::{Call, Event, Party, Step, Trace, Waited};
 
 /// What the application says has so many columns, so that remarks are seen, too.
 const SHOWN: usize = 48;
@@ -44,7 +44,7 @@ pub fn line(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Line {
         Origin::Modelled => "mod ",
     };
     line.push(Hue::Remark, mark);
-    line.push(Hue::None, format!("{}  ", route(trace, step)));
+    line.push(Hue::None, format!("{}  ", path(trace, step, look)));
     let stage = step
         .layers
         .top()
@@ -74,6 +74,32 @@ pub fn line(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Line {
         line.push(hue, format!("  {remark}"));
     }
     line.fit(look.width)
+}
+
+/// From where to where; where there is little room, of two ports of one machine the
+/// ports alone.
+fn path(trace: &Trace, step: &Step, look: &Look) -> String {
+    let parties = &trace.talks[step.talk].parties;
+    let host = |party: &Party| {
+        party
+            .address
+            .rsplit_once(':')
+            .map(|(host, _)| host.to_owned())
+    };
+    let [one, other] = parties;
+    let is_one_machine = one.name.is_empty() && other.name.is_empty() && host(one) == host(other);
+    match (one.port, other.port) {
+        (Some(one), Some(other)) if look.width < 80 && is_one_machine => {
+            let ends = [one, other];
+            let direction = trace.direction(step);
+            format!(
+                ":{} ▶ :{}",
+                ends[direction.index()],
+                ends[direction.other().index()]
+            )
+        }
+        _ => route(trace, step),
+    }
 }
 
 fn call_line(trace: &Trace, call: &Call, start: Timestamp) -> Line {

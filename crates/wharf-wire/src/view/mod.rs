@@ -23,6 +23,7 @@ pub use hex::hex_rows;
 pub use json::{call_json, frame_json, message_json};
 pub use lines::line as frame_line;
 pub use text::{Glyphs, Hue, Line, Look, Model, Paint, Span, render};
+pub(crate) use words::content;
 pub use words::{headline, remarks};
 
 /// The views; the names are the same in the command, the code and the documents.

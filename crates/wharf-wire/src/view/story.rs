@@ -4,7 +4,7 @@
 //! postcards, TCP registered letters with numbered pages and receipts.
 
 use super::text::{Hue, Line, Look, wrap_words};
-use super::words::{content, delta, talk_title, time};
+use super::words::{content, delta, plaintext, talk_title, time};
 use super::{Stage, preamble};
 use crate::conversation::{Direction, Note, Verdict};
 use crate::frame::{Fate, Timestamp};
@@ -140,7 +140,15 @@ fn step_text(trace: &Trace, talk: &Talk, step: &Step) -> String {
         Note::Tcp(note) => {
             let bytes = match step.data() {
                 [] => String::new(),
-                data => format!(" “{}”", content(data)),
+                data => match plaintext(step) {
+                    sealed if !sealed.is_empty() => {
+                        format!(
+                            " (sealed, only the two ends read it) “{}”",
+                            sealed.join(" ")
+                        )
+                    }
+                    _ => format!(" “{}”", content(data)),
+                },
             };
             let end = note.relative_seq.wrapping_add(note.len);
             let pages = format!("bytes {} to {}", note.relative_seq, end.wrapping_sub(1));

@@ -42,6 +42,16 @@ pub enum Glyphs {
     Ascii,
 }
 
+impl Glyphs {
+    /// A text in these characters, as wide as it was.
+    pub fn text(self, text: &str) -> String {
+        match self {
+            Glyphs::Unicode => text.to_owned(),
+            Glyphs::Ascii => text.chars().flat_map(ascii).collect(),
+        }
+    }
+}
+
 /// Whether text is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
@@ -264,10 +274,7 @@ pub fn render(lines: &[Line], look: &Look) -> String {
             } else {
                 &span.text
             };
-            let text = match look.glyphs {
-                Glyphs::Unicode => text.to_owned(),
-                Glyphs::Ascii => text.chars().flat_map(ascii).collect(),
-            };
+            let text = look.glyphs.text(text);
             match (look.paint, span.hue.code()) {
                 (Paint::Plain, _) | (_, "") => out.push_str(&text),
                 (Paint::Coloured, code) => {
@@ -303,6 +310,8 @@ fn ascii(character: char) -> impl Iterator<Item = char> {
         '°' => 'o',
         '⚠' => '!',
         '↳' => '`',
+        '“' | '”' => '"',
+        '’' => '\'',
         _ if character.is_ascii() => character,
         _ => '?',
     };

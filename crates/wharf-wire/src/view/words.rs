@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::text::Hue;
 use crate::conversation::{Direction, Note, Verdict};
 use crate::field::as_text;
-use crate::frame::Fate;
+use crate::frame::{Fate, Origin};
 use crate::layers::{Kind, flag_words};
 use crate::packet::Segment;
 use crate::trace::{Step, Talk, Trace};
@@ -111,13 +111,37 @@ pub fn headline(step: &Step) -> String {
 
 /// What the application says with it: the message's own words, or its bytes.
 pub(crate) fn said(step: &Step) -> String {
+    let plain = plaintext(step);
+    if !plain.is_empty() {
+        return format!("encrypted: {}", plain.join(" "));
+    }
+    let messages = step.layers.list.iter().filter(|layer| !layer.is_quoted);
+    let more = messages
+        .filter(|layer| matches!(layer.kind, Kind::Application(_)))
+        .count()
+        .saturating_sub(1);
+    let more = match more {
+        0 => String::new(),
+        more => format!(" (+{more} more)"),
+    };
     match step.layers.payload() {
         Some(layer) if matches!(layer.kind, Kind::Application(_)) => match layer.brief.first() {
-            Some(summary) if !summary.is_empty() => format!("{}: {summary}", layer.kind.title()),
+            Some(summary) if !summary.is_empty() => {
+                format!("{}: {summary}{more}", layer.kind.title())
+            }
             _ => content(step.data()),
         },
         _ => content(step.data()),
     }
+}
+
+/// What stands encrypted in a frame, where one who has the keys told it.
+pub(crate) fn plaintext(step: &Step) -> Vec<&str> {
+    let layers = step.layers.list.iter();
+    layers
+        .filter(|layer| layer.kind == Kind::Plaintext)
+        .flat_map(|layer| layer.brief.iter().map(String::as_str))
+        .collect()
 }
 
 /// What is remarkable about a frame, each with its hue; the most important first.
@@ -138,7 +162,10 @@ pub fn remarks(step: &Step) -> Vec<(Hue, String)> {
             }
             remarks.push(verdict_words(verdict, step));
         }
-        if let Some((_, rtt)) = note.acks.filter(|_| note.len == 0 || note.is_syn) {
+        // The times of modelled acknowledgments are nobody's measurement.
+        let is_measured = step.frame.origin != Origin::Modelled;
+        let acks = note.acks.filter(|_| note.len == 0 || note.is_syn);
+        if let Some((_, rtt)) = acks.filter(|_| is_measured) {
             remarks.push((Hue::Dim, format!("rtt {}", time(rtt))));
         }
         if let Some(count) = note.in_flight {

@@ -32,6 +32,7 @@ pub use backoff::{BACKOFF_FIRST, BACKOFF_MOST};
 pub use event::{CannotSend, Check, Denied, Event, Lost, Message, NotSent, Receipt, Ticket};
 pub use lines::{Lines, MAX_ASKED, MAX_REPLY};
 pub use numbered::{ENVELOPE, GIVE_UP, MAX_PEERS, MAX_TEXT, MAX_WAITING, Numbered, WINDOW};
+pub(super) use numbered::{Opened, peek};
 
 use backoff::Backoff;
 use link::{Link, Open, Opening};

@@ -30,6 +30,8 @@ use crate::loops::may_loop;
 use damage::{Damage, Fate};
 use settings::Settings;
 
+pub(super) use settings::in_words;
+
 /// A chat room over datagrams, with a network as bad as its users set it.
 ///
 /// Clones are the same room.

@@ -97,6 +97,36 @@ impl Settings {
     }
 }
 
+/// What a command asks for, or what an answer to one says; `None` where the line is
+/// neither.
+pub(in crate::chat) fn in_words(line: &str) -> Option<String> {
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
+    let what = match name {
+        "DROP" => "the probability that a datagram is lost",
+        "FLIP" => "the probability that a bit is flipped",
+        "BURST" => "the probability of a burst of flipped bits",
+        "BURST-LEN" => "the shortest and the longest burst in bits",
+        "DELAY" => "the probability that a datagram comes late",
+        "DELAY-LEN" => "the shortest and the longest delay in seconds",
+        _ => "",
+    };
+    if (verb, rest) == ("SET-OK", "") {
+        return Some("the network misbehaves as was asked".into());
+    }
+    if verb == "VALUE" && !what.is_empty() && !value.is_empty() {
+        return Some(format!("{what} is {value}"));
+    }
+    // Who carries commands out knows which are some.
+    let answer = Settings::default().command(line)?;
+    Some(match (verb, answer.as_str()) {
+        (_, "BAD-RQST-BODY") => "asks the network for what it cannot do".into(),
+        ("RESET", _) => "asks the network for no more damage".into(),
+        ("GET", _) => format!("asks for {what}"),
+        _ => format!("sets {what} to {value}"),
+    })
+}
+
 /// A number that is not negative and not beyond all numbers.
 fn number(text: &str) -> Option<f64> {
     let number: f64 = text.parse().ok()?;
@@ -110,6 +140,32 @@ fn probability(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_and_answers_have_words() {
+        for (line, words) in [
+            ("RESET", "asks the network for no more damage"),
+            (
+                "GET DROP",
+                "asks for the probability that a datagram is lost",
+            ),
+            (
+                "SET DELAY-LEN 1 2",
+                "sets the shortest and the longest delay in seconds to 1 2",
+            ),
+            ("SET DROP 2", "asks the network for what it cannot do"),
+            ("SET-OK", "the network misbehaves as was asked"),
+            (
+                "VALUE FLIP 0.100000",
+                "the probability that a bit is flipped is 0.100000",
+            ),
+        ] {
+            assert_eq!(in_words(line).as_deref(), Some(words), "{line}");
+        }
+        for line in ["SEND ann SET DROP 1", "VALUE X 1", "VALUE DROP", ""] {
+            assert_eq!(in_words(line), None, "{line}");
+        }
+    }
 
     #[test]
     fn values_are_set_checked_and_got() {

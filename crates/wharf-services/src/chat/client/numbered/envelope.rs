@@ -46,7 +46,7 @@ pub(super) const MAX_NUMBER: u32 = 0xff_ffff;
 
 /// What a line holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opened<'a> {
+pub(in crate::chat) enum Opened<'a> {
     /// A text with its number, as it was sent.
     Text {
         text: &'a str,
@@ -93,6 +93,15 @@ fn finish(ends: (&str, &str), mut sealed: String) -> String {
 
 /// Reads what came from `from` to `to`: any bytes.
 pub(super) fn open<'a>(ends: (&str, &str), line: &'a [u8]) -> Opened<'a> {
+    read(Some(ends), line)
+}
+
+/// Reads what somebody sees who does not know both names: the checksum stays unchecked.
+pub(in crate::chat) fn peek(line: &[u8]) -> Opened<'_> {
+    read(None, line)
+}
+
+fn read<'a>(ends: Option<(&str, &str)>, line: &'a [u8]) -> Opened<'a> {
     match (differences(line, TEXT_FORM), differences(line, ACK_FORM)) {
         (0, _) => open_text(ends, line).unwrap_or(Opened::Damaged),
         (_, 0) if line.len() == ACK_FORM.len() => open_ack(ends, line).unwrap_or(Opened::Damaged),
@@ -101,7 +110,7 @@ pub(super) fn open<'a>(ends: (&str, &str), line: &'a [u8]) -> Opened<'a> {
     }
 }
 
-fn open_text<'a>(ends: (&str, &str), line: &'a [u8]) -> Option<Opened<'a>> {
+fn open_text<'a>(ends: Option<(&str, &str)>, line: &'a [u8]) -> Option<Opened<'a>> {
     if !is_whole(ends, line) {
         return None;
     }
@@ -114,7 +123,7 @@ fn open_text<'a>(ends: (&str, &str), line: &'a [u8]) -> Option<Opened<'a>> {
     })
 }
 
-fn open_ack<'a>(ends: (&str, &str), line: &'a [u8]) -> Option<Opened<'a>> {
+fn open_ack<'a>(ends: Option<(&str, &str)>, line: &'a [u8]) -> Option<Opened<'a>> {
     if !is_whole(ends, line) {
         return None;
     }
@@ -126,8 +135,11 @@ fn open_ack<'a>(ends: (&str, &str), line: &'a [u8]) -> Option<Opened<'a>> {
     })
 }
 
-/// Whether the checksum at the end is that of all before it.
-fn is_whole(ends: (&str, &str), line: &[u8]) -> bool {
+/// Whether the checksum at the end is that of all before it, where the ends are known.
+fn is_whole(ends: Option<(&str, &str)>, line: &[u8]) -> bool {
+    let Some(ends) = ends else {
+        return true;
+    };
     let (before, tail) = line.split_at(line.len() - TAIL);
     field(tail, 0, 8) == Some(checksum(ends, before))
 }

@@ -47,6 +47,7 @@ use path::Path;
 use who::{Suspicion, Wanted, Who};
 
 pub use envelope::ENVELOPE;
+pub(in crate::chat) use envelope::{Opened, peek};
 pub use outgoing::GIVE_UP;
 
 /// How many messages may be on their way to one receiver.

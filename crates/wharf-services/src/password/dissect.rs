@@ -1,0 +1,122 @@
+//! The password dialogue taken apart for pictures, by the attempt's own machine.
+
+use wharf_wire::application::{Dissect, Dissected, Hint, Message, Part, Transport};
+use wharf_wire::field::Value;
+
+use super::attempt::{Attempt, Taken};
+use super::door::{DENIED, GRANTED};
+
+const SPEC: &str = "docs/protocols/password.md";
+
+/// The standard port.
+const PORT: u16 = 11268;
+
+/// The password dialogue. A gate before another service has that one's port; there the
+/// answers are recognised, and an attempt is only data.
+#[derive(Clone, Copy, Debug)]
+pub struct DissectPassword;
+
+impl Dissect for DissectPassword {
+    fn name(&self) -> &'static str {
+        "PASSWORD"
+    }
+
+    fn claims(&self, bytes: &[u8], hint: &Hint) -> bool {
+        hint.transport == Transport::Tcp && (hint.has_port(PORT) || answer(bytes).is_some())
+    }
+
+    fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected {
+        match answer(bytes) {
+            Some(answer) => Dissected::Message(answer),
+            None if hint.destination == PORT => attempt(bytes),
+            None => Dissected::Foreign,
+        }
+    }
+}
+
+/// One of the two answers, with a newline or, to an attempt without one, without.
+fn answer(bytes: &[u8]) -> Option<Message> {
+    let (words, meaning) = [
+        (GRANTED, "the password is right"),
+        (DENIED, "the password is wrong, or too many were tried"),
+    ]
+    .into_iter()
+    .find(|(words, _)| bytes.starts_with(words.as_bytes()))?;
+    let len = match bytes.get(words.len()) {
+        None => words.len(),
+        Some(b'\n') => words.len() + 1,
+        Some(_) => return None,
+    };
+    Some(Message {
+        len,
+        summary: words.into(),
+        parts: vec![Part::text("answer", SPEC, 0..words.len(), words).means(meaning)],
+    })
+}
+
+fn attempt(bytes: &[u8]) -> Dissected {
+    let mut said = Attempt::new();
+    let (len, meaning) = match said.take(bytes) {
+        Taken::TooLong => return Dissected::Foreign,
+        Taken::Line(len) => (
+            len,
+            "a password, or a name, a space and a password; without TLS everybody on the way can read it",
+        ),
+        Taken::All => (
+            bytes.len(),
+            "a password without a newline: it counts after a pause, and everybody on the way can read it",
+        ),
+    };
+    let text = said.into_text();
+    let value = match std::str::from_utf8(&text) {
+        Ok(text) => Value::Text(text.to_owned()),
+        Err(_) => Value::Bytes(text.to_vec()),
+    };
+    Dissected::Message(Message {
+        len,
+        summary: "an attempt, in plain text".into(),
+        parts: vec![Part::new("attempt", SPEC, 0..text.len(), value).means(meaning)],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HINT: Hint = Hint {
+        transport: Transport::Tcp,
+        source: 40_000,
+        destination: PORT,
+        is_whole: true,
+        spoken: None,
+    };
+
+    fn message(bytes: &[u8], hint: &Hint) -> Message {
+        match DissectPassword.dissect(bytes, hint) {
+            Dissected::Message(message) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn attempts_and_answers() {
+        let line = message(b"ann open sesame\r\nHELLO-FROM ann\n", &HINT);
+        assert_eq!((line.len, line.parts[0].bytes.clone()), (17, 0..15));
+        let bare = message(b"open sesame", &HINT);
+        assert_eq!((bare.len, bare.parts[0].bytes.clone()), (11, 0..11));
+        let elsewhere = Hint {
+            source: 5378,
+            destination: 40_000,
+            ..HINT
+        };
+        assert!(DissectPassword.claims(b"access denied\n", &elsewhere));
+        assert!(!DissectPassword.claims(b"access deniedly\n", &elsewhere));
+        assert_eq!(message(b"access granted\nHELLO ann\n", &elsewhere).len, 15);
+        assert_eq!(
+            DissectPassword.dissect(b"open sesame\n", &elsewhere),
+            Dissected::Foreign
+        );
+        let long = [b'x'; 2000];
+        assert_eq!(DissectPassword.dissect(&long, &HINT), Dissected::Foreign);
+    }
+}

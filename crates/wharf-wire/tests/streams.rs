@@ -1,0 +1,222 @@
+//! Many conversations at once: what is bounded, and what is told in spite of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use wharf_wire::application::{Dissect, Dissected, Dissectors, Hint, Message};
+use wharf_wire::build::{Say, tcp};
+use wharf_wire::conversation::{Limits, MAX_HELD, MAX_STREAMS, Tracker};
+use wharf_wire::frame::{Frame, Link, Origin, Timestamp};
+use wharf_wire::packet::Segment;
+use wharf_wire::trace::{Inside, Trace};
+
+const SERVER: &str = "192.0.2.1:7000";
+
+fn client(number: usize) -> SocketAddr {
+    let [.., a, b] = number.to_be_bytes();
+    SocketAddr::from(([10, 0, a, b], 40_000))
+}
+
+fn server() -> SocketAddr {
+    SERVER.parse().unwrap()
+}
+
+/// Segments, a microsecond apart.
+struct Wire {
+    time: u64,
+}
+
+impl Wire {
+    fn say(&mut self, from: SocketAddr, to: SocketAddr, seq: u32, data: &[u8]) -> Frame {
+        self.time += 1_000;
+        let say = Say {
+            seq,
+            ack: 1,
+            flags: Segment::ACK | Segment::PSH,
+            window: 60_000,
+            options: Vec::new(),
+        };
+        let bytes = tcp(from, to, &say, data);
+        let at = Timestamp::from_nanos(1_764_000_000_000_000_000 + self.time);
+        Frame::new(at, Link::Ethernet, Origin::Captured, bytes)
+    }
+}
+
+/// Lines, known by the word HI.
+struct Hi;
+
+impl Dissect for Hi {
+    fn name(&self) -> &'static str {
+        "HI"
+    }
+
+    fn claims(&self, bytes: &[u8], hint: &Hint) -> bool {
+        hint.spoke("HI") || bytes.starts_with(b"HI")
+    }
+
+    fn dissect(&self, bytes: &[u8], _: &Hint) -> Dissected {
+        match bytes.iter().position(|byte| *byte == b'\n') {
+            None => Dissected::Partial,
+            Some(end) => Dissected::Message(Message {
+                len: end + 1,
+                summary: String::from_utf8_lossy(&bytes[..end]).into_owned(),
+                parts: Vec::new(),
+            }),
+        }
+    }
+}
+
+fn lines() -> Dissectors {
+    let mut dissectors = Dissectors::none();
+    dissectors.register(Arc::new(Hi));
+    dissectors
+}
+
+#[test]
+fn messages_are_found_in_any_number_of_streams() {
+    let mut link = Wire { time: 0 };
+    let mut trace = Trace::new(lines());
+    let count = MAX_STREAMS + 500;
+    for number in 0..count {
+        trace.push(link.say(client(number), server(), 1, b"HI\n"));
+    }
+    trace.finish();
+    assert_eq!(trace.messages.len(), count);
+    assert!(trace.messages.iter().all(|one| one.protocol == Some("HI")));
+}
+
+/// Bytes behind gaps that never close are kept, but not without end: streams that are
+/// silent are ended, and what they have is told.
+#[test]
+fn all_streams_together_hold_no_more_than_they_may() {
+    let mut link = Wire { time: 0 };
+    let mut trace = Trace::new(Dissectors::none());
+    let piece = vec![b'x'; 60_000];
+    let pieces = 16;
+    let count = MAX_HELD / (piece.len() * pieces) + 5;
+    for number in 0..count {
+        trace.push(link.say(client(number), server(), 1, b"a"));
+        for index in 0..pieces {
+            let seq = 1_000 + (index * piece.len()) as u32;
+            trace.push(link.say(client(number), server(), seq, &piece));
+            // The frames themselves are not what is measured.
+            trace.steps.clear();
+        }
+    }
+    let told = trace.messages.iter().filter(|one| one.lost > 0).count();
+    assert!(told >= 4, "{told} of {count} streams were ended");
+    trace.finish();
+    let lost = trace.messages.iter().map(|one| one.lost).sum::<u64>();
+    assert_eq!(lost, count as u64 * 998);
+}
+
+#[test]
+fn first_words_are_understood_by_what_follows() {
+    let mut link = Wire { time: 0 };
+    let mut trace = Trace::new(lines());
+    trace.push(link.say(client(1), server(), 1, b"who is there?\n"));
+    trace.push(link.say(server(), client(1), 1, b"HI\n"));
+    trace.push(link.say(client(1), server(), 15, b"and now?\n"));
+    trace.finish();
+    let said: Vec<(Option<&str>, &str)> = trace
+        .messages
+        .iter()
+        .map(|one| (one.protocol, one.message.summary.as_str()))
+        .collect();
+    let hi = Some("HI");
+    assert_eq!(said, [(hi, "who is there?"), (hi, "HI"), (hi, "and now?")]);
+    let first = trace.steps[0].layers.payload().unwrap();
+    assert_eq!(first.kind.title(), "HI");
+}
+
+#[test]
+fn numbers_go_on_when_talks_are_forgotten() {
+    let mut link = Wire { time: 0 };
+    let mut trace = Trace::new(Dissectors::none());
+    trace.push(link.say(client(1), server(), 1, b"a"));
+    trace.forget_talks();
+    trace.push(link.say(client(1), server(), 2, b"b"));
+    let [one, other] = &trace.steps[..] else {
+        panic!("two frames")
+    };
+    assert_eq!((one.number(), other.number()), (1, 2));
+    assert_eq!(one.seen.flow, other.seen.flow);
+    assert_eq!(trace.talks[other.talk].parties[1].address, SERVER);
+}
+
+#[test]
+fn the_largest_of_those_that_were_given_up_are_remembered() {
+    let mut link = Wire { time: 0 };
+    let mut tracker = Tracker::new(Limits { flows: 8 });
+    let mut see = |number, data: &[u8]| {
+        let frame = link.say(client(number), server(), 1, data);
+        tracker.see(frame.at, frame.link, &frame.bytes, frame.original_len);
+    };
+    see(0, &[b'x'; 1_000]);
+    for number in 1..40 {
+        see(number, b"y");
+    }
+    assert!(tracker.flows().len() <= 8);
+    assert_eq!(tracker.flow_count(), 40);
+    let kept = tracker.flows().len() + tracker.largest_given_up().len();
+    assert_eq!(kept, 40);
+    let largest = tracker
+        .largest_given_up()
+        .iter()
+        .max_by_key(|flow| flow.bytes[0]);
+    assert_eq!(largest.unwrap().ends[0], client(0));
+}
+
+#[test]
+fn what_a_record_holds_stands_in_no_byte_of_the_frame() {
+    let mut link = Wire { time: 0 };
+    let mut trace = Trace::new(Dissectors::standard());
+    let record = |content: &[u8]| {
+        let mut record = vec![23, 3, 3, 0, content.len() as u8];
+        record.extend(content);
+        record
+    };
+    let (first, second) = (record(b"\x01\x02\x03"), record(b"\x04\x05\x06\x07"));
+    let whole = [first.clone(), second.clone()].concat();
+    trace.push(link.say(client(1), server(), 1, &whole));
+    // One that is spread over two segments.
+    let spread = record(b"\x08\x09\x0a");
+    trace.push(link.say(client(1), server(), 1 + whole.len() as u32, &spread[..6]));
+    trace.push(link.say(client(1), server(), 7 + whole.len() as u32, &spread[6..]));
+    trace.finish();
+    let inside = |record: &[u8], plaintext: &[u8]| Inside {
+        record: record.to_vec(),
+        words: "of the program",
+        plaintext: plaintext.to_vec(),
+    };
+    trace.reveal(&[
+        inside(&second, b"two"),
+        inside(&spread, b"GET / HTTP/1.1\r\n\r\nmore"),
+        inside(&record(b"never seen"), b"nobody"),
+    ]);
+    let said: Vec<(Option<&str>, Option<&str>, &[u8])> = trace
+        .messages
+        .iter()
+        .filter(|one| one.inside.is_some())
+        .map(|one| (one.inside, one.protocol, one.bytes.as_slice()))
+        .collect();
+    let tls = Some("TLS");
+    assert_eq!(
+        said,
+        [
+            (tls, None, &b"two"[..]),
+            (tls, Some("HTTP/1"), b"GET / HTTP/1.1\r\n\r\n"),
+            (tls, None, b"more")
+        ]
+    );
+    let names = |step: usize| -> Vec<&str> {
+        let layers = trace.steps[step].layers.list.iter();
+        layers.map(|layer| layer.kind.title()).skip(3).collect()
+    };
+    assert_eq!(names(0), ["TLS", "TLS", "PLAINTEXT"]);
+    assert!(!names(1).contains(&"PLAINTEXT"));
+    assert_eq!(names(2).last(), Some(&"PLAINTEXT"));
+    for layer in trace.steps.iter().flat_map(|step| &step.layers.list) {
+        assert!(layer.kind.title() != "PLAINTEXT" || layer.bytes.is_empty());
+    }
+}
