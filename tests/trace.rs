@@ -1,5 +1,11 @@
 //! `wharf trace`: calls and frames of a message, files, and what is said about rights.
 
+#[path = "support/namespace.rs"]
+mod namespace;
+#[path = "trace/protocols.rs"]
+mod protocols;
+#[path = "trace/sealed.rs"]
+mod sealed;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -246,6 +252,40 @@ fn a_file_keeps_what_is_known_and_is_read_again() {
         ended.stderr
     );
 
+    // What is no capture file is said to be none, and nothing is not passed over in silence.
+    let text = path(&folder, "text");
+    std::fs::write(&text, "no capture").unwrap();
+    let ended = trace(&["read", &text.display().to_string()]);
+    assert_eq!(ended.code(), 1);
+    assert!(
+        ended
+            .stderr
+            .contains("is no capture file: it begins with 6e 6f 20 63"),
+        "{}",
+        ended.stderr
+    );
+    std::fs::write(&text, b"\x1f\x8b\x08\0").unwrap();
+    let ended = trace(&["read", &text.display().to_string()]);
+    assert!(
+        ended.stderr.contains("\n  try      gunzip -c "),
+        "{}",
+        ended.stderr
+    );
+    let ended = trace(&["read", &folder.path().display().to_string()]);
+    assert!(
+        ended.stderr.contains(": is a directory"),
+        "{}",
+        ended.stderr
+    );
+    let ended = trace(&["read", &name, "--protocol", "arp"]);
+    assert!(
+        ended
+            .stderr
+            .contains(&format!("none of {written} frames was asked for")),
+        "{}",
+        ended.stderr
+    );
+
     // A damaged file gives what is readable and says where it broke.
     let bytes = std::fs::read(&file).unwrap();
     let cut = path(&folder, "cut.pcapng");
@@ -291,17 +331,12 @@ fn messages_with_a_framing_are_found_in_the_stream() {
     );
 }
 
-#[test]
-fn an_ordinary_user_is_told_how_to_get_the_right() {
-    // Only root can become somebody else; for others the test above was that.
-    let is_root = std::process::Command::new("id")
-        .arg("-u")
-        .output()
-        .unwrap()
-        .stdout
-        == b"0\n";
-    if !is_root {
-        return;
+/// The same as somebody without any right; `None` where nobody may become somebody else.
+fn as_nobody(arguments: &[&str]) -> Option<Ended> {
+    let id = std::process::Command::new("id").arg("-u").output().unwrap();
+    if id.stdout != b"0\n" {
+        eprintln!("skipped: only root can become somebody else");
+        return None;
     }
     let mut command = std::process::Command::new("setpriv");
     command.args([
@@ -312,8 +347,19 @@ fn an_ordinary_user_is_told_how_to_get_the_right() {
     ]);
     command
         .arg(env!("CARGO_BIN_EXE_wharf"))
-        .args(["trace", "demo", "tcp"]);
-    let ended = run(&mut command, "");
+        .arg("trace")
+        .args(arguments)
+        .env_remove("LANG")
+        .env_remove("LC_ALL");
+    Some(run(&mut command, ""))
+}
+
+#[test]
+fn an_ordinary_user_is_told_how_to_get_the_right() {
+    let boxes = ["demo", "tcp", "--view", "boxes", "--width", "200"];
+    let Some(ended) = as_nobody(&boxes) else {
+        return;
+    };
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert!(
         ended
@@ -329,6 +375,62 @@ fn an_ordinary_user_is_told_how_to_get_the_right() {
         "{}",
         ended.stdout
     );
+    // Nobody measured the way of frames that nobody saw.
+    let times = ended.stdout.lines().filter(|line| line.contains(" rtt "));
+    for line in times {
+        assert!(line.contains("from the kernel"), "{line}");
+    }
+
+    let ended = as_nobody(&["live"]).unwrap();
+    assert_eq!(ended.code(), 1, "{ended:?}");
+    assert!(
+        ended.stderr.contains("sudo setcap cap_net_raw=ep "),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("\n  try      wharf trace ADDRESS"),
+        "{}",
+        ended.stderr
+    );
+}
+
+/// What is modelled is what would have been captured, as far as a picture of it goes.
+#[test]
+fn root_and_an_ordinary_user_are_told_the_same_story() {
+    let mut server = Server::start(["upper", "127.0.0.1:0"]);
+    let local = server.local();
+    let talk = [local.as_str(), "--send", "hello", "--json"];
+    let Some(modelled) = as_nobody(&talk) else {
+        return;
+    };
+    let captured = trace(&talk);
+    let story = |ended: &Ended, origin: &str| {
+        let events = events(ended);
+        let frames = of(&events, "frame");
+        assert!(
+            frames.iter().all(|frame| frame["origin"] == origin),
+            "{ended:?}"
+        );
+        let announced: Vec<Value> = frames
+            .iter()
+            .flat_map(|frame| frame["layers"].as_array().unwrap().clone())
+            .flat_map(|layer| layer["fields"].as_array().unwrap().clone())
+            .filter(|field| field["name"] == "MSS")
+            .map(|field| field["value"].clone())
+            .collect();
+        let data: Vec<(Value, Value)> = frames
+            .iter()
+            .filter(|frame| frame["tcp"]["bytes"] != 0)
+            .map(|frame| (frame["tcp"]["seq"].clone(), frame["tcp"]["bytes"].clone()))
+            .collect();
+        let texts: Vec<Value> = of(&events, "message")
+            .iter()
+            .map(|message| message["text"].clone())
+            .collect();
+        (calls(&events, "client"), announced, data, texts)
+    };
+    assert_eq!(story(&modelled, "modelled"), story(&captured, "captured"));
 }
 
 #[test]

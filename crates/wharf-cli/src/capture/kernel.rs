@@ -17,6 +17,8 @@ pub(crate) struct TcpInfo {
     pub(crate) retransmitted: u32,
     /// The most data that it puts into one segment.
     pub(crate) mss: u32,
+    /// What its SYN announced that it takes in one segment.
+    pub(crate) announced: u32,
     /// The congestion window, in segments.
     pub(crate) window: u32,
 }
@@ -30,8 +32,20 @@ pub(crate) fn tcp_info(fd: RawFd) -> io::Result<TcpInfo> {
         rtt: Duration::from_micros(info.tcpi_rtt.into()),
         retransmitted: info.tcpi_total_retrans,
         mss: info.tcpi_snd_mss,
+        announced: info.tcpi_advmss + timestamps(info.tcpi_options),
         window: info.tcpi_snd_cwnd,
     })
+}
+
+/// Linux takes the room for timestamps off once they are agreed
+/// (`tcp_rcv_synsent_state_process`); the SYN was sent before.
+fn timestamps(options: u8) -> u32 {
+    /// `TCPI_OPT_TIMESTAMPS` of linux/tcp.h.
+    const TIMESTAMPS: u8 = 1;
+    match options & TIMESTAMPS {
+        0 => 0,
+        _ => 12,
+    }
 }
 
 /// How many packets a packet socket dropped since it was asked last (packet(7)).

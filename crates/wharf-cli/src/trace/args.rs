@@ -52,7 +52,7 @@ pub(crate) struct TraceArgs {
 /// A conversation with somebody.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TalkArgs {
-    /// With whom: [SCHEME:]TARGET; tcp, udp, unix
+    /// With whom: [SCHEME:]TARGET; tcp, tls, udp, unix
     #[arg(required = true)]
     pub(crate) address: Option<Address>,
 
@@ -72,7 +72,7 @@ pub(crate) struct ViewArgs {
     #[arg(long, value_name = "VIEW", global = true)]
     pub(crate) view: Option<ViewName>,
 
-    /// Name the layers as this model does
+    /// Name the layers as this model does, in boxes
     #[arg(long, value_name = "MODEL", global = true)]
     pub(crate) model: Option<ModelName>,
 

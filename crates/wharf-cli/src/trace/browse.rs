@@ -20,26 +20,41 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, pol
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::border;
 use ratatui::text;
 use ratatui::widgets::{Block, Paragraph};
 use wharf_wire::field::Field;
 use wharf_wire::layers::{Layer, Stage};
 use wharf_wire::trace::{Step, Trace};
-use wharf_wire::view::{Hue, Line, Look, explain_field, frame_line, hex_rows, talk_ladder};
+use wharf_wire::view::{
+    Glyphs, Hue, Line, Look, Paint, explain_field, frame_line, hex_rows, talk_ladder,
+};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+/// Boxes where there are no line characters.
+const ASCII: border::Set<'static> = border::Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
 
 /// How soon a signal is noticed while no key is pressed.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Shows a trace until somebody leaves.
-pub(super) fn run(trace: &Trace) -> Result<Exit, Failure> {
+pub(super) fn run(trace: &Trace, look: Look) -> Result<Exit, Failure> {
     if trace.steps.is_empty() {
         return Err(Failure::new(Exit::Failed, "there are no frames to look at"));
     }
     let end = stop_on_signals()?;
-    let mut browser = Browser::new(trace);
+    let mut browser = Browser::new(trace, look);
     // Also puts a hook before that of panics, so that the terminal is given back.
     let mut terminal = ratatui::try_init()?;
     let outcome = loop {
@@ -120,6 +135,8 @@ impl Pane {
 /// What is selected, and where.
 pub(super) struct Browser<'a> {
     trace: &'a Trace,
+    /// Which characters and colours there are; the width is each pane's own.
+    look: Look,
     pane: Pane,
     /// The selected frame's place in the trace.
     frame: usize,
@@ -136,9 +153,10 @@ enum Row<'a> {
 }
 
 impl<'a> Browser<'a> {
-    fn new(trace: &'a Trace) -> Self {
+    fn new(trace: &'a Trace, look: Look) -> Self {
         let mut browser = Browser {
             trace,
+            look,
             pane: Pane::Frames,
             frame: 0,
             byte: 0,
@@ -291,12 +309,20 @@ impl<'a> Browser<'a> {
         );
         let (lines, selected) = self.byte_lines(bytes);
         self.pane(frame, Pane::Bytes, bytes, &lines, selected);
-        let lines: Vec<text::Line<'_>> = self.meaning(meaning).iter().map(styled).collect();
-        let block = Block::bordered().title(" what it means ");
+        let lines: Vec<text::Line<'_>> = self
+            .meaning(meaning)
+            .iter()
+            .map(|line| styled(line, &self.look))
+            .collect();
+        let block = self.block(" what it means ".into());
         frame.render_widget(Paragraph::new(lines).block(block), meaning);
         let help = format!(
-            " {}   Tab pane  ↑↓ move  n p frame  q quit   {} of {} ",
+            " {}   Tab pane  {} move  n p frame  q quit   {} of {} ",
             self.step().frame.origin,
+            match self.look.glyphs {
+                Glyphs::Unicode => "↑↓",
+                Glyphs::Ascii => "j k",
+            },
             self.step().number(),
             self.trace.steps.len()
         );
@@ -325,13 +351,15 @@ impl<'a> Browser<'a> {
             .skip(first)
             .take(height)
             .map(|(index, line)| match selected == Some(index) {
-                true => styled(line).style(Style::new().add_modifier(Modifier::REVERSED)),
-                false => styled(line),
+                true => {
+                    styled(line, &self.look).style(Style::new().add_modifier(Modifier::REVERSED))
+                }
+                false => styled(line, &self.look),
             })
             .collect();
         let is_active = pane == self.pane;
         let title = if is_active {
-            format!(" ▶ {} ", pane.title())
+            self.look.glyphs.text(&format!(" ▶ {} ", pane.title()))
         } else {
             format!(" {} ", pane.title())
         };
@@ -340,8 +368,16 @@ impl<'a> Browser<'a> {
         } else {
             Style::new().add_modifier(Modifier::DIM)
         };
-        let block = Block::bordered().title(title).border_style(border);
+        let block = self.block(title).border_style(border);
         frame.render_widget(Paragraph::new(shown).block(block), area);
+    }
+
+    fn block(&self, title: String) -> Block<'static> {
+        let block = Block::bordered().title(title);
+        match self.look.glyphs {
+            Glyphs::Unicode => block,
+            Glyphs::Ascii => block.border_set(ASCII),
+        }
     }
 
     fn frame_lines(&self, area: Rect) -> Vec<Line> {
@@ -421,23 +457,27 @@ impl<'a> Browser<'a> {
 }
 
 /// A line in the terminal's colours, the same as in the other views.
-fn styled(line: &Line) -> text::Line<'static> {
+fn styled(line: &Line, look: &Look) -> text::Line<'static> {
+    let in_colour = |colour| match look.paint {
+        Paint::Coloured => Style::new().fg(colour),
+        Paint::Plain => Style::new(),
+    };
     let style = |hue: Hue| match hue {
         Hue::None => Style::new(),
-        Hue::Stage(Stage::Link) => Style::new().fg(Color::Magenta),
-        Hue::Stage(Stage::Network) => Style::new().fg(Color::Blue),
-        Hue::Stage(Stage::Transport) => Style::new().fg(Color::Cyan),
-        Hue::Stage(Stage::Application) => Style::new().fg(Color::Green),
+        Hue::Stage(Stage::Link) => in_colour(Color::Magenta),
+        Hue::Stage(Stage::Network) => in_colour(Color::Blue),
+        Hue::Stage(Stage::Transport) => in_colour(Color::Cyan),
+        Hue::Stage(Stage::Application) => in_colour(Color::Green),
         Hue::Dim => Style::new().add_modifier(Modifier::DIM),
         Hue::Strong => Style::new().add_modifier(Modifier::BOLD),
-        Hue::Bad => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
-        Hue::Remark => Style::new().fg(Color::Yellow),
-        Hue::Good => Style::new().fg(Color::Green).add_modifier(Modifier::BOLD),
+        Hue::Bad => in_colour(Color::Red).add_modifier(Modifier::BOLD),
+        Hue::Remark => in_colour(Color::Yellow),
+        Hue::Good => in_colour(Color::Green).add_modifier(Modifier::BOLD),
     };
     let spans = line
         .spans
         .iter()
-        .map(|span| text::Span::styled(span.text.clone(), style(span.hue)));
+        .map(|span| text::Span::styled(look.glyphs.text(&span.text), style(span.hue)));
     text::Line::from(spans.collect::<Vec<_>>())
 }
 
@@ -482,7 +522,7 @@ mod tests {
     #[test]
     fn moving_in_one_pane_moves_in_all() {
         let trace = trace();
-        let mut browser = Browser::new(&trace);
+        let mut browser = Browser::new(&trace, Look::plain(80));
         for _ in 0..3 {
             assert!(press(&mut browser, KeyCode::Down));
         }
@@ -512,11 +552,17 @@ mod tests {
     #[test]
     fn it_is_drawn_at_every_size() {
         let trace = trace();
-        let mut browser = Browser::new(&trace);
+        let mut browser = Browser::new(&trace, Look::plain(80));
         browser.select_frame(3);
         for (width, height) in [(1, 1), (20, 5), (60, 20), (300, 100)] {
             screen(&browser, width, height);
         }
+        let ascii = Look {
+            glyphs: Glyphs::Ascii,
+            ..Look::plain(80)
+        };
+        let plain = screen(&Browser::new(&trace, ascii), 120, 40);
+        assert!(plain.is_ascii(), "{plain}");
         insta::assert_snapshot!("browse-120x40", screen(&browser, 120, 40));
         insta::assert_snapshot!("browse-80x40", screen(&browser, 80, 40));
     }

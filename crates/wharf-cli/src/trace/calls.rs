@@ -179,6 +179,22 @@ impl Traced {
         Some((self.local?, self.peer?))
     }
 
+    /// Says something about the last call of this end.
+    pub(super) fn remark(&self, words: String) {
+        let mut list = self
+            .record
+            .list
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut own = list.iter_mut().rev().filter(|did| did.side == self.side);
+        if let Some(did) = own.next() {
+            match did.remark.is_empty() {
+                true => did.remark = words,
+                false => did.remark = format!("{}; {words}", did.remark),
+            }
+        }
+    }
+
     fn note(&self, did: Did) {
         self.record.add(did);
     }

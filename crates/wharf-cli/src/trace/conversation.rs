@@ -7,12 +7,14 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Type};
 use wharf::address::{Address, Scheme};
 use wharf::network::{Endpoint, Network, Os, Role, UnixName};
+use wharf::tls::{ClientTls, HandshakeError};
 use wharf_wire::conversation::Direction;
-use wharf_wire::trace::{Call, Party, Trace};
+use wharf_wire::trace::{Call, Inside, Party, Trace};
 
 use super::args::TalkArgs;
 use super::calls::{Did, Effect, Record, Traced};
 use super::model::{self, Owned};
+use super::sealed::{Sealed, Secret};
 use super::show::Show;
 use crate::capture::{Capture, Filter, belongs};
 use crate::exit::Exit;
@@ -35,25 +37,30 @@ pub(super) fn run(show: &Show, args: &TalkArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("missing: <ADDRESS>").cure("wharf trace --help"));
     };
     let kind = match address.scheme {
-        Scheme::Tcp => Type::STREAM,
+        Scheme::Tcp | Scheme::Tls => Type::STREAM,
         Scheme::Udp => Type::DGRAM,
         Scheme::Unix => Type::STREAM,
         other => {
             return Err(Failure::usage(format!(
-                "trace speaks tcp, udp and unix, not {}",
+                "trace speaks tcp, tls, udp and unix, not {}",
                 other.as_str()
             ))
             .cure("wharf trace live, beside wharf connect"));
         }
     };
+    let secret = match address.scheme {
+        Scheme::Tls => Some(secret(address)?),
+        _ => None,
+    };
     let mut outcome = Outcome {
         record: Vec::new(),
         frames: Vec::new(),
         notes: Vec::new(),
+        insides: Vec::new(),
         failure: None,
     };
     for endpoint in resolve(address)? {
-        outcome.attempt(&endpoint, kind, args);
+        outcome.attempt(&endpoint, kind, args, secret.as_ref());
         if outcome.failure.is_none() {
             break;
         }
@@ -62,7 +69,42 @@ pub(super) fn run(show: &Show, args: &TalkArgs) -> Result<Exit, Failure> {
     show.finish(&trace)?;
     match outcome.failure {
         None => Ok(Exit::Done),
-        Some(error) => Err(failure(address, &error)),
+        Some(Trouble::Calls(error)) => Err(failure(address, &error)),
+        Some(Trouble::Handshake(error)) => {
+            let cause = format!("the conversation with {address} failed: {error}");
+            let failure = Failure::new(Exit::Tls, cause);
+            Err(match error.cure() {
+                Some(cure) => failure.cure(cure),
+                None => failure,
+            })
+        }
+    }
+}
+
+/// What goes wrong in a conversation.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Calls(io::Error),
+    Handshake(Box<HandshakeError>),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Trouble::Calls(error)
+    }
+}
+
+/// Whom a `tls:` address believes.
+fn secret(address: &Address) -> Result<Secret, Failure> {
+    match ClientTls::for_address(address) {
+        Ok((tls, host)) => Ok(Secret { tls, host }),
+        Err(error) => {
+            let failure = Failure::new(Exit::Tls, format!("cannot reach {address}: {error}"));
+            Err(match error.cure() {
+                Some(cure) => failure.cure(cure),
+                None => failure,
+            })
+        }
     }
 }
 
@@ -93,24 +135,40 @@ struct Outcome {
     record: Vec<Did>,
     frames: Vec<wharf_wire::frame::Frame>,
     notes: Vec<String>,
-    failure: Option<io::Error>,
+    /// What TLS's records hold.
+    insides: Vec<Inside>,
+    failure: Option<Trouble>,
 }
 
 impl Outcome {
     /// Tries one endpoint; its calls and frames are kept, whatever comes of it.
-    fn attempt(&mut self, endpoint: &Endpoint, kind: Type, args: &TalkArgs) {
+    fn attempt(
+        &mut self,
+        endpoint: &Endpoint,
+        kind: Type,
+        args: &TalkArgs,
+        secret: Option<&Secret>,
+    ) {
         let record = Record::default();
         let capture = endpoint
             .inet()
             .map(|server| Capture::start(&Filter::server(server)));
         let spoken = match endpoint {
-            Endpoint::Inet(server) if kind == Type::DGRAM => datagrams(&record, *server, args),
-            Endpoint::Inet(server) => stream(&record, *server, args, |client| {
-                if let Some(Ok(capture)) = &capture {
-                    capture.narrow(Filter::between(client, *server));
-                }
-            }),
-            Endpoint::Unix(name) => unix(&record, name, args),
+            Endpoint::Inet(server) if kind == Type::DGRAM => {
+                datagrams(&record, *server, args).map_err(Trouble::from)
+            }
+            Endpoint::Inet(server) => {
+                let connected = |client| {
+                    if let Some(Ok(capture)) = &capture {
+                        capture.narrow(Filter::between(client, *server));
+                    }
+                };
+                stream(&record, *server, args, connected).and_then(|socket| match secret {
+                    None => Ok(speak(Plain(socket), args)?),
+                    Some(secret) => self.sealed(secret, socket, args),
+                })
+            }
+            Endpoint::Unix(name) => unix(&record, name, args).map_err(Trouble::from),
         };
         self.failure = spoken.err();
         let record = record.take();
@@ -148,8 +206,22 @@ impl Outcome {
         }
     }
 
+    /// The same words over TLS; what its records hold is kept.
+    fn sealed(&mut self, secret: &Secret, socket: Traced, args: &TalkArgs) -> Result<(), Trouble> {
+        let mut sealed = Sealed::new(secret, socket)?;
+        self.note(&format!(
+            "{}; what stands in the records is known here since this program is one of the two ends",
+            sealed.facts()
+        ));
+        let outcome = converse(&mut sealed, args);
+        self.insides.extend(sealed.close());
+        Ok(outcome?)
+    }
+
     fn trace(&self, show: &Show) -> Trace {
-        assemble(show, &self.frames, &self.record, &self.notes)
+        let mut trace = assemble(show, &self.frames, &self.record, &self.notes);
+        trace.reveal(&self.insides);
+        trace
     }
 }
 
@@ -285,7 +357,7 @@ fn stream(
     server: SocketAddr,
     args: &TalkArgs,
     connected: impl FnOnce(SocketAddr),
-) -> io::Result<()> {
+) -> Result<Traced, Trouble> {
     let mut socket = Traced::open(
         record,
         Direction::Forward,
@@ -297,7 +369,7 @@ fn stream(
     if let Some(local) = socket.local() {
         connected(local);
     }
-    speak(socket, args)
+    Ok(socket)
 }
 
 fn unix(record: &Record, name: &UnixName, args: &TalkArgs) -> io::Result<()> {
@@ -317,17 +389,44 @@ fn unix(record: &Record, name: &UnixName, args: &TalkArgs) -> io::Result<()> {
     let mut socket = Traced::open(record, Direction::Forward, Domain::UNIX, Type::STREAM)?;
     socket.patience(args.timeout)?;
     socket.connect(&address, &shown, args.timeout)?;
-    speak(socket, args)
+    speak(Plain(socket), args)
+}
+
+/// What is spoken over: calls that are recorded, or TLS over such.
+pub(super) trait Spoken {
+    /// Sends all of it.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// What comes next, in a buffer of this size; empty at the end.
+    fn recv(&mut self, room: usize) -> io::Result<Vec<u8>>;
+    /// Says that nothing more comes.
+    fn shutdown(&mut self) -> io::Result<()>;
+}
+
+/// The calls as they are.
+struct Plain(Traced);
+
+impl Spoken for Plain {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.send(bytes)
+    }
+
+    fn recv(&mut self, room: usize) -> io::Result<Vec<u8>> {
+        self.0.recv(room)
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        self.0.shutdown()
+    }
 }
 
 /// Sends everything, waits for the answer, ends, and reads what is left.
-fn speak(mut socket: Traced, args: &TalkArgs) -> io::Result<()> {
+fn speak(mut socket: Plain, args: &TalkArgs) -> io::Result<()> {
     let outcome = converse(&mut socket, args);
-    socket.close();
+    socket.0.close();
     outcome
 }
 
-fn converse(socket: &mut Traced, args: &TalkArgs) -> io::Result<()> {
+fn converse(socket: &mut impl Spoken, args: &TalkArgs) -> io::Result<()> {
     for text in &args.send {
         socket.send(&text.0)?;
     }

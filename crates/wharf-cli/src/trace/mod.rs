@@ -5,7 +5,8 @@
 //!   frames: captured ────────────────┼─▶ Trace ─▶ view (boxes, ladder, lines …)
 //!           or modelled from calls ──┘        └─▶ -w FILE (pcapng)
 //! ```
-//! Layout: `args` is what can be typed; `calls` makes socket calls and keeps a record;
+//! Layout: `args` is what can be typed; `calls` makes socket calls and keeps a record,
+//! `sealed` speaks TLS over them;
 //! `conversation` speaks with an address, `demo` with itself; `model` (and `icmp`) rebuilds
 //! frames where none may be captured; `read` and `live` show a file and the machine's traffic,
 //! `pick` what of it; `served` is `wharf serve --trace`; `show` draws, `browse` is the full screen; `protocols` are those
@@ -22,6 +23,7 @@ mod model;
 mod pick;
 mod protocols;
 mod read;
+mod sealed;
 mod served;
 mod show;
 

@@ -40,7 +40,7 @@ pub(super) fn tcp(record: &[Did], owned: Owned) -> (Vec<Frame>, Vec<String>) {
             Effect::Connected { ends, is_open } => {
                 let model = models
                     .entry(*ends)
-                    .or_insert_with(|| TcpModel::new(ends.0, ends.1, mss(did.kernel)));
+                    .or_insert_with(|| modelled(ends, did.kernel));
                 frames.push(model.syn(did.at));
                 if *is_open {
                     frames.push(model.syn_ack(did.at + did.lasted / 2));
@@ -139,7 +139,10 @@ fn after(did: &Did, at: Timestamp) -> Timestamp {
         .map_or(did.lasted, |info| info.rtt.min(Duration::from_secs(1)))
 }
 
-fn mss(info: Option<TcpInfo>) -> u16 {
-    info.and_then(|info| u16::try_from(info.mss).ok())
-        .unwrap_or(USUAL_MSS)
+fn modelled(ends: &(SocketAddr, SocketAddr), info: Option<TcpInfo>) -> TcpModel {
+    let Some(info) = info else {
+        return TcpModel::new(ends.0, ends.1, USUAL_MSS);
+    };
+    let size = |bytes: u32| u16::try_from(bytes).unwrap_or(u16::MAX);
+    TcpModel::new(ends.0, ends.1, size(info.announced)).carrying(size(info.mss))
 }

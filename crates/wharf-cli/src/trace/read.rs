@@ -27,18 +27,12 @@ const MOST_LISTED: usize = 50;
 pub(super) fn run(show: &Show, args: &ReadArgs) -> Result<Exit, Failure> {
     let input: Box<dyn Read> = match args.file.as_os_str() == "-" {
         true => Box::new(io::stdin()),
-        false => Box::new(File::open(&args.file).map_err(|error| {
-            Failure::new(
-                Exit::Failed,
-                format!(
-                    "cannot read {}: {}",
-                    args.file.display(),
-                    crate::failure::words(&error)
-                ),
-            )
-        })?),
+        false => {
+            let opened = File::open(&args.file);
+            Box::new(opened.map_err(|error| unreadable(&args.file, &error))?)
+        }
     };
-    let mut reader = Reader::open(input).map_err(|broken| damaged(&args.file, &broken, 0))?;
+    let mut reader = Reader::open(input).map_err(|broken| no_capture(&args.file, &broken))?;
     if args.summary {
         return summary(&mut reader, args);
     }
@@ -51,7 +45,34 @@ pub(super) fn run(show: &Show, args: &ReadArgs) -> Result<Exit, Failure> {
     }
 }
 
+/// A file whose first bytes are of something else.
+fn no_capture(file: &Path, broken: &Broken) -> Failure {
+    if let Some(error) = &broken.source {
+        return unreadable(file, error);
+    }
+    let what = &broken.what;
+    let failure = Failure::new(
+        Exit::Failed,
+        format!("{} is no capture file: {what}", file.display()),
+    );
+    match what.starts_with("it begins with 1f 8b ") {
+        true => failure.cure(format!("gunzip -c {} | wharf trace read -", file.display())),
+        false => failure,
+    }
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> Failure {
+    let why = crate::failure::words(error);
+    Failure::new(
+        Exit::Failed,
+        format!("cannot read {}: {why}", file.display()),
+    )
+}
+
 fn damaged(file: &Path, broken: &Broken, frames: u64) -> Failure {
+    if let Some(error) = &broken.source {
+        return unreadable(file, error).with("readable", count(frames, "frame"));
+    }
     let failure = Failure::new(Exit::Failed, format!("{} is {broken}", file.display()));
     match frames {
         0 => failure.with("readable", "nothing before that"),
@@ -71,7 +92,10 @@ fn stream(
     let mut live = Live::new(show)?;
     loop {
         match reader.next_record() {
-            Ok(None) => return live.finish(),
+            Ok(None) => {
+                live.say_if_nothing();
+                return live.finish();
+            }
             Err(broken) => {
                 live.finish()?;
                 return Err(damaged(&args.file, &broken, live.seen));
@@ -99,8 +123,8 @@ pub(super) struct Live<'a> {
     told: Vec<wharf_wire::frame::Origin>,
 }
 
-/// When so many conversations are known the names are forgotten: only lines are shown,
-/// and each says its addresses.
+/// When so many conversations are known they are forgotten: each line says its own
+/// addresses.
 const MOST_TALKS: usize = 100_000;
 
 impl<'a> Live<'a> {
@@ -127,7 +151,7 @@ impl<'a> Live<'a> {
             file.add(&frame)?;
         }
         if self.trace.talks.len() > MOST_TALKS {
-            self.trace = Trace::new(self.show.dissectors());
+            self.trace.forget_talks();
         }
         let start = *self.start.get_or_insert(frame.at);
         let origin = frame.origin;
@@ -160,6 +184,16 @@ impl<'a> Live<'a> {
         match crate::trace::show::write(&text)? {
             true => Ok(Exit::Done),
             false => Ok(Exit::Aborted),
+        }
+    }
+
+    /// Nothing at all would look as if nothing had been read.
+    fn say_if_nothing(&self) {
+        if self.start.is_none() {
+            match self.seen {
+                0 => eprintln!("no frames in it"),
+                seen => eprintln!("none of {} was asked for", count(seen, "frame")),
+            }
         }
     }
 
@@ -261,11 +295,13 @@ fn table(tracker: &Tracker, frames: u64, total: u64) -> String {
     );
     if tracker.given_up() > 0 {
         text += &format!(
-            "{} of them were given up for want of room\n",
+            "more than are followed at once: {} were silent for longest and given up, and count as \
+             another one if they went on\n",
             tracker.given_up()
         );
     }
-    let mut flows: Vec<_> = tracker.flows().iter().collect();
+    let given_up = tracker.largest_given_up();
+    let mut flows: Vec<_> = tracker.flows().iter().chain(given_up).collect();
     flows.sort_by_key(|flow| std::cmp::Reverse(flow.bytes.iter().sum::<u64>()));
     let mut rows = vec![
         [
@@ -319,8 +355,9 @@ fn table(tracker: &Tracker, frames: u64, total: u64) -> String {
         }
         text += &format!("{}\n", line.trim_end());
     }
-    if flows.len() > MOST_LISTED {
-        text += &format!("… and {} more\n", flows.len() - MOST_LISTED);
+    let more = tracker.flow_count().saturating_sub(MOST_LISTED as u64);
+    if more > 0 {
+        text += &format!("… and {more} more\n");
     }
     text
 }

@@ -56,7 +56,9 @@ impl Show {
             view: args
                 .view
                 .map(View::from)
-                .or(common.json.then_some(View::Json)),
+                .or(common.json.then_some(View::Json))
+                // A model's words stand on the boxes.
+                .or(model.map(|_| View::Boxes)),
             look: Look {
                 width: width.max(Look::LEAST),
                 glyphs,
@@ -113,7 +115,7 @@ impl Show {
             file.finish()?;
         }
         if self.interactive {
-            return browse::run(trace);
+            return browse::run(trace, self.look);
         }
         let text = match self.explain {
             None => draw(trace, self.view.unwrap_or(View::Lines), &self.look),
@@ -188,8 +190,13 @@ impl OutFile {
             .map_err(|error| self.failed(&error))
     }
 
-    pub(super) fn finish(mut self) -> Result<(), Failure> {
+    /// What was added until now is in the file.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.writer.flush().map_err(|error| self.failed(&error))
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.flush()
     }
 
     fn failed(&self, error: &io::Error) -> Failure {

@@ -12,7 +12,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::address::{Address, BindTo, ByteSize, Host, Scheme, Target};
+use crate::address::{Address, BindTo, ByteSize, Scheme};
 use crate::connection::Connection;
 use crate::datagram::Datagrams;
 use crate::limits::CONNECT_TIMEOUT;
@@ -20,7 +20,7 @@ use crate::network::{
     BindOptions, ConnectOptions, Endpoint, Network, Os, Role, StreamKind, UnixName,
 };
 use crate::service::Timeouts;
-use crate::tls::{ClientTls, Trust};
+use crate::tls::{ClientTls, host_of};
 
 use error::Tried;
 use race::{Race, interleaved};
@@ -255,11 +255,10 @@ impl<N: Network> Client<N> {
                 let made = self
                     .network
                     .platform()
-                    .blocking(move || tls_for(&address))
+                    .blocking(move || ClientTls::for_address(&address))
                     .await;
-                made.unwrap_or_else(|| {
-                    Err(io::Error::other("reading the certificates was abandoned").into())
-                })?
+                let abandoned = || io::Error::other("reading the certificates was abandoned");
+                made.ok_or_else(abandoned)??.0
             }
         };
         let host = host_of(address);
@@ -308,39 +307,6 @@ fn failed(address: &Address, attempts: Vec<Attempt>, kind: ConnectErrorKind) -> 
         address: Box::new(address.clone()),
         attempts,
         kind,
-    }
-}
-
-/// What a `tls:` address says about trust. It blocks on files.
-fn tls_for(address: &Address) -> Result<ClientTls, ConnectErrorKind> {
-    let options = &address.options.tls;
-    let trust = if options.insecure {
-        Trust::Insecure
-    } else if !options.pin.is_empty() {
-        Trust::Pins(options.pin.clone())
-    } else if let Some(ca) = &options.ca {
-        Trust::CaFile(ca.clone())
-    } else {
-        Trust::System
-    };
-    let mut tls = ClientTls::new(trust)?.with_alpn(options.alpn.iter().map(String::as_str))?;
-    if let Some(name) = &options.sni {
-        tls = tls.with_server_name(name)?;
-    }
-    Ok(tls)
-}
-
-/// The name that the server's certificate must be for.
-fn host_of(address: &Address) -> String {
-    match &address.target {
-        Target::Host { host, .. } => match host {
-            Host::Name(name) => name.clone(),
-            Host::V4(ip) => ip.to_string(),
-            Host::V6 { addr, .. } => addr.to_string(),
-        },
-        Target::Port(_) | Target::All(_) | Target::Path(_) | Target::Abstract(_) => {
-            "localhost".to_owned()
-        }
     }
 }
 

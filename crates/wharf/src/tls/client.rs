@@ -10,6 +10,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
+use crate::address::{Address, Host, Target};
+
 use super::translate::{Wire, translate};
 use super::verify::{Belief, Verifier};
 use super::{
@@ -75,6 +77,39 @@ impl ClientTls {
             server_name: None,
             config,
         })
+    }
+
+    /// Prepares to connect as a `tls:` address says: whom to believe, which application
+    /// protocols and which server name to ask for. Gives the host, too, that the
+    /// certificate has to be for. Reads files, and so blocks.
+    ///
+    /// ```
+    /// use wharf::tls::ClientTls;
+    ///
+    /// let address = "tls:example.org:443,insecure".parse().unwrap();
+    /// let (_tls, host) = ClientTls::for_address(&address).unwrap();
+    /// assert_eq!(host, "example.org");
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`ClientTls::new`], [`with_alpn`](Self::with_alpn) and
+    /// [`with_server_name`](Self::with_server_name).
+    pub fn for_address(address: &Address) -> Result<(Self, String), TlsConfigError> {
+        let options = &address.options.tls;
+        let trust = if options.insecure {
+            Trust::Insecure
+        } else if !options.pin.is_empty() {
+            Trust::Pins(options.pin.clone())
+        } else if let Some(ca) = &options.ca {
+            Trust::CaFile(ca.clone())
+        } else {
+            Trust::System
+        };
+        let mut tls = ClientTls::new(trust)?.with_alpn(options.alpn.iter().map(String::as_str))?;
+        if let Some(name) = &options.sni {
+            tls = tls.with_server_name(name)?;
+        }
+        Ok((tls, host_of(address)))
     }
 
     /// Asks for application protocols (ALPN, RFC 7301), the preferred one first.
@@ -183,6 +218,20 @@ impl fmt::Debug for ClientTls {
             .field("trust", &self.trust)
             .field("server_name", &self.server_name)
             .finish_non_exhaustive()
+    }
+}
+
+/// The name that the certificate of an address's server must be for.
+pub(crate) fn host_of(address: &Address) -> String {
+    match &address.target {
+        Target::Host { host, .. } => match host {
+            Host::Name(name) => name.clone(),
+            Host::V4(ip) => ip.to_string(),
+            Host::V6 { addr, .. } => addr.to_string(),
+        },
+        Target::Port(_) | Target::All(_) | Target::Path(_) | Target::Abstract(_) => {
+            "localhost".to_owned()
+        }
     }
 }
 

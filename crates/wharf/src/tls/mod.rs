@@ -77,6 +77,7 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 pub use alert::Alert;
+pub(crate) use client::host_of;
 pub use client::{ClientTls, Trust};
 pub use config_error::{Contents, TlsConfigError};
 pub use dates::DateProblem;

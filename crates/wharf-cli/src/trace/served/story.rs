@@ -228,11 +228,18 @@ fn did(event: &Event, (client, server): (SocketAddr, SocketAddr)) -> Option<Did>
     })
 }
 
+/// What the SYN announced: Linux takes the room for timestamps off later.
+fn announced(sample: &TcpSample) -> u32 {
+    let room = if sample.options.timestamps { 12 } else { 0 };
+    sample.announced_mss.or(sample.send_mss).unwrap_or_default() + room
+}
+
 fn info(sample: &TcpSample) -> TcpInfo {
     TcpInfo {
         rtt: sample.rtt.unwrap_or_default(),
         retransmitted: sample.retransmitted.unwrap_or_default(),
         mss: sample.send_mss.unwrap_or_default(),
+        announced: announced(sample),
         window: sample.congestion_window.unwrap_or_default(),
     }
 }
