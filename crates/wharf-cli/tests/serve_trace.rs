@@ -16,8 +16,13 @@ struct Served {
 
 impl Served {
     fn start(address: &str) -> Self {
+        Served::with(address, &[])
+    }
+
+    fn with(address: &str, options: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_wharf"))
             .args(["serve", "echo", address, "--trace", "--json"])
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -110,6 +115,55 @@ fn a_connection_is_drawn_when_it_has_ended() {
         let port = client.local_addr().unwrap().port().to_string();
         assert!(frames[0]["from"].as_str().unwrap().ends_with(&port));
     }
+}
+
+#[test]
+fn the_frames_are_written_to_a_file_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("served.pcapng").display().to_string();
+    let mut served = Served::with("tcp:127.0.0.1:0", &["--trace-write", &file]);
+    let mut client = TcpStream::connect(served.local()).unwrap();
+    client.write_all(b"hello").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    let (_, frames) = served.story("close");
+    // The picture stands before the file, so the file is whole when it has its frames.
+    let read = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
+        let output = command
+            .args(["trace", "read", &file, "--json"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let events = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        events
+            .filter(|event: &Value| event["event"] == "frame")
+            .map(|frame: Value| frame["origin"].clone())
+            .collect::<Vec<Value>>()
+    };
+    let mut found = read();
+    while found.len() < frames.len() {
+        std::thread::yield_now();
+        found = read();
+    }
+    let origins: Vec<Value> = frames.iter().map(|frame| frame["origin"].clone()).collect();
+    assert_eq!(found[..origins.len()], origins);
+
+    // What exists is never overwritten: the server does not even start.
+    let mut again = Command::new(env!("CARGO_BIN_EXE_wharf"));
+    again.args([
+        "serve",
+        "echo",
+        "127.0.0.1:0",
+        "--trace",
+        "--trace-write",
+        &file,
+    ]);
+    let output = again.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("never overwritten"), "{error}");
 }
 
 #[test]

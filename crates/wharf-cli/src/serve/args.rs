@@ -155,6 +155,10 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) trace: Option<crate::trace::ServedView>,
 
+    /// Write the frames of --trace to a file, too (pcapng)
+    #[arg(long, hide_short_help = true, value_name = "FILE", requires = "trace")]
+    pub(crate) trace_write: Option<std::path::PathBuf>,
+
     #[command(flatten)]
     pub(crate) door: super::door::DoorArgs,
 

@@ -289,7 +289,11 @@ impl Serving {
         let pages = Pages::make(args, &printer, manner.quiet)?;
         let cores = usize::from(args.cores);
         let (chat, games) = (args.chat.clone(), args.games.clone());
-        let traced = args.trace.map(|view| (view, common.clone()));
+        let write = args.trace_write.clone();
+        let traced = args
+            .trace
+            .map(|view| view.prepare(common, write))
+            .transpose()?;
         // Who listens is not idle, unless somebody said so.
         let silence = match args.idle_timeout {
             None => Silence::Allowed,
@@ -322,7 +326,7 @@ impl Serving {
                     );
                     (start(server).await?, None)
                 }
-                Some((view, common)) => {
+                Some(show) => {
                     let (network, calls) = Tap::new(Os);
                     let server = plan.add_to(
                         settings.apply(network),
@@ -333,7 +337,7 @@ impl Serving {
                         &pages,
                     );
                     let running = start(server).await?;
-                    let tracing = traced::start(&common, view, calls, &running, &printer)?;
+                    let tracing = traced::start(show, calls, &running, &printer)?;
                     (running, Some(tracing))
                 }
             };

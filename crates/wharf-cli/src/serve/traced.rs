@@ -6,13 +6,11 @@ use wharf::server::Running;
 
 use super::line::{Line, Told};
 use super::printer::Printer;
-use crate::args::Common;
-use crate::trace::{Served, ServedView};
+use crate::trace::{Served, ServedShow};
 
 /// Follows the clients of `running`, whose calls come out of `calls`.
 pub(super) fn start(
-    common: &Common,
-    view: ServedView,
+    show: ServedShow,
     calls: Calls,
     running: &Running,
     printer: &Printer,
@@ -21,5 +19,5 @@ pub(super) fn start(
     let bounds: Vec<Endpoint> = bounds.map(|bound| bound.local.clone()).collect();
     let printer = printer.clone();
     let print = move |text| printer.print(Line::now(Told::Traced(text)));
-    Served::start(common, view, calls, &bounds, print)
+    Served::start(show, calls, &bounds, print)
 }

@@ -33,7 +33,7 @@ use crate::failure::Failure;
 
 pub(crate) use args::TraceArgs;
 use args::TraceCommand;
-pub(crate) use served::{Served, ServedView, parse_served_view};
+pub(crate) use served::{Served, ServedShow, ServedView, parse_served_view};
 
 /// Runs `wharf trace`.
 pub(crate) fn run(common: &Common, args: TraceArgs) -> Result<Exit, Failure> {

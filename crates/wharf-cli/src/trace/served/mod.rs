@@ -18,6 +18,7 @@ mod tests;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -26,12 +27,15 @@ use std::time::{Duration, Instant};
 use wharf::network::Endpoint;
 use wharf::network::tap::{Call, Calls, Event, SocketId, Transport};
 use wharf_wire::frame::Frame;
+use wharf_wire::trace::Trace;
 use wharf_wire::view::{View, draw};
 
 use super::args::{ViewArgs, ViewName};
-use super::show::Show;
+use super::show::{OutFile, Show};
 use crate::args::Common;
 use crate::capture::{Capture, Filter, Refused, belongs};
+use crate::failure::Failure;
+use crate::style::Style;
 use story::Story;
 
 /// How long after its last call a conversation is waited for: its last frames come
@@ -51,8 +55,28 @@ const MAX_FRAMES: usize = 16_384;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ServedView(ViewName);
 
+/// How pictures are drawn, and where frames are written to, too.
+pub(crate) struct ServedShow {
+    show: Show,
+    file: Option<OutFile>,
+}
+
 impl ServedView {
-    fn args(self, common: &Common) -> ViewArgs {
+    /// Prepares what can fail before the server is there: the file.
+    ///
+    /// # Errors
+    /// If the file exists or cannot be written.
+    pub(crate) fn prepare(
+        self,
+        common: &Common,
+        write: Option<PathBuf>,
+    ) -> Result<ServedShow, Failure> {
+        let show = Show::new(common, &self.args(common, write));
+        let file = show.file()?;
+        Ok(ServedShow { show, file })
+    }
+
+    fn args(self, common: &Common, write: Option<PathBuf>) -> ViewArgs {
         ViewArgs {
             view: (!common.json).then_some(self.0),
             model: None,
@@ -61,7 +85,7 @@ impl ServedView {
             frame: None,
             explain: None,
             interactive: false,
-            write: None,
+            write,
         }
     }
 }
@@ -81,8 +105,7 @@ impl Served {
     /// Follows what is told in `calls`, of a server that listens at `bounds`; every
     /// picture is given to `print`.
     pub(crate) fn start(
-        common: &Common,
-        view: ServedView,
+        show: ServedShow,
         calls: Calls,
         bounds: &[Endpoint],
         print: impl Fn(String) + Send + 'static,
@@ -91,7 +114,8 @@ impl Served {
         let follower = Follower {
             calls,
             frames: Frames::of(ports),
-            show: Show::new(common, &view.args(common)),
+            show: show.show,
+            file: show.file,
             stories: BTreeMap::new(),
             missed: 0,
         };
@@ -121,6 +145,7 @@ struct Follower {
     calls: Calls,
     frames: Frames,
     show: Show,
+    file: Option<OutFile>,
     stories: BTreeMap<Key, Story>,
     /// How many conversations were not followed.
     missed: u64,
@@ -156,11 +181,10 @@ impl Follower {
             story.due = Some(now);
         }
         self.draw_due(now, print);
+        self.close();
         if self.missed > 0 {
             let missed = self.missed;
-            print(format!(
-                "{missed} conversations were not drawn: more than {MAX_STORIES} at once"
-            ));
+            eprintln!("{missed} conversations were not drawn: more than {MAX_STORIES} at once");
         }
     }
 
@@ -200,7 +224,31 @@ impl Follower {
                 let trace = story.trace(captured, self.show.dissectors());
                 let view = self.show.view.unwrap_or(View::Ladder);
                 print(draw(&trace, view, &self.show.look));
+                self.write(&trace);
             }
+        }
+    }
+}
+
+impl Follower {
+    /// Writes the frames of a conversation; the first failure is told and ends it.
+    fn write(&mut self, trace: &Trace) {
+        let Some(file) = &mut self.file else {
+            return;
+        };
+        let mut frames = trace.steps.iter().map(|step| &step.frame);
+        let written = frames.try_for_each(|frame| file.add(frame));
+        // Whoever kills the server finds every conversation that has ended.
+        if let Err(failure) = written.and_then(|()| file.flush()) {
+            eprint!("{}", failure.render(Style::Plain));
+            self.file = None;
+        }
+    }
+
+    /// What is written so far is a whole file.
+    fn close(&mut self) {
+        if let Some(Err(failure)) = self.file.take().map(OutFile::finish) {
+            eprint!("{}", failure.render(Style::Plain));
         }
     }
 }
