@@ -11,7 +11,14 @@ use wharf::framing::{Decoder, Encoder, Framing, Limits};
 use wharf::network::{Endpoint, MemoryNetwork, Network, Os};
 use wharf::server::{Running, Server};
 use wharf::service::{Context, Drain};
+use wharf_lab::Lab;
 use wharf_services::{Chat, Echo, Upper};
+use wharf_wire::application::Dissectors;
+use wharf_wire::build::TcpModel;
+use wharf_wire::conversation::{Direction, Limits as FlowLimits, Tracker};
+use wharf_wire::file::{PcapngWriter, Reader};
+use wharf_wire::frame::{Frame, Origin, Timestamp};
+use wharf_wire::layers::Layers;
 
 /// How much is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,7 +46,7 @@ struct Path(&'static str, &'static str, fn(Load) -> Outcome);
 /// The path on which a slowdown is planted.
 pub(crate) const PROOF: &str = "address";
 
-const PATHS: [Path; 10] = [
+const PATHS: [Path; 13] = [
     Path("address", "parsing addresses of every kind", address),
     Path("lines", "messages by lines, out of segments", lines),
     Path("u32", "messages by length: encode and decode", lengths),
@@ -69,6 +76,17 @@ const PATHS: [Path; 10] = [
         "chat-burst",
         "a room of two, a hundred lines at a time",
         chat_burst,
+    ),
+    Path(
+        "frames",
+        "a capture file read, its conversations followed",
+        frames,
+    ),
+    Path("layers", "every field of every layer of frames", layers),
+    Path(
+        "lab",
+        "echo over TCP between two hosts of a lab, behind a switch",
+        lab,
     ),
 ];
 
@@ -318,5 +336,75 @@ fn chat_burst(load: Load) -> Outcome {
             }
             Ok(())
         })
+    })
+}
+
+/// A conversation of `count` requests and answers, as frames.
+fn conversation(count: usize) -> Result<Vec<Frame>, Error> {
+    let mut model = TcpModel::new("192.0.2.1:40000".parse()?, "192.0.2.2:7".parse()?, 1_460);
+    let at = |step: usize| Timestamp::from_nanos(1_764_000_000_000_000_000 + step as u64 * 10_000);
+    let mut frames = vec![
+        model.syn(at(0)),
+        model.syn_ack(at(1)),
+        model.ack(at(2), Direction::Forward),
+    ];
+    for number in 0..count {
+        for side in [Direction::Forward, Direction::Backward] {
+            frames.extend(model.data(at(3 + number), side, &[b'm'; 100]));
+            frames.push(model.ack(at(3 + number), side.other()));
+        }
+    }
+    // As a file of somebody else's has them, without labels.
+    for frame in &mut frames {
+        frame.origin = Origin::Captured;
+    }
+    Ok(frames)
+}
+
+fn frames(load: Load) -> Outcome {
+    let frames = conversation(load.of(500))?;
+    let mut file = Vec::new();
+    let mut writer = PcapngWriter::new(&mut file, "")?;
+    for frame in &frames {
+        writer.write(frame)?;
+    }
+    let followed = watched(&mut || -> Result<u64, Error> {
+        let mut reader = Reader::open(file.as_slice())?;
+        let mut tracker = Tracker::new(FlowLimits::default());
+        let mut followed = 0;
+        while let Some(record) = reader.next_record()? {
+            let seen = tracker.see(record.at, record.link, record.bytes, record.original_len);
+            followed += u64::from(black_box(seen).flow.is_some());
+        }
+        Ok(followed)
+    })?;
+    right(followed == frames.len() as u64)
+}
+
+fn layers(load: Load) -> Outcome {
+    let frames = conversation(load.of(50))?;
+    let dissectors = Dissectors::standard();
+    let found = watched(&mut || {
+        let layers = frames.iter().map(|frame| Layers::of(frame, &dissectors));
+        layers
+            .map(|layers| black_box(layers).list.len())
+            .sum::<usize>()
+    });
+    right(found >= frames.len() * 3)
+}
+
+fn lab(load: Load) -> Outcome {
+    let count = load.of(100);
+    let message = [b'l'; 1_000];
+    watched(&mut || {
+        let outcome = Lab::new(1).star(2).run(async |hosts| -> Outcome {
+            let _running = hosts[0].serve("tcp::7", Echo::default()).await?;
+            let mut client = hosts[1].connect("h0:7").await?;
+            for _ in 0..count {
+                exchange(&mut client, &message, &message).await?;
+            }
+            Ok(())
+        })?;
+        outcome.value
     })
 }
