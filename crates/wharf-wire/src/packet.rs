@@ -7,7 +7,10 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use etherparse::{LaxIpSlice, TcpOptionElement, TcpSlice};
+use etherparse::{
+    IpAuthHeaderSlice, IpNumber, Ipv6ExtensionsSlice, Ipv6FragmentHeaderSlice,
+    Ipv6RawExtHeaderSlice, LaxIpSlice, TcpOptionElement, TcpSlice,
+};
 
 use crate::frame::Link;
 
@@ -132,22 +135,7 @@ impl Packet {
                     0 => kept,
                     _ => (total + 40).saturating_sub(start - at),
                 };
-                let fragment = v6
-                    .extensions()
-                    .clone()
-                    .into_iter()
-                    .find_map(|one| match one {
-                        etherparse::Ipv6ExtensionSlice::Fragment(header)
-                            if header.is_fragmenting_payload() =>
-                        {
-                            Some(Fragment {
-                                id: header.identification(),
-                                offset: usize::from(header.fragment_offset().value()) * 8,
-                                more: header.more_fragments(),
-                            })
-                        }
-                        _ => None,
-                    });
+                let fragment = fragment(v6.extensions());
                 (len, fragment)
             }
         };
@@ -165,6 +153,43 @@ impl Packet {
     /// of a packet put together from its fragments.
     pub fn carried(&self, frame: &[u8]) -> Carried {
         carried(self.protocol, frame, self.payload.clone(), self.payload_len)
+    }
+}
+
+/// The first piece that the extension headers of IPv6 speak of.
+///
+/// etherparse's own iterator trusts the next-header field of the last header that was
+/// kept, and reads past the end if a broken or cut one follows; each step is checked here.
+fn fragment(headers: &Ipv6ExtensionsSlice<'_>) -> Option<Fragment> {
+    let mut next = headers.first_header()?;
+    let mut rest = headers.slice();
+    loop {
+        let len;
+        (next, len) = match next {
+            IpNumber::IPV6_FRAGMENTATION_HEADER => {
+                let header = Ipv6FragmentHeaderSlice::from_slice(rest).ok()?;
+                if header.is_fragmenting_payload() {
+                    return Some(Fragment {
+                        id: header.identification(),
+                        offset: usize::from(header.fragment_offset().value()) * 8,
+                        more: header.more_fragments(),
+                    });
+                }
+                (header.next_header(), header.slice().len())
+            }
+            IpNumber::AUTHENTICATION_HEADER => {
+                let header = IpAuthHeaderSlice::from_slice(rest).ok()?;
+                (header.next_header(), header.slice().len())
+            }
+            IpNumber::IPV6_HEADER_HOP_BY_HOP
+            | IpNumber::IPV6_ROUTE_HEADER
+            | IpNumber::IPV6_DESTINATION_OPTIONS => {
+                let header = Ipv6RawExtHeaderSlice::from_slice(rest).ok()?;
+                (header.next_header(), header.slice().len())
+            }
+            _ => return None,
+        };
+        rest = rest.get(len..)?;
     }
 }
 
@@ -251,4 +276,49 @@ fn ip_at(link: Link, frame: &[u8]) -> Option<usize> {
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     let two = bytes.get(at..at + 2)?;
     Some(u16::from_be_bytes([two[0], two[1]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An IPv6 packet whose first header is `first` and whose payload is `rest`.
+    fn ipv6(first: u8, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x60, 0, 0, 0, 0, rest.len() as u8, first, 64];
+        bytes.extend([0; 32]);
+        bytes.extend(rest);
+        bytes
+    }
+
+    /// A routing or options header of eight bytes, `next` after it.
+    fn options(next: u8) -> [u8; 8] {
+        [next, 0, 1, 4, 0, 0, 0, 0]
+    }
+
+    /// A fragment header: offset 8, more follow, identification 7.
+    fn fragment_header(next: u8) -> [u8; 8] {
+        [next, 0, 0, 0b1001, 0, 0, 0, 7]
+    }
+
+    #[test]
+    fn a_fragment_header_is_found_behind_others() {
+        let rest = [options(43), options(44), fragment_header(17)].concat();
+        let packet = Packet::of(Link::Raw, &ipv6(0, &rest)).unwrap();
+        let fragment = packet.fragment.unwrap();
+        assert_eq!((fragment.id, fragment.offset, fragment.more), (7, 8, true));
+        assert_eq!(packet.protocol, 17);
+    }
+
+    #[test]
+    fn extension_headers_that_are_cut_or_broken_end_the_search() {
+        // After a whole header one is announced of which there is nothing, a part, one
+        // that claims more than there is, and one that must not stand there.
+        for next in [0, 43, 44, 51, 60] {
+            for rest in [&[][..], &[44], &[44, 9, 0, 0, 0, 0, 0, 0]] {
+                let rest = [&options(next)[..], rest].concat();
+                let packet = Packet::of(Link::Raw, &ipv6(60, &rest)).unwrap();
+                assert_eq!(packet.fragment, None, "{next} {rest:?}");
+            }
+        }
+    }
 }
