@@ -1,14 +1,23 @@
 # common.sh - what compare.sh and smoke.sh share; sourced from the root folder.
 # shellcheck shell=bash
 
-EXAMPLES=${CARGO_TARGET_DIR:-target}/release/examples
-WHARF=${CARGO_TARGET_DIR:-target}/release/wharf
+# How everything is built: release for figures that mean something, test for a run
+# that only has to be right.
+PROFILE=${PROFILE:-release}
+case $PROFILE in
+dev | test) BUILT=${CARGO_TARGET_DIR:-target}/debug ;;
+*) BUILT=${CARGO_TARGET_DIR:-target}/$PROFILE ;;
+esac
+EXAMPLES=$BUILT/examples
+WHARF=$BUILT/wharf
 
-# CARGO may be a wrapper.
+# One build of the whole workspace, as the tests build it: fewer packages would be
+# other features, and all dependencies once more. CARGO may be a wrapper.
 build() {
     make -s -C bench/peers >&2
-    ${CARGO:-cargo} build --locked --release --package wharf-cli >&2
-    ${CARGO:-cargo} build --locked --release --package wharf-check --examples >&2
+    ${CARGO:-cargo} build --locked --profile "$PROFILE" --workspace --bin wharf \
+        --example chat --example compare --example idle --example suite \
+        --example tokio_echo --example tokio_udp --example wharf_echo >&2
 }
 
 # Whether the command can serve by now; if not, the library's example stands in.

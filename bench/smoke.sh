@@ -2,9 +2,11 @@
 # smoke.sh - does the comparison run? Every row once, for a blink: echo, upper, chat.
 #
 # It fails when a server does not start or a reply is wrong. It asserts no ratio:
-# so short a run says nothing about speed.
+# so short a run says nothing about speed, and so the files that the tests build
+# will do (PROFILE=release for others).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+PROFILE=${PROFILE:-test}
 . bench/common.sh
 
 build
