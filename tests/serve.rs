@@ -1,7 +1,7 @@
 //! `wharf serve` as people and scripts see it: real processes, real sockets.
 //!
 //! Layout: `start` and `stop` are its beginning and end; `limits`, `modes`,
-//! `frames`, `exec`, `unix` and `tls` its options; `json` what machines read;
+//! `frames`, `exec`, `unix`, `tls` and `chat` its options; `json` what machines read;
 //! `mistakes`, `ordinary` and `looks` what people read.
 
 #[path = "support/namespace.rs"]
@@ -10,6 +10,8 @@ mod namespace;
 mod peer;
 mod support;
 
+#[path = "serve/chat.rs"]
+mod chat;
 #[path = "serve/exec.rs"]
 mod exec;
 #[path = "serve/frames.rs"]

@@ -64,7 +64,7 @@ async fn ask(args: &ChatArgs) -> Result<Vec<String>, Failure> {
         match client.next().await {
             Event::LoggedIn(_) => client.who(),
             Event::Users(mut names) => {
-                names.retain(|name| *name != own);
+                names.retain(|name| *name != own && !only_looks(name));
                 client.leave().await;
                 return Ok(names);
             }
@@ -84,6 +84,14 @@ async fn ask(args: &ChatArgs) -> Result<Vec<String>, Failure> {
             _ => {}
         }
     }
+}
+
+/// Whether this is one who only looks, as this does. Over UDP nobody can log out, and
+/// earlier looks would be listed for five minutes.
+fn only_looks(name: &str) -> bool {
+    let digits = name.strip_prefix("who").filter(|digits| digits.len() == 8);
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    digits.is_some_and(|digits| digits.bytes().all(is_digit))
 }
 
 /// A name that says what it is.

@@ -89,13 +89,10 @@ pub(crate) struct ServeArgs {
     pub(crate) max_connections: Option<usize>,
 
     /// What a client gets that comes when the server is full
-    #[arg(
-        long,
-        hide_short_help = true,
-        value_name = "WHAT",
-        default_value = "wait"
-    )]
-    pub(crate) when_full: FullPolicy,
+    ///
+    /// Without this it waits; the chat, where it is the only service, refuses.
+    #[arg(long, hide_short_help = true, value_name = "WHAT")]
+    pub(crate) when_full: Option<FullPolicy>,
 
     /// Connections served at once from one peer (an IPv4 address, an IPv6 /64)
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = parse_cap)]

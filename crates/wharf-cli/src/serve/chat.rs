@@ -12,7 +12,7 @@ use wharf_services::chat::{
 
 use super::line::{Line, Told};
 use super::printer::Printer;
-use crate::quantity::{Timeout, parse_count, parse_timeout};
+use crate::quantity::{Timeout, parse_cap, parse_size, parse_timeout};
 
 /// What can be typed for the chat alone. `--help` shows it, `-h` has no room.
 #[derive(Clone, Debug, Default, Args)]
@@ -30,8 +30,17 @@ pub(crate) struct ChatArgs {
     login_timeout: Option<Timeout>,
 
     /// Chat users logged in at once; the next is told BUSY
-    #[arg(long, value_name = "N", value_parser = parse_count, hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = parse_cap, hide_short_help = true)]
     max_users: Option<usize>,
+
+    /// The longest name of a chat user [default: 64 bytes]
+    #[arg(long, value_name = "SIZE", value_parser = parse_name, hide_short_help = true)]
+    max_name: Option<usize>,
+
+    /// The longest line in the chat; a longer one is skipped and answered BAD-RQST-BODY
+    /// [default: 64KiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_line, hide_short_help = true)]
+    max_line: Option<usize>,
 
     /// Put echobot and delaybot into the chat (the default)
     #[arg(long, overrides_with = "no_bots", hide_short_help = true)]
@@ -85,6 +94,8 @@ impl ChatArgs {
             ("--refused", self.refused.is_some()),
             ("--login-timeout", self.login_timeout.is_some()),
             ("--max-users", self.max_users.is_some()),
+            ("--max-name", self.max_name.is_some()),
+            ("--max-line", self.max_line.is_some()),
             ("--bots", self.bots),
             ("--no-bots", self.no_bots),
             ("--show-messages", self.show_messages),
@@ -138,7 +149,35 @@ impl ChatArgs {
         if let Some(most) = self.max_users {
             rules.max_users = most;
         }
+        if let Some(most) = self.max_name {
+            rules.max_name = most;
+        }
+        if let Some(most) = self.max_line {
+            rules.max_line = most;
+        }
         rules
+    }
+}
+
+/// The longest of names: the list of all users must stay a line that people read.
+const LONGEST_NAME: usize = 1024;
+
+/// The longest of lines: two must fit into what may wait for a user.
+const LONGEST_LINE: usize = 1 << 20;
+
+fn parse_name(text: &str) -> Result<usize, String> {
+    within(parse_size(text)?, 1, LONGEST_NAME)
+}
+
+/// At least as long as `HELLO-FROM` and a name.
+fn parse_line(text: &str) -> Result<usize, String> {
+    within(parse_size(text)?, 16, LONGEST_LINE)
+}
+
+fn within(size: usize, least: usize, most: usize) -> Result<usize, String> {
+    match (least..=most).contains(&size) {
+        true => Ok(size),
+        false => Err(format!("it is between {least} and {most} bytes")),
     }
 }
 

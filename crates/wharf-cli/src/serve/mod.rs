@@ -86,8 +86,11 @@ fn show(args: &ServeArgs, language: connect::Language) -> Result<Exit, Failure> 
 fn limits(args: &ServeArgs) -> Limits {
     let mut limits = Limits {
         when_full: match args.when_full {
-            FullPolicy::Wait => WhenFull::Wait,
-            FullPolicy::Refuse => WhenFull::Refuse,
+            Some(FullPolicy::Wait) => WhenFull::Wait,
+            Some(FullPolicy::Refuse) => WhenFull::Refuse,
+            // The chat has a word for it, and whoever waits would hear nothing.
+            None if plan::is_only_chat(args) => WhenFull::Refuse,
+            None => WhenFull::Wait,
         },
         per_peer: args.per_peer,
         refusal: refusal(args),

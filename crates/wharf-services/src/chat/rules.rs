@@ -28,6 +28,10 @@ pub const MAX_WAITING_BYTES: usize = 2 << 20;
 /// thousand users that each send it six at once are no reason.
 pub const MAX_WAITING_MESSAGES: usize = 64 * 1024;
 
+/// How many bytes of datagrams that are delayed on purpose are kept for all users
+/// together; the chat over UDP loses what comes beyond it.
+pub(super) const MAX_LATE_BYTES: usize = 64 << 20;
+
 /// While so many bytes wait for a user, its own requests wait as well: whoever
 /// asks without reading the answers is held up alone.
 pub const BACKPRESSURE_BYTES: usize = 64 * 1024;

@@ -10,7 +10,7 @@ use wharf_services::chat::is_name;
 
 use super::editor::{Editor, Turn};
 use super::log::{Entry, Fate, Log, Tone, Trust, What, same};
-use super::wrap::settled;
+use super::wrap::{settled, shortened};
 use crate::chat::print::shown_name;
 use crate::chat::typed::{self, COMMANDS, Typed};
 use crate::connect::visible::one_line;
@@ -20,6 +20,10 @@ const TOLD_SINGLY: usize = 4;
 
 /// From how many names unread messages are counted; others only show in the log.
 const MAX_UNREAD: usize = 1_000;
+
+/// How many bytes of a text are shown: several screens full. What else there is of
+/// it is told, and `--plain` prints it whole.
+const MAX_TEXT: usize = 16 * 1024;
 
 /// What can be typed, a line each.
 const HELP: [&str; 10] = [
@@ -91,7 +95,10 @@ pub(super) struct Model {
     pub(super) page: usize,
     /// Whether the list of users has come yet, to tell who comes and goes.
     knows_users: bool,
+    /// Somebody wants to read the list.
     who_asked: bool,
+    /// The list was asked for because of a newcomer, and has not come yet.
+    list_awaited: bool,
 }
 
 impl Model {
@@ -112,6 +119,7 @@ impl Model {
             page: 1,
             knows_users: false,
             who_asked: false,
+            list_awaited: false,
         }
     }
 
@@ -184,10 +192,14 @@ impl Model {
                 self.status = Status::Online;
                 self.prompt = Prompt::Message;
                 self.knows_users = false;
+                self.list_awaited = false;
             }
             Event::Refused { name, why } => self.refused(&name, why),
             Event::Users(names) => self.users(names),
-            Event::NoUsers => self.note("the server does not tell who is here", Tone::Bad),
+            Event::NoUsers => {
+                self.list_awaited = false;
+                self.note("the server does not tell who is here", Tone::Bad);
+            }
             Event::Message(message) => {
                 let trust = match message.check {
                     Check::Stream | Check::Checked => Trust::Whole,
@@ -212,7 +224,7 @@ impl Model {
         self.show_newest();
         self.push(What::Said {
             to: to.to_owned(),
-            text: settled(&one_line(text.trim().as_bytes())),
+            text: shown_text(text.trim()),
             ticket,
             fate: Fate::Waits,
         });
@@ -251,7 +263,7 @@ impl Model {
     }
 
     pub(super) fn note(&mut self, text: &str, tone: Tone) {
-        let text = settled(&one_line(text.as_bytes()));
+        let text = shown_text(text);
         self.push(What::Note { text, tone });
     }
 
@@ -366,11 +378,13 @@ impl Model {
         let is_new = !self.users.contains(&from);
         self.push(What::Heard {
             from,
-            text: settled(&one_line(text.as_bytes())),
+            text: shown_text(text),
             trust,
         });
-        // Somebody who came since the list was asked for.
-        (is_new && self.knows_users).then_some(Action::Who)
+        // Somebody who came since the list was asked for. One question is enough for
+        // all that a newcomer says, and for all newcomers.
+        (is_new && self.knows_users && !std::mem::replace(&mut self.list_awaited, true))
+            .then_some(Action::Who)
     }
 
     fn users(&mut self, names: Vec<String>) {
@@ -384,6 +398,7 @@ impl Model {
             self.tell_changes(&gone, "left", "left");
         }
         self.knows_users = true;
+        self.list_awaited = false;
         self.users = names;
     }
 
@@ -457,6 +472,11 @@ impl Model {
             names
         });
     }
+}
+
+/// Text as it is shown: nothing in it is obeyed, changes its neighbours, or is endless.
+fn shown_text(text: &str) -> String {
+    shortened(&settled(&one_line(text.as_bytes())), MAX_TEXT)
 }
 
 /// The names in `these` that are not in `those`.

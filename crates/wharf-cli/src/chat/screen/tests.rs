@@ -247,3 +247,26 @@ fn who_comes_and_goes_is_told_but_not_the_first_list() {
     );
     assert!(shown.contains("and 481 more"), "{shown}");
 }
+
+#[test]
+fn the_list_is_asked_for_once_however_much_newcomers_say() {
+    let mut model = model();
+    let asked = |model: &mut Model| {
+        let heard = (0..1_000).map(|n| hear(model, &format!("dora{}", n % 10), "hi"));
+        heard.filter(Option::is_some).count()
+    };
+    assert_eq!(asked(&mut model), 1);
+    // The answer is from before they came: the next word asks once more.
+    model.event(Event::Users(vec!["ann".to_owned()]));
+    assert_eq!(asked(&mut model), 1);
+}
+
+#[test]
+fn an_endless_message_is_shown_as_its_beginning() {
+    let mut model = model();
+    hear(&mut model, "ben", &"\u{1b}".repeat(60_000));
+    let heard = model.log.newest(None).next().unwrap();
+    let text = format!("{heard:?}");
+    assert!(text.len() < 40_000, "{}", text.len());
+    assert!(picture(&mut model, 80, 12).contains("bytes more)"));
+}

@@ -107,8 +107,12 @@ impl Outbox {
         if let Some(slow) = &mut self.slow
             && !slow.rest.is_empty()
         {
-            // Half a line is on the wire: nothing may come between.
-            return slow.go_on(now);
+            // Half a line is on the wire: nothing may come between. But a lesson on
+            // pieces is no reason to lose what others said meanwhile.
+            return match self.bytes.len() < BACKPRESSURE_BYTES {
+                true => slow.go_on(now),
+                false => Some(slow.hurry()),
+            };
         }
         if !self.bytes.is_empty() {
             self.messages = 0;
@@ -152,6 +156,15 @@ impl Outbox {
 }
 
 impl Slow {
+    /// All that is left of the answer on the wire, at once.
+    fn hurry(&mut self) -> Output {
+        self.next = None;
+        Output {
+            bytes: self.rest.drain(..).flatten().collect(),
+            breaks: Vec::new(),
+        }
+    }
+
     /// The next piece, if its time has come.
     fn go_on(&mut self, now: Instant) -> Option<Output> {
         if self.next.is_some_and(|next| now < next) {
@@ -218,6 +231,26 @@ mod tests {
         assert_eq!(taken(&mut outbox, third).unwrap(), "SEND-OK\n");
         assert_eq!(taken(&mut outbox, third).unwrap(), "DELIVERY d");
         assert!(!outbox.is_empty());
+    }
+
+    #[test]
+    fn half_a_line_keeps_nobody_from_hearing_much() {
+        let now = Instant::now();
+        let mut outbox = Outbox::default();
+        outbox.push_slowly(&delivery("hi"));
+        assert_eq!(taken(&mut outbox, now).unwrap(), "DELIVERY d");
+        let rules = Rules::default();
+        let long = "x".repeat(60_000);
+        assert_eq!(outbox.place(&delivery(&long), &rules), Ok(()));
+        assert_eq!(taken(&mut outbox, now), None, "a pause is a pause");
+        assert_eq!(outbox.place(&delivery(&long), &rules), Ok(()));
+        assert_eq!(
+            taken(&mut outbox, now).unwrap(),
+            "elaybot hi\nDELIVERY delaybot hi\n"
+        );
+        assert_eq!(outbox.due(), None);
+        assert!(taken(&mut outbox, now).unwrap().len() > 120_000);
+        assert!(outbox.is_empty());
     }
 
     #[test]

@@ -24,7 +24,7 @@ use wharf::service::Context;
 use super::grammar::{BadRequest, Request, Verb};
 use super::hall::show;
 use super::room::{Effects, MemberId, Room, Verdict};
-use super::rules::{MAX_WAITING_BYTES, Rules};
+use super::rules::{MAX_LATE_BYTES, MAX_WAITING_BYTES, Rules};
 use super::shown::Shown;
 use crate::loops::may_loop;
 use damage::{Damage, Fate};
@@ -65,6 +65,7 @@ impl UnreliableChat {
                 room: Room::new(rules),
                 settings: Settings::default(),
                 damage: Damage::new(seed),
+                late_bytes: 0,
             }),
             show: Box::new(show),
         });
@@ -100,6 +101,8 @@ struct State {
     room: Room<Endpoint>,
     settings: Settings,
     damage: Damage,
+    /// What the delayed datagrams of all sessions take.
+    late_bytes: usize,
 }
 
 impl Shared {
@@ -145,7 +148,8 @@ impl Correspondent {
 
     /// Sends what waits for this peer, as well as the network permits.
     fn flush(&mut self, state: &mut State, now: Instant, out: &mut Outbox) {
-        self.late.release(now, |datagram| out.push(datagram));
+        self.late
+            .release(now, &mut state.late_bytes, |datagram| out.push(datagram));
         loop {
             match state.room.take(self.id, now) {
                 Ok(Some(output)) => self.partial.extend_from_slice(&output.bytes),
@@ -168,7 +172,7 @@ impl Correspondent {
         match state.damage.strike(&mut line, &state.settings) {
             Fate::Dropped => {}
             Fate::Sent(delay) if delay.is_zero() => out.push(&line),
-            Fate::Sent(delay) => self.late.hold(line, now + delay),
+            Fate::Sent(delay) => self.late.hold(line, now + delay, &mut state.late_bytes),
         }
     }
 }
@@ -197,7 +201,11 @@ impl Conversation for Correspondent {
             return out.end();
         }
         let mut fx = Effects::default();
-        let verdict = if line.len() > shared.max_line {
+        let verdict = if state.room.is_clogged(self.id) {
+            // Over streams it would not be read before what it asked for is written.
+            // Here the datagram is lost, as it is where a queue is full.
+            Verdict::Stays
+        } else if line.len() > shared.max_line {
             state.room.line_too_long(self.id);
             Verdict::Stays
         } else if greets_again(&text, self.id, &mut state.room) {
@@ -231,6 +239,7 @@ impl Drop for Correspondent {
         let mut state = shared.lock();
         let mut fx = Effects::default();
         drop(state.room.leave(self.id, &mut fx));
+        state.late_bytes -= self.late.bytes;
         shared.tell(state, fx);
     }
 }
@@ -268,21 +277,29 @@ struct Late {
 }
 
 impl Late {
-    /// Keeps a datagram until its time; a network that holds too much loses it.
-    fn hold(&mut self, datagram: Vec<u8>, until: Instant) {
-        if self.bytes + datagram.len() <= MAX_WAITING_BYTES {
-            self.bytes += datagram.len();
+    /// What a datagram takes beyond its bytes: its place in the map, and its own
+    /// allocation.
+    const OVERHEAD: usize = 96;
+
+    /// Keeps a datagram until its time; a network that holds too much, for one peer or
+    /// for all (`total`), loses it.
+    fn hold(&mut self, datagram: Vec<u8>, until: Instant, total: &mut usize) {
+        let size = datagram.len() + Self::OVERHEAD;
+        if self.bytes + size <= MAX_WAITING_BYTES && *total + size <= MAX_LATE_BYTES {
+            self.bytes += size;
+            *total += size;
             self.waiting.insert((until, self.held), datagram);
             self.held += 1;
         }
     }
 
-    fn release(&mut self, now: Instant, mut send: impl FnMut(&[u8])) {
+    fn release(&mut self, now: Instant, total: &mut usize, mut send: impl FnMut(&[u8])) {
         while let Some(first) = self.waiting.first_entry()
             && first.key().0 <= now
         {
             let datagram = first.remove();
-            self.bytes -= datagram.len();
+            self.bytes -= datagram.len() + Self::OVERHEAD;
+            *total -= datagram.len() + Self::OVERHEAD;
             send(&datagram);
         }
     }
@@ -294,6 +311,7 @@ impl Late {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rules::BACKPRESSURE_ANSWERS;
     use super::*;
     use crate::testing::context;
     use std::time::Duration;
@@ -413,6 +431,50 @@ mod tests {
         assert_eq!(scene.say(1, "SEND delaybot hi\n"), ["1: SEND-OK\n"]);
         assert_eq!(scene.wait().await, ["1: DELIVERY delaybot hi\n"]);
         assert_eq!(scene.wait().await, ["1: DELIVERY delaybot hi\n"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_asks_delaybot_without_end_waits_for_its_answers() {
+        let mut scene = Scene::new(1);
+        scene.say(1, "HELLO-FROM ann\n");
+        let mut sent = Vec::new();
+        for _ in 0..1_000 {
+            sent.extend(scene.say(1, "SEND delaybot hi\n"));
+        }
+        let soon = |due: Instant| due - Instant::now() < Duration::from_secs(10);
+        while scene.chat.deadline().is_some_and(soon) {
+            sent.extend(scene.wait().await);
+        }
+        let count = |line: &str| sent.iter().filter(|sent| *sent == line).count();
+        let accepted = count("1: SEND-OK\n");
+        // One is on the wire, the others wait.
+        assert!(
+            (2..=BACKPRESSURE_ANSWERS + 1).contains(&accepted),
+            "{accepted}"
+        );
+        assert_eq!(count("1: DELIVERY delaybot hi\n"), 2 * accepted);
+        assert_eq!(scene.say(1, "SEND delaybot hi\n"), ["1: SEND-OK\n"]);
+    }
+
+    #[test]
+    fn what_comes_late_is_bounded_for_one_and_for_all() {
+        let (until, mut total) = (Instant::now(), 0);
+        let mut late: Vec<Late> = std::iter::repeat_with(Late::default).take(64).collect();
+        for late in &mut late {
+            for _ in 0..100 {
+                late.hold(vec![0; 60_000], until, &mut total);
+            }
+            assert!(late.bytes <= MAX_WAITING_BYTES);
+        }
+        assert!(total <= MAX_LATE_BYTES);
+        assert!(total > MAX_LATE_BYTES - 60_096, "it is used, too: {total}");
+        let mut sent = 0;
+        for late in &mut late {
+            late.release(until, &mut total, |_| sent += 1);
+            assert_eq!(late.bytes, 0);
+        }
+        assert_eq!(total, 0);
+        assert_eq!(sent, MAX_LATE_BYTES / 60_096);
     }
 
     #[tokio::test(start_paused = true)]
