@@ -16,9 +16,15 @@ use super::host::{Congestion, Host, Work};
 use super::segment::Segment;
 use crate::core::{Time, Turn};
 
-/// How long a connection that nobody holds waits for its peer's end, as Linux
-/// does by default (tcp_fin_timeout, tcp(7)).
+/// How long a connection that nobody holds waits for its peer's end once everything
+/// is delivered, as Linux does by default (tcp_fin_timeout, tcp(7)).
 const ORPHAN: Duration = Duration::from_secs(60);
+
+/// How long it goes on before that without any of its data being acknowledged: what
+/// RFC 1122 section 4.2.3.5 asks of every connection. (Linux counts eight
+/// retransmissions, tcp_orphan_retries.) As long as its peer takes something it goes
+/// on, however slow the network is.
+const ORPHAN_STALLED: Duration = Duration::from_secs(100);
 
 /// How many marks for the journal a connection keeps in each direction; when there
 /// are more, the oldest messages are no longer followed.
@@ -41,7 +47,7 @@ pub struct StreamSettings {
     pub nagle: bool,
     /// How long it is quiet before a probe is sent.
     pub keepalive: Option<Duration>,
-    /// How long sent data may stay unacknowledged.
+    /// How long sent data may stay unacknowledged, and a probe unanswered.
     pub user_timeout: Option<Duration>,
 }
 
@@ -53,9 +59,7 @@ impl StreamSettings {
             Congestion::Reno => tcp::CongestionControl::Reno,
             Congestion::Cubic => tcp::CongestionControl::Cubic,
         });
-        socket.set_nagle_enabled(self.nagle);
         socket.set_keep_alive(self.keepalive.map(super::span));
-        socket.set_timeout(self.user_timeout.map(super::span));
         socket
     }
 }
@@ -69,6 +73,20 @@ pub(super) enum Holder {
     Program,
     /// Nobody: it ends by itself, at this time at the latest.
     Nobody(Time),
+}
+
+/// Which segments wait.
+///
+/// smoltcp without Nagle's algorithm fills every gap in its congestion window with a
+/// segment of its size, and each of those can be lost. A sender must not do that
+/// (RFC 9293 section 3.8.6.2.1); with Nagle's algorithm smoltcp does not. So that is
+/// on, whatever the program wants, while there is more to send than a segment holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// All but those of full size.
+    Small,
+    /// None: what is left goes at once.
+    Nothing,
 }
 
 /// Why a connection ended before its time.
@@ -91,6 +109,8 @@ pub(super) struct Conn {
     pub(super) armed: Time,
     established: bool,
     peer_finished: bool,
+    /// Its state when it was looked at last.
+    known: State,
     /// Initial sequence numbers, ours and the peer's.
     first: Option<u32>,
     peer_first: Option<u32>,
@@ -98,6 +118,12 @@ pub(super) struct Conn {
     read: u64,
     /// The most of our stream that was ever sent.
     sent_up_to: u64,
+    /// Where in our stream the stack goes on sending, as far as its segments tell; a
+    /// timeout takes it back.
+    next: u64,
+    /// Where the segment that was sent last ends.
+    last_end: u64,
+    settings: StreamSettings,
     /// Where in the stream messages end, for the journal.
     writes: VecDeque<(u64, u32)>,
     reads: VecDeque<(u64, u32)>,
@@ -147,6 +173,7 @@ impl ConnectionReport {
 impl Conn {
     pub(super) fn new(
         socket: Socket<'static>,
+        settings: StreamSettings,
         (local, peer): (SocketAddr, SocketAddr),
         holder: Holder,
         now: Time,
@@ -164,11 +191,15 @@ impl Conn {
             armed: Time::NEVER,
             established: false,
             peer_finished: false,
+            known: State::Closed,
             first: None,
             peer_first: None,
             written: 0,
             read: 0,
             sent_up_to: 0,
+            next: 0,
+            last_end: 0,
+            settings,
             writes: VecDeque::new(),
             reads: VecDeque::new(),
             timed: None,
@@ -197,6 +228,44 @@ impl Conn {
 
     pub(super) fn state(&self) -> State {
         self.socket_ref().state()
+    }
+
+    /// Tells the stack what it does not see by itself before it may send, and says
+    /// whether small segments wait.
+    pub(super) fn instruct(&mut self, mss: usize) -> Hold {
+        let timeout = self.timeout();
+        let unsent = self.written.saturating_sub(self.next);
+        let hold = match self.settings.nagle || unsent >= mss as u64 {
+            true => Hold::Small,
+            false => Hold::Nothing,
+        };
+        let socket = self.socket();
+        socket.set_nagle_enabled(hold == Hold::Small);
+        socket.set_timeout(timeout.map(super::span));
+        hold
+    }
+
+    /// How long the peer may be silent: smoltcp's timeout is meant so, and would end
+    /// every connection on which nothing is said for as long. Where nothing waits to be
+    /// acknowledged only a probe can go unanswered, as with TCP_USER_TIMEOUT on Linux
+    /// (tcp(7)).
+    fn timeout(&self) -> Option<Duration> {
+        let waits = [
+            State::SynSent,
+            State::SynReceived,
+            State::FinWait1,
+            State::Closing,
+            State::LastAck,
+        ];
+        let socket = self.socket_ref();
+        match socket.send_queue() > 0 || waits.contains(&socket.state()) {
+            true => self.settings.user_timeout,
+            false => self
+                .settings
+                .user_timeout
+                .zip(self.settings.keepalive)
+                .map(|(a, b)| a + b),
+        }
     }
 
     fn acknowledged(&self) -> u64 {
@@ -238,6 +307,10 @@ impl Conn {
         let open = [State::Established, State::FinWait1, State::FinWait2];
         self.peer_finished |= segment.fin && self.established && !open.contains(&state);
         let acknowledged = self.acknowledged();
+        if acknowledged > self.report.acknowledged || state != self.known {
+            self.known = state;
+            self.grant_time(now);
+        }
         self.report.acknowledged = acknowledged;
         while self
             .writes
@@ -251,6 +324,17 @@ impl Conn {
         {
             self.timed = None;
             self.note_round_trip(now - left);
+        }
+    }
+
+    /// Something was achieved: if nobody holds it, it may go on for as long again.
+    fn grant_time(&mut self, now: Time) {
+        if let Holder::Nobody(until) = &mut self.holder {
+            *until = now
+                + match self.known {
+                    State::FinWait2 => ORPHAN,
+                    _ => ORPHAN_STALLED,
+                };
         }
     }
 
@@ -282,6 +366,12 @@ impl Conn {
             self.timed = Some((end, now));
         }
         self.sent_up_to = self.sent_up_to.max(end);
+        // A single segment that is sent again moves nothing; more of them do.
+        self.next = match begins == self.last_end {
+            true => end,
+            false => self.next.max(end),
+        };
+        self.last_end = end;
         let carried = self.writes.iter().find(|(end, _)| *end > begins);
         carried.map(|(_, message)| *message)
     }
@@ -341,7 +431,7 @@ impl Host {
         socket
             .connect(self.iface.context(), remote, asked)
             .map_err(|_| io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))?;
-        let conn = Conn::new(socket, (local, to), Holder::Program, now);
+        let conn = Conn::new(socket, *settings, (local, to), Holder::Program, now);
         let id = self.conns.insert(conn);
         self.by_ends.insert((local, to), id);
         self.work.push(Work::Conn(id));
@@ -471,11 +561,13 @@ impl Host {
         let Some(conn) = self.conns.get_mut(id.0) else {
             return;
         };
-        conn.holder = Holder::Nobody(now + ORPHAN);
         match conn.socket().can_recv() {
             true => conn.socket().abort(),
             false => conn.socket().close(),
         }
+        conn.known = conn.state();
+        conn.holder = Holder::Nobody(now);
+        conn.grant_time(now);
         self.work.push(Work::Conn(id.0));
     }
 

@@ -14,7 +14,7 @@ use smoltcp::wire::{
 };
 
 use super::card::{Bytes, Card, Received};
-use super::conn::{Conn, ConnectionReport};
+use super::conn::{Conn, ConnectionReport, Hold};
 use super::datagrams::UdpPort;
 use super::errors::Answers;
 use super::listen::{Admission, Listening};
@@ -214,6 +214,11 @@ impl Host {
     pub fn connections(&self) -> Vec<ConnectionReport> {
         let open = self.conns.iter().map(|(_, conn)| conn.report());
         self.closed.iter().cloned().chain(open).collect()
+    }
+
+    /// How many connections it has, those included that no program holds any more.
+    pub fn open_connections(&self) -> usize {
+        self.conns.len()
     }
 
     pub(super) fn mtu(&self) -> usize {
@@ -433,16 +438,26 @@ impl Host {
     /// Lets a connection send what it can.
     pub(super) fn poll_conn(&mut self, id: usize, turn: &mut Turn<'_>) {
         let now = instant(turn.now());
-        let Some(conn) = self.conns.get_mut(id) else {
-            return;
-        };
-        if conn.may_expire() {
-            let set = &mut conn.set;
-            while self.iface.poll_egress(now, &mut self.card, set) != PollResult::None {}
+        let mut sent = Activity::Quiet;
+        while let Some(conn) = self.conns.get_mut(id) {
+            let mss = mss(self.settings.mtu, conn.peer);
+            let held = conn.instruct(mss);
+            if conn.may_expire() {
+                let set = &mut conn.set;
+                while self.iface.poll_egress(now, &mut self.card, set) != PollResult::None {}
+            }
+            if self.flush(Some(id), turn) == Activity::Sent {
+                sent = Activity::Sent;
+            }
+            // The end of what is to be sent may be small.
+            if held == Hold::Nothing || self.conns[id].instruct(mss) == Hold::Small {
+                break;
+            }
         }
-        let sent = self.flush(Some(id), turn);
-        self.arm_conn(id, sent, turn);
-        self.settle(id, turn);
+        if self.conns.contains(id) {
+            self.arm_conn(id, sent, turn);
+            self.settle(id, turn);
+        }
     }
 
     fn arm_conn(&mut self, id: usize, sent: Activity, turn: &mut Turn<'_>) {
@@ -577,6 +592,12 @@ impl Host {
 pub(super) enum Activity {
     Sent,
     Quiet,
+}
+
+/// How much payload a segment to `peer` holds: what the link leaves behind the headers
+/// of IP and TCP (RFC 6691).
+fn mss(mtu: usize, peer: SocketAddr) -> usize {
+    mtu.saturating_sub(if peer.is_ipv4() { 40 } else { 60 })
 }
 
 /// When the stack has to be polled again, from its own wish in microseconds.

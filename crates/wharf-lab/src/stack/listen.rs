@@ -117,7 +117,8 @@ impl Host {
         if listening.queue >= listening.backlog {
             return Admission::Full;
         }
-        let mut socket = listening.settings.socket();
+        let settings = listening.settings;
+        let mut socket = settings.socket();
         let at = IpListenEndpoint {
             addr: Some(IpAddress::from(segment.to.ip())),
             port: segment.to.port(),
@@ -126,7 +127,7 @@ impl Host {
             return Admission::Nobody;
         }
         let ends = (segment.to, segment.from);
-        let conn = Conn::new(socket, ends, Holder::Listener(id), now);
+        let conn = Conn::new(socket, settings, ends, Holder::Listener(id), now);
         let index = self.conns.insert(conn);
         self.by_ends.insert(ends, index);
         self.listeners[id].queue += 1;
