@@ -36,7 +36,11 @@ pub(crate) fn nanos(span: Duration) -> u64 {
 /// How long `bytes` take at `rate` bits per second, rounded up: nothing is ever
 /// faster than its medium.
 pub(crate) fn transmission(bytes: usize, rate: u64) -> Duration {
-    let bits = bytes as u128 * 8 * 1_000_000_000;
+    // Frames of every medium fit; a division of 128 bits costs many times as much.
+    if let Some(bits) = (bytes as u64).checked_mul(8_000_000_000) {
+        return Duration::from_nanos(bits.div_ceil(rate.max(1)));
+    }
+    let bits = bytes as u128 * 8_000_000_000;
     let span = bits.div_ceil(u128::from(rate.max(1)));
     Duration::from_nanos(u64::try_from(span).unwrap_or(u64::MAX))
 }
@@ -79,6 +83,10 @@ mod tests {
         assert_eq!(transmission(125, 1_000_000), Duration::from_millis(1));
         assert_eq!(transmission(1, 3), Duration::from_nanos(2_666_666_667));
         assert_eq!(transmission(usize::MAX, 0).as_nanos(), u128::from(u64::MAX));
+        // On both sides of where 64 bits are enough.
+        let (most, rate) = ((u64::MAX / 8_000_000_000) as usize, 8_000_000_000);
+        assert_eq!(transmission(most, rate).as_nanos(), most as u128);
+        assert_eq!(transmission(most + 1, rate).as_nanos(), most as u128 + 1);
         assert_eq!(Time::NEVER + Duration::from_secs(1), Time::NEVER);
     }
 
