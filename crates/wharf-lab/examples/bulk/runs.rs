@@ -9,7 +9,7 @@ use wharf::network::{ConnectOptions, ListenOptions, StreamOptions, Switch};
 use wharf::server::{Running, ServeOptions, Server};
 use wharf::service::Service;
 use wharf_lab::topology::{NodeKind, SpanningTree};
-use wharf_lab::{Congestion, HostSettings, Lab, LabError, LabHost, Link, Topology};
+use wharf_lab::{Congestion, HostSettings, Hosts, Lab, LabError, LabHost, Link, Topology};
 use wharf_services::{Discard, Echo};
 
 /// Of the bottleneck, in Mbit/s.
@@ -66,6 +66,26 @@ pub(crate) const REFERENCE: [Reference; 5] = [
         cubic: 0.37,
     },
 ];
+
+/// How far a goodput may be from what is known, and from the formula.
+pub(crate) const WITHIN: f64 = 0.25;
+
+/// What a clean link with room to queue carries at least, of its rate.
+pub(crate) const CLEAN: f64 = 0.94;
+
+impl Reference {
+    /// In words, what a goodput is too far away from: what this congestion control
+    /// did before, and from 1 % on, where TCP is limited by loss, the formula.
+    pub(crate) fn outside(&self, rate: f64, known: f64) -> Vec<String> {
+        let formula = (self.loss >= 0.01).then(|| ("the formula", pftk(self.loss).min(RATE)));
+        let all = [Some(("measured before", known)), formula];
+        let all = all.into_iter().flatten();
+        let far = all.filter(|(_, wanted)| (rate / wanted - 1.0).abs() > WITHIN);
+        let loss = self.loss * 100.0;
+        far.map(|(what, wanted)| format!("{loss} % loss: {rate:.2}, {what} {wanted:.2} Mbit/s"))
+            .collect()
+    }
+}
 
 /// Padhye, Firoiu, Towsley and Kurose 1998, equation 30, in Mbit/s, with a timeout
 /// of 1 s, 1,460-byte segments, a round trip of 41 ms and an acknowledgement for
@@ -137,13 +157,13 @@ async fn connect(host: &LabHost, to: &str) -> Result<Connection, LabError> {
     Ok(client.connect(&to.parse()?).await?)
 }
 
-/// How long it took to have `bytes` echoed, or nothing if it did not end in 900 s.
-pub(crate) fn echo_completes(
+/// How long it took to have `bytes` echoed, or why that did not end within 900 s.
+pub(crate) fn echo(
     bytes: usize,
     buffer: usize,
     loss: f64,
     seed: u64,
-) -> Option<Duration> {
+) -> Result<Duration, LabError> {
     let settings = HostSettings {
         stream_buffer: buffer,
         ..HostSettings::default()
@@ -151,33 +171,42 @@ pub(crate) fn echo_completes(
     let link = slow().loss(loss).queue(QUEUE);
     let lab = lab(seed, settings, link.clone(), link);
     let outcome = lab.run(async move |hosts| {
-        let work = async {
-            let _server = serve(&hosts[1], "tcp::7", Echo::default()).await?;
-            let begun = tokio::time::Instant::now();
-            let client = connect(&hosts[0], "h1:7").await?;
-            let (mut reader, mut writer) = tokio::io::split(client);
-            let writing = tokio::spawn(async move {
-                use tokio::io::AsyncWriteExt;
-                let all = vec![1; bytes];
-                writer.write_all(&all).await?;
-                writer.shutdown().await
-            });
-            use tokio::io::AsyncReadExt;
-            let (mut heard, mut space) = (0, vec![0; 65_536]);
-            loop {
-                match reader.read(&mut space).await? {
-                    0 => break,
-                    count => heard += count,
-                }
-            }
-            writing.await.map_err(std::io::Error::other)??;
-            assert_eq!(heard, bytes);
-            Ok::<_, LabError>(begun.elapsed())
-        };
-        tokio::time::timeout(Duration::from_secs(900), work).await
+        let work = echo_once(hosts, bytes);
+        let ended = tokio::time::timeout(Duration::from_secs(900), work).await;
+        ended.map_err(std::io::Error::from)?
     });
-    let value = outcome.expect("one lab at a time").value;
-    value.ok().map(|took| took.expect("the connection stays"))
+    outcome?.value
+}
+
+/// Writes and reads at once, as the service does.
+async fn echo_once(hosts: Hosts, bytes: usize) -> Result<Duration, LabError> {
+    let _server = serve(&hosts[1], "tcp::7", Echo::default()).await?;
+    let begun = tokio::time::Instant::now();
+    let client = connect(&hosts[0], "h1:7").await?;
+    let (mut reader, mut writer) = tokio::io::split(client);
+    let writing = tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt;
+        let all = vec![1; bytes];
+        writer.write_all(&all).await?;
+        writer.shutdown().await
+    });
+    use tokio::io::AsyncReadExt;
+    let (mut heard, mut space) = (0, vec![0; 65_536]);
+    loop {
+        match reader.read(&mut space).await {
+            Ok(0) => break,
+            Ok(count) => heard += count,
+            Err(error) => {
+                let cause = format!("after {heard} B: {error}");
+                return Err(std::io::Error::new(error.kind(), cause).into());
+            }
+        }
+    }
+    writing.await.map_err(std::io::Error::other)??;
+    match heard == bytes {
+        true => Ok(begun.elapsed()),
+        false => Err(std::io::Error::other(format!("ended after {heard} B")).into()),
+    }
 }
 
 /// Goodput in Mbit/s over one minute, the handshake and slow start included.
