@@ -1,27 +1,18 @@
-//! Captures in the pcapng format (draft-ietf-opsawg-pcapng), as Wireshark reads them.
+//! What a tap has seen, as frames that `wharf-wire` writes and draws.
 //!
-//! ```text
-//!   section header │ interface: one for each tapped link │ packet │ packet │ …
-//! ```
 //! A link is tapped where frames enter it, each frame once; what happened to it on
-//! the way is a comment on its packet. Times have nanoseconds.
+//! the way stands beside it. Every frame says that it is simulated.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use wharf_wire::file::PcapngWriter;
+use wharf_wire::frame::{Fate, Frame, Link, Origin, Timestamp};
 
 use crate::core::{LinkId, NodeId, Place, Recorded};
 use crate::lab::Report;
-
-const SECTION_HEADER: u32 = 0x0A0D_0D0A;
-const INTERFACE: u32 = 1;
-const ENHANCED_PACKET: u32 = 6;
-const BYTE_ORDER: u32 = 0x1A2B_3C4D;
-const ETHERNET: u16 = 1;
-
-/// Options: the end of the list, a comment, an interface's name, its time resolution.
-const END: u16 = 0;
-const COMMENT: u16 = 1;
-const NAME: u16 = 2;
-const RESOLUTION: u16 = 9;
+use crate::stack::Host;
 
 /// Where to tap a network.
 ///
@@ -37,7 +28,8 @@ pub enum Tap {
 }
 
 impl Tap {
-    fn sees(self, place: Place) -> bool {
+    /// Whether it sees what happens at this place.
+    pub fn sees(self, place: Place) -> bool {
         match (self, place) {
             (Tap::Link(tapped), Place::Link { link, .. }) => tapped.0 == link,
             (Tap::Medium(tapped), Place::Node(node)) => tapped.0 == node,
@@ -47,27 +39,63 @@ impl Tap {
 }
 
 impl Report {
-    /// Writes what a tap has seen, and gives the number of frames.
+    /// The frames that a tap has seen, in the order of time, at the lab's time of day.
     ///
-    /// Nothing was seen if [`Lab::with_recording`](crate::Lab::with_recording) was
-    /// not called.
+    /// There are none if [`Lab::with_recording`](crate::Lab::with_recording) was not
+    /// called.
+    pub fn frames(&self, tap: Tap) -> impl Iterator<Item = Frame> {
+        let recorded = self.recording().map(|it| it.frames()).unwrap_or_default();
+        let name: Arc<str> = self.tap_name(tap).into();
+        let seen = recorded.iter().filter(move |it| tap.sees(it.place));
+        seen.map(move |it| self.frame(it, &name))
+    }
+
+    fn frame(&self, recorded: &Recorded, tap: &Arc<str>) -> Frame {
+        let at = Timestamp::default() + self.day + recorded.at.since_start();
+        let bytes = recorded.frame.bytes().to_vec();
+        let mut frame = Frame::new(at, Link::Ethernet, Origin::Simulated, bytes);
+        frame.interface = Some(Arc::clone(tap));
+        let remark = recorded.remark;
+        if let Some(cause) = remark.dropped {
+            frame.fate = Fate::Dropped(cause.agent().to_owned());
+        } else if let Some(byte) = remark.damaged {
+            frame.fate = Fate::Damaged(format!("the link, in byte {byte}"));
+        }
+        if let Some(message) = recorded.frame.message {
+            frame.comments.push(format!("message {message}"));
+        }
+        if remark.doubled {
+            frame.comments.push("doubled on the way".to_owned());
+        }
+        if remark.held_back {
+            frame.comments.push("held back on the way".to_owned());
+        }
+        frame
+    }
+
+    /// Writes what a tap has seen as pcapng (draft-ietf-opsawg-pcapng), as Wireshark
+    /// reads it, and gives the number of frames.
     ///
     /// # Errors
     /// Those of `out`.
     pub fn write_capture(&self, tap: Tap, out: &mut impl Write) -> io::Result<u64> {
-        let frames = self.recording().map(|it| it.frames()).unwrap_or_default();
-        let mut file = Vec::new();
-        section_header(&mut file);
-        interface(&mut file, &self.tap_name(tap));
-        out.write_all(&file)?;
+        let remark = format!("a network in memory, seed {}", self.fabric.seed());
+        let mut writer = PcapngWriter::new(out, &remark)?;
         let mut count = 0;
-        for recorded in frames.iter().filter(|it| tap.sees(it.place)) {
-            file.clear();
-            packet(&mut file, recorded);
-            out.write_all(&file)?;
+        for frame in self.frames(tap) {
+            writer.write(&frame)?;
             count += 1;
         }
+        writer.flush()?;
         Ok(count)
+    }
+
+    /// The host that has this address.
+    pub fn host_with(&self, ip: IpAddr) -> Option<&str> {
+        let has = |host: &Host| host.addresses().iter().any(|(own, _)| *own == ip);
+        let mut hosts = self.hosts.iter();
+        let found = hosts.find(|(_, node)| self.fabric.node::<Host>(*node).is_some_and(has));
+        found.map(|(name, _)| name.as_str())
     }
 
     /// A tap's name: that of its medium, or of both ends of its link.
@@ -97,73 +125,15 @@ impl Report {
     }
 }
 
-fn section_header(file: &mut Vec<u8>) {
-    block(file, SECTION_HEADER, |body| {
-        body.extend(BYTE_ORDER.to_le_bytes());
-        // Version 1.0, and a section of unknown length.
-        body.extend([1, 0, 0, 0]);
-        body.extend([0xFF; 8]);
-    });
-}
-
-fn interface(file: &mut Vec<u8>, name: &str) {
-    block(file, INTERFACE, |body| {
-        body.extend(ETHERNET.to_le_bytes());
-        body.extend([0, 0]);
-        // No limit to the length of packets.
-        body.extend([0; 4]);
-        option(body, NAME, name.as_bytes());
-        option(body, RESOLUTION, &[9]);
-        option(body, END, &[]);
-    });
-}
-
-fn packet(file: &mut Vec<u8>, recorded: &Recorded) {
-    block(file, ENHANCED_PACKET, |body| {
-        let bytes = recorded.frame.bytes();
-        let length = bytes.len() as u32;
-        let time = recorded.at.0;
-        // Interface 0, the halves of the time, the captured and the original length.
-        for word in [0, (time >> 32) as u32, time as u32, length, length] {
-            body.extend(word.to_le_bytes());
-        }
-        body.extend(bytes);
-        pad(body);
-        let message = recorded
-            .frame
-            .message
-            .map(|number| format!("message {number}"));
-        let comments = message.into_iter().chain(recorded.remark.comment());
-        let comment = comments.collect::<Vec<String>>().join("; ");
-        if !comment.is_empty() {
-            option(body, COMMENT, comment.as_bytes());
-            option(body, END, &[]);
-        }
-    });
-}
-
-/// A block has its type, and its length before and behind it.
-fn block(file: &mut Vec<u8>, kind: u32, fill: impl FnOnce(&mut Vec<u8>)) {
-    let start = file.len();
-    file.extend(kind.to_le_bytes());
-    file.extend([0; 4]);
-    fill(file);
-    pad(file);
-    let length = (file.len() - start + 4) as u32;
-    file[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
-    file.extend(length.to_le_bytes());
-}
-
-fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
-    body.extend(code.to_le_bytes());
-    body.extend((value.len() as u16).to_le_bytes());
-    body.extend(value);
-    pad(body);
-}
-
-/// Everything begins at a multiple of four bytes. Blocks are written one by one
-/// or one after the other, and each has such a length, so the offset may be counted
-/// from the start of either.
-fn pad(body: &mut Vec<u8>) {
-    body.resize(body.len().next_multiple_of(4), 0);
+/// Whether a frame belongs to the upkeep of the network, not to a conversation:
+/// address resolution, group membership, spanning tree.
+pub fn is_upkeep(frame: &[u8]) -> bool {
+    let kind = frame
+        .get(12..14)
+        .map(|it| u16::from_be_bytes([it[0], it[1]]));
+    match kind {
+        Some(0x0800) => false,
+        Some(0x86DD) => frame.get(20).is_none_or(|next| matches!(next, 0 | 58)),
+        _ => true,
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Index;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wharf::address::{Address, AddressError};
 use wharf::client::{Client, ConnectError};
@@ -66,7 +66,9 @@ pub struct Outcome<T> {
 pub struct Report {
     /// The network: its links and their counters, its nodes, its journal.
     pub fabric: Fabric,
-    hosts: Vec<(String, crate::core::NodeId)>,
+    pub(crate) hosts: Vec<(String, crate::core::NodeId)>,
+    /// The time of day at the lab's time zero, since 1970.
+    pub(crate) day: Duration,
 }
 
 /// Why a lab, or something in it, failed.
@@ -219,6 +221,7 @@ impl Lab {
         let report = Report {
             fabric: world.fabric,
             hosts: places,
+            day: day.duration_since(UNIX_EPOCH).unwrap_or_default(),
         };
         Ok(Outcome { value, report })
     }

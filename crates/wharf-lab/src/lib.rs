@@ -13,7 +13,6 @@
 
 mod capture;
 pub mod core;
-mod describe;
 mod io;
 mod lab;
 pub mod node;
@@ -24,8 +23,7 @@ pub mod transport;
 pub mod units;
 
 pub use crate::core::{Burst, Link, Medium, Time};
-pub use capture::Tap;
-pub use describe::{describe, is_upkeep};
+pub use capture::{Tap, is_upkeep};
 pub use io::{EPOCH, LabNetwork, Pong};
 pub use lab::{Hosts, Lab, LabError, LabHost, Outcome, Report};
 pub use stack::{Congestion, ConnectionReport, EchoAnswer, HostSettings};

@@ -6,12 +6,15 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use wharf_lab::units::{parse_rate, parse_share, parse_size, parse_span};
 
+use crate::trace::LookArgs;
+
 /// A network in memory: run it, look at it, break it on purpose.
 #[derive(Clone, Debug, Args)]
 #[command(before_help = "\
 Examples:
   wharf lab run star                          five hosts around a switch
   wharf lab run ring --follow 'message 1'     a message going round, hop by hop
+  wharf lab run pair --view ladder,boxes      the frames of a link, as wharf trace shows them
   wharf lab run net.toml -w a.pcapng --tap a-s  a capture for Wireshark
   wharf lab demo                              short guided experiments
   wharf lab transport --loss 3%               which application needs which transport?
@@ -115,9 +118,12 @@ pub(super) struct RunArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(super) write: Option<PathBuf>,
 
-    /// The link to capture and to draw, for example h0-switch
+    /// The link to capture and to draw, for example h0-switch [default: the first]
     #[arg(long, value_name = "LINK")]
     pub(super) tap: Option<String>,
+
+    #[command(flatten)]
+    pub(super) look: LookArgs,
 }
 
 impl RunArgs {
@@ -134,10 +140,39 @@ impl RunArgs {
 pub(super) enum View {
     /// Numbers for every link, connection and client
     Summary,
-    /// The frames of one link, from top to bottom
-    Ladder,
     /// Everything that happened
     Journal,
+    /// The frames of one link as arrows between the two ends of each conversation
+    Ladder,
+    /// One line for each frame of a link
+    Lines,
+    /// Each frame of a link as nested boxes
+    Boxes,
+    /// The bytes of the frames of a link, coloured by layer
+    Hex,
+    /// The frames of a link as a story about letters, for beginners
+    Story,
+    /// The frames of a link, one JSON object per line
+    Json,
+    /// The frames of a link as diagrams for Mermaid
+    Mermaid,
+}
+
+impl View {
+    /// The view of `wharf trace` that this one is, if it is one of frames.
+    pub(super) fn of_frames(self) -> Option<wharf_wire::view::View> {
+        use wharf_wire::view::View as Frames;
+        Some(match self {
+            View::Summary | View::Journal => return None,
+            View::Ladder => Frames::Ladder,
+            View::Lines => Frames::Lines,
+            View::Boxes => Frames::Boxes,
+            View::Hex => Frames::Hex,
+            View::Story => Frames::Story,
+            View::Json => Frames::Json,
+            View::Mermaid => Frames::Mermaid,
+        })
+    }
 }
 
 /// Guided experiments.

@@ -15,14 +15,20 @@ use wharf_lab::core::{Action, Change, Entry};
 use wharf_lab::topology::ChangePlan;
 use wharf_lab::{HostSettings, Hosts, Lab, LabError, LabHost, Link, Medium, Report, Tap, Topology};
 use wharf_services::{Discard, Echo, Upper};
+use wharf_wire::frame::Frame;
+use wharf_wire::view::{Look, View};
 
 use super::args::DemoArgs;
-use super::view::{Table, ladder, lines, rate};
+use super::picture::{boxes_of, picture};
+use super::view::{Table, lines, rate};
 use super::{failed, print};
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::style;
+
+/// Pictures are as wide as this, wherever they are shown.
+const WIDTH: usize = 100;
 
 /// One experiment.
 struct Demo {
@@ -207,6 +213,9 @@ fn layers(seed: u64) -> Result<String, LabError> {
         let _ = writeln!(text, "  {layer:<12} {what:<38} +{adds:>2} B = {total:>2} B");
     }
     text.push('\n');
+    let is_first = |frame: &Frame| frame.comments.iter().any(|it| it == "message 1");
+    text += &boxes_of(&report, first_tap(&report), &Look::plain(WIDTH), is_first);
+    text.push('\n');
     text += &lines(&report, &entries(&report, 1));
     Ok(text)
 }
@@ -341,9 +350,9 @@ fn repair(seed: u64) -> Result<String, LabError> {
     })?;
     udp.value?;
     let mut text = "TCP\n".to_owned();
-    text += &ladder(&tcp.report, first_tap(&tcp.report));
+    text += &ladder(&tcp.report);
     text += "\nUDP\n";
-    text += &ladder(&udp.report, first_tap(&udp.report));
+    text += &ladder(&udp.report);
     let mut table = Table::new(&["", "written", "read by the far application", "frames lost"]);
     for (name, report) in [("TCP", &tcp.report), ("UDP", &udp.report)] {
         let sum = |what: fn(Action) -> usize| {
@@ -373,6 +382,10 @@ fn repair(seed: u64) -> Result<String, LabError> {
     text.push('\n');
     text += &table.text();
     Ok(text)
+}
+
+fn ladder(report: &Report) -> String {
+    picture(report, first_tap(report), View::Ladder, &Look::plain(WIDTH))
 }
 
 fn first_tap(report: &Report) -> Tap {

@@ -1,14 +1,15 @@
 //! `wharf lab`: a network in memory – run it, look at it, and break it on purpose.
 //!
 //! Layout: `args` is what can be typed; `network` makes a lab out of it; `traffic`
-//! puts services and clients on its hosts; `view` shows what happened; `demo` are
-//! the guided experiments, `transport` the one about TCP and UDP, `gateway` lets
+//! puts services and clients on its hosts; `view` shows what happened, `picture` the
+//! frames of a link as `wharf trace` would; `demo` are the guided experiments, `transport` the one about TCP and UDP, `gateway` lets
 //! programs outside take part.
 
 mod args;
 mod demo;
 mod gateway;
 mod network;
+mod picture;
 mod plot;
 mod traffic;
 mod transport;
@@ -26,6 +27,7 @@ use args::{LabCommand, RunArgs, View};
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::trace::look;
 use network::Plan;
 
 /// Runs `wharf lab`.
@@ -56,15 +58,19 @@ fn run_lab(common: &Common, args: &RunArgs) -> Result<Exit, Failure> {
         (false, Some(message)) => view::followed(&report, message)?,
         (false, None) => {
             let style = common.color.style_for(&io::stdout());
+            let look = look(common, &args.look);
             let mut text = String::new();
             for (i, one) in args.views().into_iter().enumerate() {
                 if i > 0 {
                     text.push('\n');
                 }
-                text += &match one {
-                    View::Summary => view::summary(&report, &results, &plan, style),
-                    View::Ladder => view::ladder(&report, tap(&report, args.tap.as_deref())?),
-                    View::Journal => view::journal(&report),
+                text += &match one.of_frames() {
+                    Some(frames) => {
+                        let tap = tap(&report, args.tap.as_deref())?;
+                        picture::picture(&report, tap, frames, &look)
+                    }
+                    None if one == View::Journal => view::journal(&report),
+                    None => view::summary(&report, &results, &plan, style),
                 };
             }
             text

@@ -1,12 +1,11 @@
 //! What happened in a lab, as text and as JSON.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
-use wharf_lab::core::{Entry, LinkId, Mac, Place, Recorded, Time};
-use wharf_lab::{DirectionSummary, Report, Tap, describe, is_upkeep};
+use wharf_lab::core::{Entry, Place};
+use wharf_lab::{DirectionSummary, Report};
 
 use super::network::Plan;
 use super::traffic::ClientResult;
@@ -225,104 +224,6 @@ pub(super) fn lines(report: &Report, entries: &[Entry]) -> String {
     text
 }
 
-/// The frames of one tap as a ladder. What only keeps the network up is left out.
-pub(super) fn ladder(report: &Report, tap: Tap) -> String {
-    let name = report.tap_name(tap);
-    let (left, right) = name.split_once('-').unwrap_or((&name, ""));
-    let frames = report.recording().map(|it| it.frames()).unwrap_or_default();
-    let seen: Vec<&Recorded> = frames.iter().filter(|it| sees(tap, it)).collect();
-    let shown = seen.iter().filter(|it| !is_upkeep(it.frame.bytes()));
-    let mut firsts = BTreeMap::new();
-    let texts: Vec<(Time, String, bool, String)> = shown
-        .map(|it| {
-            let ends = (it.frame.source(), it.frame.destination());
-            let mut what = relative(&describe(it.frame.bytes()), ends, &mut firsts);
-            if let Some(message) = it.frame.message {
-                what += &format!(", message {message}");
-            }
-            let forth = !matches!(it.place, Place::Link { forth: false, .. });
-            (it.at, what, forth, it.remark.comment().unwrap_or_default())
-        })
-        .collect();
-    let width = texts
-        .iter()
-        .map(|(_, what, ..)| what.chars().count())
-        .max()
-        .unwrap_or(20)
-        + 6;
-    let mut text = format!("{:>14}  {left:<width$}  {right}\n", "");
-    for (at, what, forth, comment) in texts {
-        let rest = width.saturating_sub(what.chars().count() + 3);
-        let (fill, end) = (
-            "─".repeat(rest),
-            if comment.contains("dropped") {
-                "✗"
-            } else {
-                ""
-            },
-        );
-        let arrow = match (forth, end) {
-            (true, "") => format!("─ {what} {fill}▶"),
-            (true, _) => format!("─ {what} {}✗ ", "─".repeat(rest.saturating_sub(1))),
-            (false, "") => format!("◀{fill} {what} ─"),
-            (false, _) => format!(" ✗{} {what} ─", "─".repeat(rest.saturating_sub(1))),
-        };
-        let _ = writeln!(text, "{at:>14}  │{arrow}│  {comment}");
-    }
-    let left_out = seen.len()
-        - seen
-            .iter()
-            .filter(|it| !is_upkeep(it.frame.bytes()))
-            .count();
-    if left_out > 0 {
-        let noun = style::count(left_out as u64, "frame");
-        let _ = writeln!(
-            text,
-            "{:>14}  {noun} of ARP, IPv6 groups and switches left out",
-            ""
-        );
-    }
-    text
-}
-
-fn sees(tap: Tap, recorded: &Recorded) -> bool {
-    match (tap, recorded.place) {
-        (Tap::Link(LinkId(tapped)), Place::Link { link, .. }) => tapped == link,
-        (Tap::Medium(tapped), Place::Node(node)) => tapped.0 == node,
-        _ => false,
-    }
-}
-
-/// The first sequence number of each direction: who sends to whom, from which port to
-/// which. (Behind a router all have its address, and ports tell them apart mostly.)
-type Firsts = BTreeMap<(Mac, Mac, String, String), u32>;
-
-/// Sequence numbers counted from the first of their direction, as analysers show them.
-fn relative(text: &str, (source, destination): (Mac, Mac), firsts: &mut Firsts) -> String {
-    let words: Vec<&str> = text.split(' ').collect();
-    let ["TCP", from, "→", to, ..] = words[..] else {
-        return text.to_owned();
-    };
-    let after = |word: &str| {
-        let at = words.iter().position(|it| *it == word)?;
-        words.get(at + 1)?.trim_end_matches(',').parse::<u32>().ok()
-    };
-    let mut text = text.to_owned();
-    if let Some(sequence) = after("seq") {
-        let key = (source, destination, from.to_owned(), to.to_owned());
-        let first = *firsts.entry(key).or_insert(sequence);
-        let shown = sequence.wrapping_sub(first);
-        text = text.replacen(&format!("seq {sequence}"), &format!("seq {shown}"), 1);
-    }
-    if let Some(sequence) = after("ack") {
-        let key = (destination, source, to.to_owned(), from.to_owned());
-        let first = *firsts.entry(key).or_insert(sequence.wrapping_sub(1));
-        let shown = sequence.wrapping_sub(first);
-        text = text.replacen(&format!("ack {sequence}"), &format!("ack {shown}"), 1);
-    }
-    text
-}
-
 /// Columns that are as wide as what stands in them.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -369,30 +270,5 @@ impl Table {
             text.push('\n');
         }
         text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sequence_numbers_count_from_the_first_of_their_direction() {
-        let mut firsts = BTreeMap::new();
-        let (a, b) = (Mac::of(1, 0), Mac::of(2, 0));
-        let mut shown = |text: &str| {
-            let forth = text.contains(" 1 →");
-            relative(text, if forth { (a, b) } else { (b, a) }, &mut firsts)
-        };
-        assert_eq!(shown("TCP 1 → 2 SYN seq 700"), "TCP 1 → 2 SYN seq 0");
-        assert_eq!(
-            shown("TCP 2 → 1 SYN ACK seq 50 ack 701"),
-            "TCP 2 → 1 SYN ACK seq 0 ack 1"
-        );
-        assert_eq!(
-            shown("TCP 1 → 2 PSH ACK seq 701 ack 51, 5 B"),
-            "TCP 1 → 2 PSH ACK seq 1 ack 1, 5 B"
-        );
-        assert_eq!(shown("UDP 1 → 2, 5 B"), "UDP 1 → 2, 5 B");
     }
 }

@@ -72,17 +72,8 @@ pub(crate) struct ViewArgs {
     #[arg(long, value_name = "VIEW", global = true)]
     pub(crate) view: Option<ViewName>,
 
-    /// Name the layers as this model does, in boxes
-    #[arg(long, value_name = "MODEL", global = true)]
-    pub(crate) model: Option<ModelName>,
-
-    /// Draw for so many columns [default: the terminal's, or 100]
-    #[arg(long, value_name = "COLUMNS", global = true, value_parser = clap::value_parser!(u16).range(40..=500))]
-    pub(crate) width: Option<u16>,
-
-    /// Use ASCII only [default: where the locale is not UTF-8, or TERM is dumb]
-    #[arg(long, global = true)]
-    pub(crate) ascii: bool,
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
 
     /// Take payloads for messages with this framing: lines, u16, u32, netstring and more
     #[arg(long, value_name = "FRAMING", global = true)]
@@ -99,6 +90,22 @@ pub(crate) struct ViewArgs {
     /// Write the frames to a file, too (pcapng)
     #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) write: Option<PathBuf>,
+}
+
+/// What every picture is drawn with.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct LookArgs {
+    /// Name the layers as this model does, in boxes
+    #[arg(long, value_name = "MODEL", global = true)]
+    pub(crate) model: Option<ModelName>,
+
+    /// Draw for so many columns [default: the terminal's, or 100]
+    #[arg(long, value_name = "COLUMNS", global = true, value_parser = clap::value_parser!(u16).range(40..=500))]
+    pub(crate) width: Option<u16>,
+
+    /// Use ASCII only [default: where the locale is not UTF-8, or TERM is dumb]
+    #[arg(long, global = true)]
+    pub(crate) ascii: bool,
 }
 
 #[derive(Clone, Debug, Subcommand)]

@@ -31,9 +31,11 @@ use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-pub(crate) use args::TraceArgs;
 use args::TraceCommand;
+pub(crate) use args::{LookArgs, TraceArgs};
+pub(crate) use protocols::all as dissectors;
 pub(crate) use served::{Served, ServedShow, ServedView, parse_served_view};
+pub(crate) use show::look;
 
 /// Runs `wharf trace`.
 pub(crate) fn run(common: &Common, args: TraceArgs) -> Result<Exit, Failure> {

@@ -7,7 +7,7 @@ use wharf_services::dissect::Framed;
 use wharf_wire::application::Dissectors;
 
 /// All of them, and before all others the framing that was asked for.
-pub(super) fn all(framing: Option<&Framing>) -> Dissectors {
+pub(crate) fn all(framing: Option<&Framing>) -> Dissectors {
     let mut all = Dissectors::standard();
     for one in wharf_services::dissect::all() {
         all.register(one);

@@ -11,7 +11,7 @@ use wharf_wire::frame::Frame;
 use wharf_wire::trace::Trace;
 use wharf_wire::view::{Glyphs, Look, Model, Paint, View, draw, explain, render};
 
-use super::args::ViewArgs;
+use super::args::{LookArgs, ViewArgs};
 use super::browse;
 use super::protocols;
 use crate::args::Common;
@@ -36,35 +36,14 @@ pub(super) struct Show {
 
 impl Show {
     pub(super) fn new(common: &Common, args: &ViewArgs) -> Show {
-        let stdout = io::stdout();
-        let width = match (args.width, terminal_size()) {
-            (Some(width), _) => usize::from(width),
-            (None, Some((Width(width), _))) if stdout.is_terminal() => usize::from(width),
-            _ => USUAL_WIDTH,
-        };
-        let paint = match common.color.style_for(&stdout) {
-            Style::Coloured => Paint::Coloured,
-            Style::Plain => Paint::Plain,
-        };
-        let glyphs = if args.ascii || !is_unicode() {
-            Glyphs::Ascii
-        } else {
-            Glyphs::Unicode
-        };
-        let model = args.model.map(Model::from);
         Show {
             view: args
                 .view
                 .map(View::from)
                 .or(common.json.then_some(View::Json))
                 // A model's words stand on the boxes.
-                .or(model.map(|_| View::Boxes)),
-            look: Look {
-                width: width.max(Look::LEAST),
-                glyphs,
-                paint,
-                model,
-            },
+                .or(args.look.model.map(|_| View::Boxes)),
+            look: look(common, &args.look),
             json: common.json || args.view == Some(super::args::ViewName::Json),
             framing: args.frame.clone(),
             interactive: args.interactive,
@@ -134,6 +113,28 @@ impl Show {
     /// The file for `-w`.
     pub(super) fn file(&self) -> Result<Option<OutFile>, Failure> {
         self.write.as_ref().map(OutFile::create).transpose()
+    }
+}
+
+/// What pictures are drawn with on this terminal, or in this pipe.
+pub(crate) fn look(common: &Common, args: &LookArgs) -> Look {
+    let stdout = io::stdout();
+    let width = match (args.width, terminal_size()) {
+        (Some(width), _) => usize::from(width),
+        (None, Some((Width(width), _))) if stdout.is_terminal() => usize::from(width),
+        _ => USUAL_WIDTH,
+    };
+    Look {
+        width: width.max(Look::LEAST),
+        glyphs: match args.ascii || !is_unicode() {
+            true => Glyphs::Ascii,
+            false => Glyphs::Unicode,
+        },
+        paint: match common.color.style_for(&stdout) {
+            Style::Coloured => Paint::Coloured,
+            Style::Plain => Paint::Plain,
+        },
+        model: args.model.map(Model::from),
     }
 }
 

@@ -26,11 +26,11 @@ pub struct Recorded {
     pub remark: Remark,
 }
 
-/// What happened to a frame on a link, for the comment of a capture.
+/// What happened to a frame on a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Remark {
     /// It did not arrive.
-    pub dropped: Option<&'static str>,
+    pub dropped: Option<Cause>,
     /// This byte of it arrived with a bit turned over.
     pub damaged: Option<usize>,
     /// It was sent twice.
@@ -43,27 +43,9 @@ impl Remark {
     /// It did not arrive, for this cause.
     pub(crate) fn dropped(cause: Cause) -> Self {
         Remark {
-            dropped: Some(cause.name()),
+            dropped: Some(cause),
             ..Remark::default()
         }
-    }
-
-    /// In words; nothing for a frame that simply arrives.
-    pub fn comment(&self) -> Option<String> {
-        let mut words = Vec::new();
-        if let Some(cause) = self.dropped {
-            words.push(format!("dropped: {cause}"));
-        }
-        if let Some(byte) = self.damaged {
-            words.push(format!("damaged on the way at byte {byte}"));
-        }
-        if self.doubled {
-            words.push("doubled on the way".to_owned());
-        }
-        if self.held_back {
-            words.push("held back on the way".to_owned());
-        }
-        (!words.is_empty()).then(|| words.join(", "))
     }
 }
 

@@ -30,7 +30,7 @@ use wharf_wire::frame::Frame;
 use wharf_wire::trace::Trace;
 use wharf_wire::view::{View, draw};
 
-use super::args::{ViewArgs, ViewName};
+use super::args::{LookArgs, ViewArgs, ViewName};
 use super::show::{OutFile, Show};
 use crate::args::Common;
 use crate::capture::{Capture, Filter, Refused, belongs};
@@ -79,9 +79,7 @@ impl ServedView {
     fn args(self, common: &Common, write: Option<PathBuf>) -> ViewArgs {
         ViewArgs {
             view: (!common.json).then_some(self.0),
-            model: None,
-            width: None,
-            ascii: false,
+            look: LookArgs::default(),
             frame: None,
             explain: None,
             interactive: false,
