@@ -101,7 +101,9 @@ fn the_same_seed_is_the_same_run_and_tshark_believes_its_captures() {
         );
     }
     let capture = folder.path().join("one/a-s.pcapng");
-    assert!(tshark(&capture, "frame.comment contains \"dropped: lost\"") > 0);
+    let comment = |text: &str| tshark(&capture, &format!("frame.comment contains \"{text}\""));
+    assert!(comment("dropped: the link's loss") > 0);
+    assert_eq!(comment("wharf: simulated"), tshark(&capture, "frame"));
 }
 
 /// How many frames of a capture tshark finds by a filter.
@@ -139,6 +141,7 @@ fn a_message_is_followed_around_the_ring() {
 
 #[test]
 fn every_shape_runs_and_can_be_shown() {
+    let folder = tempfile::tempdir().unwrap();
     for shape in [
         "star",
         "star-hub",
@@ -152,9 +155,108 @@ fn every_shape_runs_and_can_be_shown() {
         "lans",
         "pair",
     ] {
-        let text = done(&["run", shape, "--hosts", "3", "--view", "summary,ladder"]);
+        let capture = folder.path().join(format!("{shape}.pcapng"));
+        let file = capture.to_str().unwrap();
+        let run = [
+            "run",
+            shape,
+            "--hosts",
+            "3",
+            "--view",
+            "summary,ladder",
+            "-w",
+            file,
+        ];
+        let text = done(&run);
         assert!(text.contains("tcp:h0:7"), "{shape}: {text}");
         assert!(text.contains("SYN ACK"), "{shape}: {text}");
+        assert!(text.contains("frames simulated"), "{shape}: {text}");
+        // Nothing is lost here, so nothing is sent again, and no frame is seen twice.
+        let wrong = "_ws.malformed || _ws.expert.severity == error || tcp.analysis.retransmission";
+        assert_eq!(tshark(&capture, wrong), 0, "{shape}");
+    }
+}
+
+#[test]
+fn the_frames_of_a_link_are_drawn_in_every_view_of_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("a.pcapng");
+    let file = capture.to_str().unwrap();
+    done(&["run", "pair", "-w", file]);
+    for (view, wanted) in [
+        ("ladder", "h1:49152"),
+        ("lines", "sim "),
+        ("boxes", "TCP - 20 B"),
+        ("hex", "0000"),
+        ("story", "letter"),
+        ("json", "\"origin\":\"simulated\""),
+        ("mermaid", "sequenceDiagram"),
+    ] {
+        let text = done(&["run", "pair", "--view", view, "--ascii", "--width", "90"]);
+        assert!(text.contains(wanted), "{view}: {text}");
+        // The same as of the file that was written, but for the names of hosts.
+        let mut command = wharf(["trace", "read", file, "--view", view]);
+        let read = run(command.args(["--ascii", "--width", "90"]), "");
+        assert_eq!(read.code(), 0, "{}", read.stderr);
+    }
+    let ended = lab(&["run", "pair", "--view", "boxe"]);
+    assert!(ended.stderr.contains("boxes"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_file_serves_games_pages_and_what_is_behind_a_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("net.toml");
+    let serve = r#"serve = [
+        "rps tcp::1", "rps udp::1", "blackjack tcp::2", "chat tcp::3", "page tcp::80",
+        { service = "password", address = "tcp::4", password = "open sesame" },
+        { service = "echo", address = "tcp::5", password = "open sesame" },
+    ]"#;
+    let mut network = NETWORK.replace(r#"serve = ["echo tcp::7", "echo udp::7"]"#, serve);
+    network.truncate(network.find("[[client]]").unwrap());
+    for (port, lines) in [
+        (1, r#"["HELLO ann", "PLAY house", "ROCK"]"#),
+        (2, r#"["HELLO ann", "SIT"]"#),
+        (3, r#""HELLO-FROM ann""#),
+        (80, r#""GET / HTTP/1.0\r\n\r""#),
+        (4, r#""open sesame""#),
+        (5, r#"["open sesame", "hello"]"#),
+    ] {
+        let client = format!("[[client]]\nhost = \"b\"\nconnect = \"tcp:a:{port}\"\n");
+        network += &format!("{client}send = {lines}\nevery = \"1s\"\n");
+    }
+    fs::write(&file, &network).unwrap();
+    let text = done(&["run", file.to_str().unwrap(), "--json"]);
+    let summary: Value = serde_json::from_str(&text).unwrap();
+    for client in summary["clients"].as_array().unwrap() {
+        assert_eq!(client["error"], Value::Null, "{client}");
+        assert_eq!(client["answered"], client["sent"], "{client}");
+    }
+    let view = done(&[
+        "run",
+        file.to_str().unwrap(),
+        "--view",
+        "lines",
+        "--width",
+        "300",
+    ]);
+    for said in ["HELLO ann", "access granted", "200 OK"] {
+        assert!(view.contains(said), "{said}: {view}");
+    }
+    for (from, to, cure) in [
+        (
+            ", password = \"open sesame\" },\n        { service = \"echo\"",
+            " },\n        { service = \"echo\"",
+            "password =",
+        ),
+        ("blackjack tcp::2", "blackjack udp::2", "tcp::2"),
+        ("\"rps tcp::1\"", "\"exec tcp::1\"", "outside of a lab"),
+    ] {
+        assert!(network.contains(from), "{from}");
+        fs::write(&file, network.replace(from, to)).unwrap();
+        let ended = lab(&["run", file.to_str().unwrap()]);
+        assert_eq!(ended.code(), 2, "{to}");
+        assert!(ended.stderr.contains(cure), "{to}: {}", ended.stderr);
     }
 }
 

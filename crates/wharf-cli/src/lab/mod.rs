@@ -1,7 +1,7 @@
 //! `wharf lab`: a network in memory – run it, look at it, and break it on purpose.
 //!
-//! Layout: `args` is what can be typed; `network` makes a lab out of it; `traffic`
-//! puts services and clients on its hosts; `view` shows what happened, `picture` the
+//! Layout: `args` is what can be typed; `network` makes a lab out of it; `services`
+//! are what its hosts serve, `traffic` runs them and the clients; `view` shows what happened, `picture` the
 //! frames of a link as `wharf trace` would; `demo` are the guided experiments, `transport` the one about TCP and UDP, `gateway` lets
 //! programs outside take part.
 
@@ -11,6 +11,7 @@ mod gateway;
 mod network;
 mod picture;
 mod plot;
+mod services;
 mod traffic;
 mod transport;
 mod view;

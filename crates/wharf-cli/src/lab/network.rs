@@ -74,7 +74,7 @@ impl Plan {
         let clients = names.map(|node| ClientPlan {
             host: node.name.clone(),
             connect: format!("tcp:{server}:7"),
-            send: format!("hello from {}", node.name),
+            send: vec![format!("hello from {}", node.name)],
             count: 1,
             every: Duration::from_secs(1),
             start: Duration::ZERO,
@@ -91,6 +91,7 @@ impl Plan {
                 host: server,
                 service: "echo".to_owned(),
                 address: Some("tcp::7".to_owned()),
+                password: None,
                 line: 0,
             }],
             topology,

@@ -1,4 +1,4 @@
-//! Services and clients on the hosts of a lab.
+//! What runs in a lab: its services are started, its clients talk.
 
 use std::time::Duration;
 
@@ -6,16 +6,12 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout};
 use wharf::address::Address;
 use wharf::client::Client;
-use wharf::datagram::Amplification;
-use wharf::names::suggest;
-use wharf::server::{DatagramOptions, Running, Server};
-use wharf::service::AnyService;
-use wharf_lab::topology::file::{ClientPlan, FileError, ServicePlan};
-use wharf_lab::{Hosts, LabError, LabHost, LabNetwork};
-use wharf_services::chat::{Rules, UnreliableChat};
-use wharf_services::{Chargen, Chat, Daytime, Discard, Echo, Message, Time, Upper, catalog};
+use wharf::server::Running;
+use wharf_lab::topology::file::ClientPlan;
+use wharf_lab::{Hosts, LabError, LabHost};
 
-use super::network::{Plan, mistake};
+use super::network::Plan;
+use super::services::{Place, wrong};
 use crate::failure::Failure;
 
 /// How long a client waits for an answer over TCP: a retransmission timeout doubles
@@ -25,12 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long it waits over UDP, where nobody sends anything again.
 const UDP_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Services that cannot run in a lab, and why.
-const OUTSIDE: [(&str, &str); 1] = [("exec", "processes are outside of a lab")];
-
 /// What runs on the hosts.
 pub(super) struct Traffic {
-    services: Vec<(String, String, Address)>,
+    services: Vec<Place>,
     clients: Vec<ClientPlan>,
 }
 
@@ -54,7 +47,7 @@ impl Traffic {
     pub(super) fn of(plan: &Plan) -> Result<Traffic, Failure> {
         let mut services = Vec::new();
         for service in &plan.services {
-            services.extend(places(plan, service)?);
+            services.extend(Place::of(plan, service)?);
         }
         for client in &plan.clients {
             let parsed: Result<Address, _> = client.connect.parse();
@@ -77,9 +70,9 @@ impl Traffic {
         span: Option<Duration>,
     ) -> Result<Vec<ClientResult>, LabError> {
         let mut running: Vec<Running> = Vec::new();
-        for (host, service, address) in &self.services {
-            if let Some(host) = hosts.named(host) {
-                running.push(serve(host, service, address.clone()).await?);
+        for place in &self.services {
+            if let Some(host) = hosts.named(&place.host) {
+                running.push(place.serve(host, &self.services).await?);
             }
         }
         let deadline = span.map(|span| Instant::now() + span);
@@ -97,98 +90,6 @@ impl Traffic {
             tokio::time::sleep_until(deadline).await;
         }
         Ok(results)
-    }
-}
-
-fn wrong(plan: &Plan, line: usize, cause: String, cure: Option<String>) -> Failure {
-    let file = plan.file.as_deref().unwrap_or("the network");
-    mistake(file, &FileError { line, cause, cure })
-}
-
-/// The service's addresses: the one of the file, or its standard ones.
-fn places(plan: &Plan, it: &ServicePlan) -> Result<Vec<(String, String, Address)>, Failure> {
-    if let Some((name, why)) = OUTSIDE.iter().find(|(name, _)| *name == it.service) {
-        return Err(wrong(
-            plan,
-            it.line,
-            format!("{name} cannot be served here: {why}"),
-            None,
-        ));
-    }
-    let Some(entry) = catalog::find(&it.service).filter(|entry| is_known(entry.name)) else {
-        let names = catalog()
-            .iter()
-            .map(|entry| entry.name)
-            .filter(|name| is_known(name));
-        let near = suggest(&it.service, names).map(str::to_owned);
-        let cause = format!("there is no service {} for a lab", it.service);
-        return Err(wrong(plan, it.line, cause, near));
-    };
-    let addresses: Vec<Address> = match &it.address {
-        Some(text) => {
-            let parsed: Result<Address, _> = text.parse();
-            let address = parsed.map_err(|error| {
-                let cure = error.cure().map(str::to_owned);
-                wrong(plan, it.line, error.to_string(), cure)
-            })?;
-            vec![address]
-        }
-        None => entry.addresses().collect(),
-    };
-    let place = |address| (it.host.clone(), it.service.clone(), address);
-    Ok(addresses.into_iter().map(place).collect())
-}
-
-fn is_known(name: &str) -> bool {
-    stream_service(name).is_some()
-}
-
-/// The service of this name. What it would show on the screen is not shown: every
-/// host of a lab would write into the same terminal.
-fn stream_service(name: &str) -> Option<AnyService> {
-    Some(match name {
-        "echo" => AnyService::new(Echo::default()),
-        "upper" => AnyService::new(Upper::default()),
-        "chat" => AnyService::new(Chat::new(Rules::default(), |_| {})),
-        "message" => AnyService::new(Message::new(|_| {})),
-        "daytime" => AnyService::new(Daytime),
-        "time" => AnyService::new(Time),
-        "discard" => AnyService::new(Discard::default()),
-        "chargen" => AnyService::new(Chargen),
-        _ => return None,
-    })
-}
-
-async fn serve(host: &LabHost, name: &str, address: Address) -> Result<Running, LabError> {
-    let server = Server::on(host.network());
-    let server = match address.scheme.is_datagram() {
-        true => datagram_server(server, name, address),
-        false => match stream_service(name) {
-            Some(service) => server.serve(name, address, service),
-            None => server,
-        },
-    };
-    Ok(server.start().await?)
-}
-
-fn datagram_server(server: Server<LabNetwork>, name: &str, address: Address) -> Server<LabNetwork> {
-    match name {
-        "echo" => server.serve_datagrams(name, address, Echo::default()),
-        "upper" => server.serve_datagrams(name, address, Upper::default()),
-        "message" => server.serve_datagrams(name, address, Message::new(|_| {})),
-        "daytime" => server.serve_datagrams(name, address, Daytime),
-        "time" => server.serve_datagrams(name, address, Time),
-        "discard" => server.serve_datagrams(name, address, Discard::default()),
-        "chargen" => server.serve_datagrams(name, address, Chargen),
-        "chat" => {
-            let chat = UnreliableChat::new(Rules::default(), 1, |_| {});
-            let options = DatagramOptions {
-                amplification: Amplification::Allowed,
-                ..DatagramOptions::default()
-            };
-            server.serve_datagrams_with(name, address, chat, options)
-        }
-        _ => server,
     }
 }
 
@@ -224,13 +125,12 @@ async fn over_tcp(
     result: &mut ClientResult,
 ) -> Result<(), LabError> {
     let mut peer = host.connect(&plan.connect).await?;
-    for i in 0..plan.count {
+    for (i, line) in messages(plan).enumerate() {
         if i > 0 {
             sleep(plan.every).await;
         }
         let begun = Instant::now();
-        peer.write_all(format!("{}\n", plan.send).as_bytes())
-            .await?;
+        peer.write_all(format!("{line}\n").as_bytes()).await?;
         result.sent += 1;
         match timeout(PATIENCE, peer.read_chunk()).await {
             Ok(Ok(Some(_))) => {
@@ -250,6 +150,11 @@ async fn over_tcp(
     Ok(())
 }
 
+/// What a client sends, one after the other.
+fn messages(plan: &ClientPlan) -> impl Iterator<Item = &String> {
+    plan.send.iter().cycle().take(plan.send.len() * plan.count)
+}
+
 async fn over_udp(
     host: &LabHost,
     plan: &ClientPlan,
@@ -258,12 +163,12 @@ async fn over_udp(
     let address: Address = plan.connect.parse()?;
     let (mut socket, to) = Client::on(host.network()).datagrams(&address).await?;
     let mut heard = Vec::new();
-    for i in 0..plan.count {
+    for (i, line) in messages(plan).enumerate() {
         if i > 0 {
             sleep(plan.every).await;
         }
         let begun = Instant::now();
-        socket.send_to(plan.send.as_bytes(), &to).await?;
+        socket.send_to(line.as_bytes(), &to).await?;
         result.sent += 1;
         // What does not come in time is lost, and counted as such by what was answered.
         if let Ok(answer) = timeout(UDP_PATIENCE, socket.receive_from(&mut heard)).await {

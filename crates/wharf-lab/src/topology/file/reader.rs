@@ -1,205 +1,18 @@
-//! A topology from a TOML file, with impairments, changes, services and clients.
-//!
-//! ```toml
-//! seed = 1
-//! for = "10s"
-//! changes = ["at 5s link a-s down", "at 8s link a-s up", "at 9s link a-s loss 5%"]
-//!
-//! [defaults]                      # of every link
-//! rate = "10mbit"
-//!
-//! [[host]]
-//! name = "a"
-//! serve = ["echo tcp::7"]
-//!
-//! [[host]]
-//! name = "b"
-//!
-//! [[switch]]
-//! name = "s"
-//!
-//! [[link]]
-//! ends = ["a", "s"]
-//! delay = "20ms"
-//! loss = "1%"
-//!
-//! [[link]]
-//! ends = ["b", "s"]
-//! medium = "coax"
-//!
-//! [[client]]
-//! host = "b"
-//! connect = "tcp:a:7"
-//! send = "hello"
-//! count = 3
-//! every = "1s"
-//! ```
+//! From what was written to what it means; mistakes have a line, a cause and a cure.
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use toml::Spanned;
 use wharf::names::suggest;
 
-use super::{ChangePlan, NodeKind, SharedShape, SpanningTree, Topology};
+use super::raw::{RawClient, RawFile, RawLink, RawNode, RawServe};
+use super::{ClientPlan, FileError, LabFile, MOST_NODES, ServicePlan};
 use crate::core::{Burst, Change, Link, Medium};
+use crate::topology::{ChangePlan, NodeKind, SharedShape, SpanningTree, Topology};
 use crate::units::{parse_rate, parse_share, parse_size, parse_span};
 
-/// How many nodes a file may have, and how long it may be: hosts of 100 KB each
-/// then need 1 GB.
-const MOST_NODES: usize = 10_000;
-/// The longest file, in bytes.
-pub const LONGEST_FILE: usize = 4 << 20;
-
-/// A lab as a file describes it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LabFile {
-    /// Nodes, links and changes.
-    pub topology: Topology,
-    /// The seed, if the file has one.
-    pub seed: Option<u64>,
-    /// How long to run, if the file says so.
-    pub span: Option<Duration>,
-    /// What is served.
-    pub services: Vec<ServicePlan>,
-    /// Who talks to it.
-    pub clients: Vec<ClientPlan>,
-}
-
-/// A service on a host.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ServicePlan {
-    /// The name of the host.
-    pub host: String,
-    /// The name of the service.
-    pub service: String,
-    /// Where it is served; `None` is its standard address.
-    pub address: Option<String>,
-    /// Where this stands in the file.
-    pub line: usize,
-}
-
-/// A client on a host.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ClientPlan {
-    /// The name of the host.
-    pub host: String,
-    /// What it connects to, with the scheme `tcp`, `udp` or `tls`.
-    pub connect: String,
-    /// What it sends.
-    pub send: String,
-    /// How often.
-    pub count: usize,
-    /// How much time from one to the next.
-    pub every: Duration,
-    /// When it begins.
-    pub start: Duration,
-    /// Where this stands in the file.
-    pub line: usize,
-}
-
-/// A mistake in a file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {cause}")]
-pub struct FileError {
-    /// Where, counted from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub cause: String,
-    /// What to write instead, if there is something.
-    pub cure: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFile {
-    seed: Option<u64>,
-    #[serde(rename = "for")]
-    span: Option<Spanned<String>>,
-    defaults: Option<RawLink>,
-    #[serde(default)]
-    host: Vec<RawNode>,
-    #[serde(default)]
-    switch: Vec<RawNode>,
-    #[serde(default)]
-    router: Vec<RawNode>,
-    #[serde(default)]
-    hub: Vec<RawNode>,
-    #[serde(default)]
-    bus: Vec<RawNode>,
-    #[serde(default)]
-    link: Vec<RawLink>,
-    #[serde(default)]
-    changes: Vec<Spanned<String>>,
-    #[serde(default)]
-    client: Vec<RawClient>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawNode {
-    name: Spanned<String>,
-    #[serde(default)]
-    serve: Vec<Spanned<String>>,
-    spanning_tree: Option<Spanned<bool>>,
-    rate: Option<Spanned<String>>,
-    spacing: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawLink {
-    ends: Option<[Spanned<String>; 2]>,
-    medium: Option<Spanned<String>>,
-    rate: Option<Spanned<String>>,
-    delay: Option<Spanned<String>>,
-    jitter: Option<Spanned<String>>,
-    loss: Option<Spanned<String>>,
-    duplicate: Option<Spanned<String>>,
-    reorder: Option<Spanned<String>>,
-    hold_back: Option<Spanned<String>>,
-    corrupt: Option<Spanned<String>>,
-    queue: Option<Spanned<String>>,
-    mtu: Option<Spanned<usize>>,
-    burst: Option<RawBurst>,
-    back: Option<Box<RawLink>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawBurst {
-    every: Spanned<String>,
-    lasting: Spanned<String>,
-    loss: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawClient {
-    host: Spanned<String>,
-    connect: Spanned<String>,
-    #[serde(default)]
-    send: String,
-    count: Option<Spanned<usize>>,
-    every: Option<Spanned<String>>,
-    start: Option<Spanned<String>>,
-}
-
-/// Reads a file, given as text.
-///
-/// # Errors
-/// [`FileError`] with the line of the first mistake.
-pub fn parse(text: &str) -> Result<LabFile, FileError> {
-    let reader = Reader { text };
-    if text.len() > LONGEST_FILE {
-        return Err(reader.mistake(0, "the file is longer than 4 MiB", None));
-    }
-    let raw: RawFile = toml::from_str(text).map_err(|error| reader.toml(&error))?;
-    reader.file(raw)
-}
-
-struct Reader<'a> {
-    text: &'a str,
+pub(super) struct Reader<'a> {
+    pub(super) text: &'a str,
 }
 
 impl Reader<'_> {
@@ -208,7 +21,12 @@ impl Reader<'_> {
         before.matches('\n').count() + 1
     }
 
-    fn mistake(&self, at: usize, cause: impl Into<String>, cure: Option<String>) -> FileError {
+    pub(super) fn mistake(
+        &self,
+        at: usize,
+        cause: impl Into<String>,
+        cure: Option<String>,
+    ) -> FileError {
         FileError {
             line: self.line(at),
             cause: cause.into(),
@@ -218,7 +36,7 @@ impl Reader<'_> {
 
     /// A mistake that serde or the TOML parser has found. For an unknown name its
     /// message lists the known ones, in backquotes.
-    fn toml(&self, error: &toml::de::Error) -> FileError {
+    pub(super) fn toml(&self, error: &toml::de::Error) -> FileError {
         let at = error.span().map_or(0, |span| span.start);
         let message = error.message();
         let mut quoted = message.split('`').skip(1).step_by(2);
@@ -243,7 +61,7 @@ impl Reader<'_> {
         })
     }
 
-    fn file(&self, raw: RawFile) -> Result<LabFile, FileError> {
+    pub(super) fn file(&self, raw: RawFile) -> Result<LabFile, FileError> {
         let mut file = LabFile {
             topology: Topology::default(),
             seed: raw.seed,
@@ -342,20 +160,29 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn service(&self, host: &RawNode, text: &Spanned<String>) -> Result<ServicePlan, FileError> {
-        let mut words = text.get_ref().split_whitespace();
+    fn service(&self, host: &RawNode, it: &Spanned<RawServe>) -> Result<ServicePlan, FileError> {
+        let plan = |service: &str, address: Option<&str>, password: Option<String>| ServicePlan {
+            host: host.name.get_ref().clone(),
+            service: service.to_owned(),
+            address: address.map(str::to_owned),
+            password,
+            line: self.line(it.span().start),
+        };
+        let text = match it.get_ref() {
+            RawServe::Words(text) => text,
+            RawServe::Table(it) => {
+                let password = it.password.clone();
+                return Ok(plan(&it.service, it.address.as_deref(), password));
+            }
+        };
+        let mut words = text.split_whitespace();
         let (service, address) = (words.next(), words.next());
         match (service, words.next()) {
-            (Some(service), None) => Ok(ServicePlan {
-                host: host.name.get_ref().clone(),
-                service: service.to_owned(),
-                address: address.map(str::to_owned),
-                line: self.line(text.span().start),
-            }),
+            (Some(service), None) => Ok(plan(service, address, None)),
             _ => {
-                let cause = format!("\"{}\" is no service with an address", text.get_ref());
+                let cause = format!("\"{text}\" is no service with an address");
                 let cure = Some("write \"echo tcp::7\"".to_owned());
-                Err(self.mistake(text.span().start, cause, cure))
+                Err(self.mistake(it.span().start, cause, cure))
             }
         }
     }
@@ -521,7 +348,10 @@ impl Reader<'_> {
         Ok(ClientPlan {
             host: raw.host.get_ref().clone(),
             connect: raw.connect.get_ref().clone(),
-            send: raw.send.clone(),
+            send: match raw.send.0.is_empty() {
+                true => vec![String::new()],
+                false => raw.send.0.clone(),
+            },
             count: raw.count.as_ref().map_or(1, |count| *count.get_ref()),
             every: span(&raw.every, Duration::from_secs(1))?,
             start: span(&raw.start, Duration::ZERO)?,
@@ -538,89 +368,4 @@ fn medium(name: &str) -> Result<Medium, String> {
             None => names.join(", "),
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WHOLE: &str = r#"
-seed = 5
-for = "10s"
-changes = ["at 5s link a-s down", "at 8s link s-a up", "at 9s link b-s loss 5%"]
-[defaults]
-rate = "10mbit"
-[[host]]
-name = "a"
-serve = ["echo tcp::7", "daytime"]
-[[host]]
-name = "b"
-[[switch]]
-name = "s"
-[[link]]
-ends = ["a", "s"]
-delay = "20ms"
-loss = "1%"
-back = { loss = "0%" }
-[[link]]
-ends = ["b", "s"]
-medium = "coax"
-burst = { every = "1s", lasting = "100ms", loss = "50%" }
-[[client]]
-host = "b"
-connect = "tcp:a:7"
-send = "hello"
-count = 3
-"#;
-
-    #[test]
-    fn a_file_says_everything_about_a_lab() {
-        let file = parse(WHOLE).unwrap();
-        assert_eq!(
-            (file.seed, file.span),
-            (Some(5), Some(Duration::from_secs(10)))
-        );
-        assert_eq!(file.topology.nodes.len(), 3);
-        let first = &file.topology.links[0];
-        assert_eq!(first.link.bits_per_second(), Some(10_000_000));
-        assert_eq!(first.link.propagation(), Duration::from_millis(20));
-        assert_ne!(first.back.as_ref(), Some(&first.link));
-        assert_eq!(file.topology.links[1].link.medium_name(), "coax");
-        assert_eq!(file.topology.changes.len(), 3);
-        assert_eq!(file.services[1].address, None);
-        assert_eq!(file.clients[0].count, 3);
-    }
-
-    #[test]
-    fn mistakes_have_a_line_a_cause_and_a_cure() {
-        let mistake = |from: &str, to: &str| {
-            assert!(WHOLE.contains(from));
-            let error = parse(&WHOLE.replace(from, to)).unwrap_err();
-            (error.line, error.cause, error.cure)
-        };
-        let (line, cause, cure) = mistake("delay = \"20ms\"", "dely = \"20ms\"");
-        assert_eq!((line, cure.as_deref()), (16, Some("delay")), "{cause}");
-        let (line, cause, cure) = mistake("\"20ms\"", "\"20\"");
-        assert_eq!((line, cause.as_str()), (16, "\"20\" is not understood"));
-        assert!(cure.unwrap().contains("20ms"));
-        let (line, cause, _) = mistake("[\"b\", \"s\"]", "[\"b\", \"t\"]");
-        assert_eq!((line, cause.as_str()), (20, "there is no node t"));
-        let (line, cause, _) = mistake("[\"b\", \"s\"]", "[\"a\", \"s\"]");
-        assert_eq!((line, cause.as_str()), (20, "host a has a link already"));
-        let (_, _, cure) = mistake("\"coax\"", "\"coaxe\"");
-        assert_eq!(cure.as_deref(), Some("coax"));
-        let (line, cause, _) = mistake("s-a up", "s-b-up");
-        assert_eq!(line, 4, "{cause}");
-        let (line, ..) = mistake("name = \"s\"", "name = \"a\"");
-        assert_eq!(line, 13);
-        let (line, ..) = mistake("seed = 5", "seed = ");
-        assert_eq!(line, 2);
-    }
-
-    #[test]
-    fn no_text_makes_the_reader_panic() {
-        for cut in 0..WHOLE.len() {
-            let _ = parse(&WHOLE[..cut]);
-        }
-    }
 }
