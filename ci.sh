@@ -15,6 +15,8 @@
 #   test         doctests, then all other tests (nextest if there, else cargo test)
 #   fuzz         every fuzz target for FUZZ_SECONDS (60); not in "all"
 #   chat         the chat at full size: a million messages, 10,000 users; not in "all"
+#   lab          the lab at full size: bulk, goodput, gateway, and the same bytes from
+#                debug and release builds; not in "all"
 #   bench        Wharf beside its peers, and docs/benchmarks.md; not in "all"
 #                (BENCH_OPTIONS are those of bench/suite.sh)
 #
@@ -132,6 +134,27 @@ verb_chat() {
     done
 }
 
+verb_lab() {
+    need_programs python3
+    local folder=${CARGO_TARGET_DIR:-target} left profile again
+    cargo build --locked --package wharf-lab --example repeat
+    cargo build --locked --release --package wharf-lab --examples
+    cargo build --locked --release --package wharf-cli
+    left=$(mktemp -d)
+    for profile in debug release; do
+        for again in 1 2; do
+            "$folder/$profile/examples/repeat" "$left/$profile.$again"
+        done
+    done
+    for again in debug.2 release.1 release.2; do
+        diff -r "$left/debug.1" "$left/$again" || fail "$again differs from debug.1 in $left"
+    done
+    rm -r "$left"
+    say "the same bytes from debug and release builds"
+    "$folder/release/examples/bulk"
+    bench/lab-gateway.py "$folder/release/wharf"
+}
+
 verb_bench() {
     need_programs gcc make taskset python3
     # Peers that are left out where they cannot be had; the page says so.
@@ -213,7 +236,7 @@ within() { # SECONDS COMMAND...
 
 is_verb() {
     case $1 in
-    fmt | lint | docs | deny | examples | bench-smoke | guard | test | fuzz | chat | bench) ;;
+    fmt | lint | docs | deny | examples | bench-smoke | guard | test | fuzz | chat | lab | bench) ;;
     *) return 1 ;;
     esac
 }
@@ -251,7 +274,7 @@ main() {
         case $verb in
         -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' ci.sh; exit 0 ;;
         esac
-        is_verb "$verb" || { say "'$verb' is not one of: $DEFAULT_VERBS fuzz chat bench" >&2; exit 2; }
+        is_verb "$verb" || { say "'$verb' is not one of: $DEFAULT_VERBS fuzz chat lab bench" >&2; exit 2; }
     done
     have cargo || fail "cargo is missing: install Rust from https://rustup.rs"
     # shellcheck disable=SC2086 # a list of words
