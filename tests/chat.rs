@@ -4,6 +4,8 @@ mod support;
 
 #[path = "chat/company.rs"]
 mod company;
+#[path = "chat/gate.rs"]
+mod gate;
 #[path = "chat/plain.rs"]
 mod plain;
 #[path = "chat/screen.rs"]

@@ -177,6 +177,67 @@ fn a_recorded_round_is_fair_and_a_changed_one_is_not() {
     assert_eq!(nothing.code(), 5, "{nothing:?}");
 }
 
+/// A line for `--password-from` and a users file that it opens.
+fn gate(folder: &std::path::Path) -> (String, String) {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (users, secret) = (path("users"), path("secret"));
+    let added = run(
+        &mut wharf(["password", "add", &users, "ann"]),
+        "open sesame\n",
+    );
+    assert_eq!(added.code(), 0, "{added:?}");
+    std::fs::write(&secret, "ann open sesame\n").unwrap();
+    (users, secret)
+}
+
+#[test]
+fn both_games_are_played_behind_a_gate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (users, secret) = gate(folder.path());
+    let played = "dealt again and found fair";
+    for (game, words, told) in [
+        ("rps", "quit\n", ""),
+        ("blackjack", "5\nstand\nquit\n", played),
+    ] {
+        let mut server = Server::start([game, "tcp:127.0.0.1:0", "--gate", &users]);
+        let at = server.local();
+        let play = ["play", game, &at, "--as", "ann", "--password-from"];
+        let ended = run(wharf(play).arg(&secret), words);
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        assert!(ended.stdout.contains(told), "{ended:?}");
+        assert!(!ended.stdout.contains("granted"), "{ended:?}");
+        let typed = run(wharf(play).arg("-"), &format!("ann open sesame\n{words}"));
+        assert_eq!(typed.code(), 0, "{typed:?}");
+        let denied = run(wharf(play).arg("-"), "ann guess\n");
+        assert_eq!((denied.code(), &*denied.stdout), (67, ""), "{denied:?}");
+        assert!(
+            denied.stderr.contains("access denied") && !denied.stderr.contains("guess"),
+            "{denied:?}"
+        );
+        assert_eq!(server.stop().code(), 0);
+    }
+}
+
+#[test]
+fn two_people_play_behind_a_gate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (users, secret) = gate(folder.path());
+    let mut server = Server::start(["rps", "tcp:127.0.0.1:0", "--best-of", "1", "--gate", &users]);
+    let at = server.local();
+    let play = |name| {
+        let arguments = ["play", "rps", &at, "--as", name, "--password-from", &secret];
+        Terminal::wharf(&arguments, 80, 24)
+    };
+    let mut ann = play("ann");
+    ann.shows("waiting for the next player");
+    let mut ben = play("ben");
+    ben.shows("your move in round 1").type_in("p");
+    ann.shows("ben has moved")
+        .type_in("r")
+        .shows("you lose the match, 0:1");
+    ben.shows("you win the match, 1:0");
+}
+
 #[test]
 fn what_is_no_game_is_said_so() {
     let mut server = Server::start(["daytime", "tcp:127.0.0.1:0"]);

@@ -4,6 +4,7 @@ use clap::Args;
 use wharf::address::Address;
 
 use crate::quantity::{Timeout, parse_timeout};
+use crate::secret::{Source, parse_source};
 
 /// How it behaves, for the long help and the manual page.
 const BEHAVIOUR: &str = "\
@@ -43,6 +44,7 @@ Examples:
   echo '@ben hi' | wharf chat --as ann   in a pipe
   wharf chat --as log --linger none </dev/null   listen, a message a line
   wharf chat --who                       who is there
+  wharf chat :5378 --password-from ask   through a gate
   wharf chat udp::5382 --as ann          over a network as bad as wished")]
 pub(crate) struct ChatArgs {
     /// Where: [SCHEME:]TARGET[,OPTION=VALUE]
@@ -73,6 +75,14 @@ pub(crate) struct ChatArgs {
     /// or none: stay for ever
     #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
     pub(crate) linger: Option<Timeout>,
+
+    /// Say a password first, for a server with a gate: that of FILE, - (the first line of
+    /// stdin), ask (the terminal, without showing it) or env:NAME (a variable)
+    ///
+    /// It is read once, and said anew whenever the connection is. A file or a line is
+    /// PASSWORD, or NAME PASSWORD where the server knows its users by name.
+    #[arg(long, value_name = "FROM", value_parser = parse_source)]
+    pub(crate) password_from: Option<Source>,
 
     /// Give up connecting after so long [default: 10s]; or none
     #[arg(long, value_name = "TIME", value_parser = parse_timeout)]

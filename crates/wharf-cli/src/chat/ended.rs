@@ -7,6 +7,7 @@ use wharf_services::chat::client::{Denied, Lost};
 use super::ChatArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, connect_failure_to, words};
+use crate::secret;
 
 /// Why the command ends where the connection is lost for good.
 pub(super) fn lost(args: &ChatArgs, why: &Lost) -> Failure {
@@ -32,6 +33,8 @@ pub(super) fn lost(args: &ChatArgs, why: &Lost) -> Failure {
         Lost::Silent(_) => Failure::new(Exit::TimedOut, format!("{address}: {why}"))
             .with("means", "it is no chat server, or it is drowned in work"),
         Lost::Busy => Failure::new(Exit::Unreachable, format!("{address}: {why}")),
+        Lost::Gate(error) => secret::not_let_in(address, error),
+        Lost::Gated => secret::wanted(address),
     }
 }
 
@@ -41,6 +44,6 @@ pub(super) fn refused(args: &ChatArgs, name: &str, why: Denied) -> Failure {
     let failure = Failure::new(Exit::Unreachable, cause);
     match why {
         Denied::InUse => failure.cure(format!("--as {name}2")),
-        Denied::BadName | Denied::Busy => failure,
+        Denied::BadName | Denied::Busy | Denied::Gated => failure,
     }
 }

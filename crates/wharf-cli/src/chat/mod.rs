@@ -19,12 +19,16 @@ mod who;
 
 use std::io::{self, IsTerminal};
 
+use wharf::address::Scheme;
 use wharf::limits::CONNECT_TIMEOUT;
+use wharf::network::Endpoint;
 use wharf_services::chat::client::ChatClient;
+use wharf_services::password::Secret;
 
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::secret::{self, Source};
 
 pub(crate) use args::ChatArgs;
 
@@ -33,17 +37,21 @@ pub(crate) fn run(common: &Common, args: ChatArgs) -> Result<Exit, Failure> {
     for name in args.name.iter().chain(&args.to) {
         name::check(name)?;
     }
+    secret::check_source(args.password_from.as_ref(), &args.address)?;
+    // Once, and before there is a connection: a gate does not wait for somebody who types.
+    let secret = args.password_from.as_ref().map(Source::read).transpose()?;
+    let client = client(&args, secret);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
         if !args.who && wants_screen(common, &args) {
-            return screen::run(common, &args).await;
+            return screen::run(common, &args, client).await;
         }
         let work = async {
             match args.who {
-                true => who::run(common, &args).await,
-                false => plain::run(common, &args).await,
+                true => who::run(common, &args, client).await,
+                false => plain::run(common, &args, client).await,
             }
         };
         tokio::select! {
@@ -64,10 +72,20 @@ fn wants_screen(common: &Common, args: &ChatArgs) -> bool {
     is_terminal && !dumb && !args.plain && !common.json
 }
 
-fn client(args: &ChatArgs) -> ChatClient {
+fn client(args: &ChatArgs, secret: Option<Secret>) -> ChatClient {
     let timeout = match args.timeout {
         None => Some(CONNECT_TIMEOUT),
         Some(given) => given.0,
     };
-    ChatClient::new(args.address.clone()).connect_timeout(timeout)
+    ChatClient::new(args.address.clone())
+        .connect_timeout(timeout)
+        .gate(secret)
+}
+
+/// What to say about the password once it went to `peer`.
+fn warning(args: &ChatArgs, peer: &Endpoint) -> Option<String> {
+    match &args.password_from {
+        Some(_) if args.address.scheme != Scheme::Tls => secret::in_the_clear(peer),
+        _ => None,
+    }
 }

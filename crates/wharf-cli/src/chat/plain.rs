@@ -11,7 +11,7 @@ use wharf_services::chat::client::{ChatClient, Denied, Event, Reconnect, Ticket}
 
 use super::print::{Line, Printer, Told};
 use super::typed::{self, Typed};
-use super::{ChatArgs, client, ended, name};
+use super::{ChatArgs, ended, name, warning};
 use crate::args::Common;
 use crate::connect::input::{Input, Item};
 use crate::connect::output::Output;
@@ -23,8 +23,12 @@ use crate::failure::{Failure, words};
 const HELP: &str = "@NAME TEXT sends; /pin NAME, /unpin; !who; /name NAME; !quit";
 
 /// Runs the client until the end of input or of the connection.
-pub(super) async fn run(common: &Common, args: &ChatArgs) -> Result<Exit, Failure> {
-    let mut client = client(args).reconnect(match args.reconnect {
+pub(super) async fn run(
+    common: &Common,
+    args: &ChatArgs,
+    client: ChatClient,
+) -> Result<Exit, Failure> {
+    let mut client = client.reconnect(match args.reconnect {
         true => Reconnect::Always,
         false => Reconnect::Never,
     });
@@ -152,7 +156,12 @@ impl Plain<'_> {
 
     async fn event(&mut self, event: Event) -> Result<(), Failure> {
         match event {
-            Event::Connected(peer) => self.tell(&Told::Connected(peer.to_string())).await,
+            Event::Connected(peer) => {
+                self.tell(&Told::Connected(peer.to_string())).await;
+                if let Some(warning) = warning(self.args, &peer) {
+                    self.tell(&Told::Note(&warning)).await;
+                }
+            }
             Event::LoggedIn(name) => self.tell(&Told::LoggedIn(&name)).await,
             Event::Refused { name, why } => return self.refused(&name, why).await,
             Event::Users(names) => self.tell(&Told::Users(&names)).await,
@@ -201,7 +210,7 @@ impl Plain<'_> {
         })
         .await;
         // A loss follows, which ends it or is followed by another attempt.
-        if why == Denied::Busy {
+        if !why.is_about_the_name() {
             return Ok(());
         }
         self.refused += 1;

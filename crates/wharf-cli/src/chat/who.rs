@@ -7,13 +7,14 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use wharf::network::{Network, Os};
-use wharf_services::chat::client::{Denied, Event};
+use wharf_services::chat::client::{ChatClient, Denied, Event};
 
 use super::print::shown_name;
-use super::{ChatArgs, client, ended};
+use super::{ChatArgs, ended, warning};
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::secret;
 use crate::style::seconds;
 
 /// How often another name is tried: two that ask at once have different names, but
@@ -24,9 +25,13 @@ const TRIES: u32 = 3;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Prints who is there.
-pub(super) async fn run(common: &Common, args: &ChatArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    common: &Common,
+    args: &ChatArgs,
+    client: ChatClient,
+) -> Result<Exit, Failure> {
     let timeout = args.timeout.map_or(Some(TIMEOUT), |given| given.0);
-    let asking = ask(args);
+    let asking = ask(args, client);
     let names = match timeout {
         None => asking.await?,
         Some(timeout) => tokio::time::timeout(timeout, asking)
@@ -55,13 +60,17 @@ pub(super) async fn run(common: &Common, args: &ChatArgs) -> Result<Exit, Failur
     }
 }
 
-async fn ask(args: &ChatArgs) -> Result<Vec<String>, Failure> {
-    let mut client = client(args);
+async fn ask(args: &ChatArgs, mut client: ChatClient) -> Result<Vec<String>, Failure> {
     let mut own = own_name();
     client.log_in(&own);
     let mut refused = 0;
     loop {
         match client.next().await {
+            Event::Connected(peer) => {
+                if let Some(warning) = warning(args, &peer) {
+                    secret::warn(&warning);
+                }
+            }
             Event::LoggedIn(_) => client.who(),
             Event::Users(mut names) => {
                 names.retain(|name| *name != own && !only_looks(name));
@@ -72,7 +81,7 @@ async fn ask(args: &ChatArgs) -> Result<Vec<String>, Failure> {
                 let cause = format!("{} does not tell who is there", args.address);
                 return Err(Failure::new(Exit::PeerBroke, cause));
             }
-            Event::Refused { name, why } if why != Denied::Busy => {
+            Event::Refused { name, why } if why.is_about_the_name() => {
                 refused += 1;
                 if refused == TRIES || why != Denied::InUse {
                     return Err(ended::refused(args, &name, why));

@@ -8,7 +8,7 @@ use super::Language;
 use super::escape::{Escaped, parse_escaped};
 use crate::failure::Failure;
 use crate::quantity::{Timeout, parse_timeout};
-use crate::secret::{Source, parse_source};
+use crate::secret::{Source, check_source, parse_source};
 
 /// How it behaves, for the long help and the manual page.
 const BEHAVIOUR: &str = "\
@@ -111,12 +111,7 @@ impl ConnectArgs {
     /// Refuses what does not go together.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let is_datagram = self.address.scheme.is_datagram();
-        if self.password_from.is_some() && is_datagram {
-            return Err(Failure::usage(format!(
-                "--password-from is for byte streams, and {} carries datagrams",
-                self.address
-            )));
-        }
+        check_source(self.password_from.as_ref(), &self.address)?;
         match &self.frame {
             Some(framing) if is_datagram && !is_whole(framing) => Err(Failure::usage(format!(
                 "--frame {framing} does not apply to {}: a datagram is a message already",

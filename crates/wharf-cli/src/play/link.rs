@@ -64,16 +64,24 @@ impl Link {
             greeting: None,
             _house: house,
         };
-        link.greeting = link.greeted().await?;
+        link.greeting = link.greeted(secret).await?;
         Ok(link)
     }
 
     /// A game greets whoever connects; something that does not is no game.
-    async fn greeted(&mut self) -> Result<Option<String>, Failure> {
+    async fn greeted(&mut self, secret: Option<&Secret>) -> Result<Option<String>, Failure> {
         let greeting = tokio::time::timeout(CONNECT_TIMEOUT, self.read()).await;
         greeting.unwrap_or_else(|_| {
-            Err(Failure::new(Exit::TimedOut, "that server says nothing")
-                .with("means", "a game greets whoever connects"))
+            let failure = Failure::new(Exit::TimedOut, "that server says nothing");
+            Err(match secret {
+                Some(_) => failure.with("means", "a game greets whoever connects"),
+                None => failure
+                    .with(
+                        "means",
+                        "a game greets whoever connects; a gate waits for a password",
+                    )
+                    .cure("--password-from ask    where there is a gate"),
+            })
         })
     }
 

@@ -5,11 +5,14 @@
 
 mod ask;
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, Read};
 use std::path::PathBuf;
 
+use wharf::address::Address;
 use wharf::connection::Connection;
+use wharf::network::Endpoint;
 use wharf_services::password::{self, LoginError, MAX_ATTEMPT, Secret};
 use zeroize::Zeroizing;
 
@@ -113,36 +116,68 @@ pub(crate) fn secret(line: Zeroizing<Vec<u8>>) -> Result<Secret, Failure> {
 
 /// Says the password, and waits for the gate to open.
 pub(crate) async fn log_in(peer: &mut Connection, secret: &Secret) -> Result<(), Failure> {
-    if let Some(warning) = warning(peer) {
-        eprint_line(&warning);
-    }
     let at = peer.peer().clone();
-    password::log_in(peer, secret).await.map_err(|error| match error {
+    if peer.tls().is_none()
+        && let Some(warning) = in_the_clear(&at)
+    {
+        warn(&warning);
+    }
+    password::log_in(peer, secret)
+        .await
+        .map_err(|error| not_let_in(&at, &error))
+}
+
+/// Why a gate did not open.
+pub(crate) fn not_let_in(at: &impl Display, error: &LoginError) -> Failure {
+    match error {
         LoginError::Denied => Failure::new(Exit::Denied, format!("{at}: access denied"))
-            .with("means", "the password is wrong, or too many were tried from here; a second later it may be tried again"),
+            .with(
+                "means",
+                "the password is wrong, or too many were tried from here; a second later it may be tried again",
+            )
+            .cure("--password-from ask    to type it"),
         LoginError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Failure::new(
             Exit::TimedOut,
             format!("{at} did not answer the password in time"),
         ),
-        LoginError::NoGate => Failure::new(Exit::PeerBroke, format!("{at}: {}", LoginError::NoGate))
-            .cure("without --password-from"),
-        LoginError::Io(error) => Failure::new(Exit::PeerBroke, format!("{at}: {}", words(&error))),
+        LoginError::NoGate => {
+            Failure::new(Exit::PeerBroke, format!("{at}: {error}")).cure("without --password-from")
+        }
+        LoginError::Io(error) => Failure::new(Exit::PeerBroke, format!("{at}: {}", words(error))),
         other => Failure::new(Exit::PeerBroke, format!("{at}: {other}")),
-    })
+    }
 }
 
-/// What to say before a password goes over a network in the clear.
-fn warning(peer: &Connection) -> Option<String> {
-    let in_the_clear = peer.tls().is_none() && !peer.peer().is_local();
-    in_the_clear.then(|| {
+/// That a password is wanted, and none was given.
+pub(crate) fn wanted(at: &impl Display) -> Failure {
+    Failure::new(
+        Exit::Denied,
+        format!("{at}: a gate stands before the server and wants a password"),
+    )
+    .cure("--password-from ask    or    --password-from FILE")
+}
+
+/// What to say about a password that goes to `peer` without TLS.
+pub(crate) fn in_the_clear(peer: &Endpoint) -> Option<String> {
+    (!peer.is_local()).then(|| {
         format!(
-            "the password goes to {} in the clear, and everybody on the way can read it; use tls:{0}",
-            peer.peer()
+            "the password goes to {peer} in the clear, and everybody on the way can read it; use tls:{peer}"
         )
     })
 }
 
-fn eprint_line(text: &str) {
+/// Refuses a password for an address that has no gate.
+pub(crate) fn check_source(source: Option<&Source>, address: &Address) -> Result<(), Failure> {
+    match source {
+        Some(_) if address.scheme.is_datagram() => Err(Failure::usage(format!(
+            "--password-from is for byte streams, and {address} carries datagrams"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Says a warning on stderr.
+pub(crate) fn warn(text: &str) {
     // Without a stderr there is nobody to tell.
     let _ = io::Write::write_all(&mut io::stderr(), format!("warning: {text}\n").as_bytes());
 }

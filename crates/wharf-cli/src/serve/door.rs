@@ -30,7 +30,7 @@ pub(crate) struct DoorArgs {
     /// Serve only those who say a password of this file first
     ///
     /// The file is one that wharf password maintains. It stands before every service
-    /// over byte streams; wharf connect --password-from answers it.
+    /// over byte streams; --password-from of connect, chat, play and get answers it.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(super) gate: Option<PathBuf>,
 }

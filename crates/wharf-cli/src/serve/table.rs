@@ -91,7 +91,7 @@ fn rows(bounds: &[Bound], entrance: Entrance) -> Vec<Row> {
                 places: bound.local.to_string(),
                 command: format!(
                     "wharf {} {}{}{}",
-                    verb(bound, entrance),
+                    verb(bound),
                     target(bound),
                     key(entrance),
                     rest(bound)
@@ -103,10 +103,10 @@ fn rows(bounds: &[Bound], entrance: Entrance) -> Vec<Row> {
     rows
 }
 
-/// The command that talks to a service best. The chat's own client knows no gate.
-fn verb(bound: &Bound, entrance: Entrance) -> &'static str {
+/// The command that talks to a service best.
+fn verb(bound: &Bound) -> &'static str {
     match (&*bound.service, bound.local.inet()) {
-        ("chat", _) if entrance == Entrance::Open => "chat",
+        ("chat", _) => "chat",
         ("page", Some(_)) => "get",
         ("rps", _) if !bound.scheme.is_datagram() => "play rps",
         ("blackjack", _) => "play blackjack",

@@ -21,10 +21,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 use wharf_services::chat::client::{ChatClient, Event, Reconnect};
 
-use super::{ChatArgs, client, ended, name};
+use super::{ChatArgs, ended, name, warning};
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use log::Tone;
 use model::{Action, Model, Status};
 use terminal::{Keys, Screen};
 
@@ -35,9 +36,13 @@ const WHO_EVERY: Duration = Duration::from_secs(5);
 const FRAME: Duration = Duration::from_millis(33);
 
 /// Runs the client until it is left.
-pub(super) async fn run(common: &Common, args: &ChatArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    common: &Common,
+    args: &ChatArgs,
+    client: ChatClient,
+) -> Result<Exit, Failure> {
     let name = args.name.clone().unwrap_or_else(name::default_name);
-    let mut client = client(args)
+    let mut client = client
         .reconnect(match args.reconnect {
             true => Reconnect::Always,
             false => Reconnect::AfterLogin,
@@ -145,6 +150,11 @@ impl Face<'_> {
                 Some(again) => self.next_attempt = Some(Instant::now() + *again),
                 None => return Err(ended::lost(self.args, why)),
             }
+        }
+        if let Event::Connected(peer) = &event
+            && let Some(warning) = warning(self.args, peer)
+        {
+            self.model.note(&warning, Tone::Bad);
         }
         Ok(self.model.event(event))
     }

@@ -350,7 +350,7 @@ impl Model {
 
     fn refused(&mut self, name: &str, why: Denied) {
         // A full server is asked again; another name would not help.
-        if why != Denied::Busy {
+        if why.is_about_the_name() {
             self.note(&format!("no login as {name}: {why}"), Tone::Bad);
             self.prompt = Prompt::Name;
             self.status = Status::Asking;

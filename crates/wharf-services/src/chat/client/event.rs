@@ -7,6 +7,7 @@ use wharf::client::ConnectError;
 use wharf::network::Endpoint;
 
 use super::super::MAX_NAME;
+use crate::password::LoginError;
 
 /// A message that was handed over; what becomes of it is told under this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +100,8 @@ pub enum Denied {
     BadName,
     /// The server has enough users.
     Busy,
+    /// It is not the server that answered, but the gate before it, which wants a password.
+    Gated,
 }
 
 /// Why a message did not reach the receiver's queue.
@@ -144,6 +147,17 @@ pub enum Lost {
     Silent(Duration),
     /// The server has enough users.
     Busy,
+    /// The gate before the server did not open to the password.
+    Gate(LoginError),
+    /// There is a gate before the server, and no password was given.
+    Gated,
+}
+
+impl Denied {
+    /// Whether another name may be taken. Otherwise [`Event::Lost`] follows.
+    pub fn is_about_the_name(self) -> bool {
+        matches!(self, Denied::InUse | Denied::BadName)
+    }
 }
 
 impl fmt::Display for Denied {
@@ -155,6 +169,7 @@ impl fmt::Display for Denied {
                 "the server takes no such name; names are letters and digits, mostly at most {MAX_NAME}"
             ),
             Denied::Busy => f.write_str("the server has enough users"),
+            Denied::Gated => f.write_str("a gate stands before the server and wants a password"),
         }
     }
 }
@@ -191,6 +206,8 @@ impl fmt::Display for Lost {
             Lost::Broken(error) => write!(f, "the connection broke: {error}"),
             Lost::Silent(time) => write!(f, "the server did not answer for {time:?}"),
             Lost::Busy => f.write_str("the server has enough users"),
+            Lost::Gate(error) => error.fmt(f),
+            Lost::Gated => Denied::Gated.fmt(f),
         }
     }
 }

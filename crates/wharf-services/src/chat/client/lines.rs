@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use super::super::grammar::{Dialect, Reply, Request, is_name};
 use super::super::rules::MAX_LINE;
 use super::event::{CannotSend, Check, Denied, Event, Message, NotSent, Receipt, Ticket};
+use crate::password::DENIED;
 
 /// How many requests may wait for their answers: a server that answers nothing is
 /// asked no more.
@@ -120,6 +121,7 @@ impl Lines {
                 }))
             }
             Some(reply) => self.answer(reply),
+            None if line == DENIED => self.gated(),
             None => self.skipped += 1,
         }
     }
@@ -200,6 +202,18 @@ impl Lines {
         } else {
             self.skipped += 1;
         }
+    }
+
+    /// What was asked was taken for a password, by a gate before the server.
+    fn gated(&mut self) {
+        let Some(Asked::Login(name)) = self.asked.front_mut() else {
+            self.skipped += 1;
+            return;
+        };
+        let name = std::mem::take(name);
+        self.asked.pop_front();
+        let why = Denied::Gated;
+        self.events.push_back(Event::Refused { name, why });
     }
 
     fn login_answered(&mut self, name: String, reply: Reply<'_>) {
@@ -324,6 +338,22 @@ mod tests {
         client.line(b"HELLO anne");
         assert_eq!(told(&mut client), [r#"LoggedIn("anne")"#]);
         assert_eq!(client.name(), Some("anne"));
+    }
+
+    #[test]
+    fn a_gate_that_takes_the_login_for_a_password_is_known_by_its_answer() {
+        let mut client = Lines::default();
+        client.line(b"access denied");
+        assert_eq!(client.skipped(), 1);
+        client.log_in("ann");
+        client.line(b"access denied");
+        let refused = r#"Refused { name: "ann", why: Gated }"#;
+        assert_eq!(told(&mut client), [refused]);
+        let mut client = logged_in();
+        client.who();
+        client.line(b"access denied");
+        client.line(b"WHO-OK ann");
+        assert_eq!(told(&mut client), [r#"Users(["ann"])"#]);
     }
 
     #[test]

@@ -18,9 +18,10 @@ use wharf::network::{Endpoint, Network};
 use super::ANSWER_TIMEOUT;
 use super::event::Lost;
 use super::lines::{Lines, MAX_REPLY};
+use crate::password::{self, Secret};
 
 /// A connection or a socket that is being opened.
-pub(super) type Opening = Pin<Box<dyn Future<Output = Result<Open, ConnectError>> + Send>>;
+pub(super) type Opening = Pin<Box<dyn Future<Output = Result<Open, Lost>> + Send>>;
 
 /// What was opened.
 pub(super) enum Open {
@@ -29,19 +30,38 @@ pub(super) enum Open {
     Socket(Datagrams, Endpoint, usize),
 }
 
-/// Opens what the address means; of several endpoints for datagrams, this one.
+/// Opens what the address means, and the gate before it where there is a secret for it;
+/// of several endpoints for datagrams, this one.
 pub(super) async fn open<N: Network>(
     client: Client<N>,
     address: Address,
+    secret: Option<Secret>,
+    candidate: usize,
+) -> Result<Open, Lost> {
+    if address.scheme.is_datagram() {
+        return socket(&client, &address, candidate)
+            .await
+            .map_err(Lost::Connect);
+    }
+    let connected = client.connect(&address).await;
+    let mut connection = connected.map_err(Lost::Connect)?;
+    if let Some(secret) = secret {
+        password::log_in(&mut connection, &secret)
+            .await
+            .map_err(Lost::Gate)?;
+    }
+    Ok(Open::Stream(connection))
+}
+
+async fn socket<N: Network>(
+    client: &Client<N>,
+    address: &Address,
     candidate: usize,
 ) -> Result<Open, ConnectError> {
-    if !address.scheme.is_datagram() {
-        return client.connect(&address).await.map(Open::Stream);
-    }
-    let endpoints = client.datagram_candidates(&address).await?;
+    let endpoints = client.datagram_candidates(address).await?;
     // There is never none.
     let to = endpoints[candidate % endpoints.len()].clone();
-    let socket = client.datagrams_to(&address, &to).await?;
+    let socket = client.datagrams_to(address, &to).await?;
     Ok(Open::Socket(socket, to, endpoints.len()))
 }
 

@@ -5,11 +5,12 @@
 //! without I/O: [`Lines`] over tcp, tls and unix, [`Numbered`] over datagrams.
 //!
 //! Layout: this file drives, `link` is one connection and `socket` one datagram socket,
-//! `backoff` the pause before the next one, `lines` and `numbered` are the state
-//! machines, `event` what is heard.
+//! `gate` the password that opens the way to a server, `backoff` the pause before the
+//! next connection, `lines` and `numbered` are the state machines, `event` what is heard.
 
 mod backoff;
 mod event;
+mod gate;
 mod lines;
 mod link;
 mod numbered;
@@ -28,13 +29,17 @@ use wharf::address::Address;
 use wharf::client::Client;
 use wharf::network::{Network, Os, Platform};
 
+use crate::password::Secret;
+
 pub use backoff::{BACKOFF_FIRST, BACKOFF_MOST};
 pub use event::{CannotSend, Check, Denied, Event, Lost, Message, NotSent, Receipt, Ticket};
+pub use gate::MAX_DENIALS;
 pub use lines::{Lines, MAX_ASKED, MAX_REPLY};
 pub use numbered::{ENVELOPE, GIVE_UP, MAX_PEERS, MAX_TEXT, MAX_WAITING, Numbered, WINDOW};
 pub(super) use numbered::{Opened, peek};
 
 use backoff::Backoff;
+use gate::Gate;
 use link::{Link, Open, Opening};
 use socket::{Heard, Socket};
 
@@ -69,6 +74,8 @@ pub struct ChatClient<N: Network = Os> {
     address: Address,
     reconnect: Reconnect,
     who_every: Option<Duration>,
+    /// Where a gate stands before the server.
+    gate: Option<Gate>,
     /// The name to log in under; it is kept while it is not refused.
     name: Option<String>,
     state: State,
@@ -132,6 +139,7 @@ impl<N: Network> ChatClient<N> {
             address,
             reconnect: Reconnect::default(),
             who_every: None,
+            gate: None,
             name: None,
             state: State::Rests,
             lines: Lines::default(),
@@ -163,6 +171,17 @@ impl<N: Network> ChatClient<N> {
     #[must_use]
     pub fn who_every(mut self, time: Option<Duration>) -> Self {
         self.who_every = time;
+        self
+    }
+
+    /// Opens the [gate](crate::password::Gate) before the server with this password, on
+    /// every connection. Where it is denied, or where there is no gate, the connection is
+    /// [lost](Lost::Gate) for good; but a gate that had opened before is asked again, up
+    /// to [`MAX_DENIALS`] times in a row. Datagrams have no gate, and to them this means
+    /// nothing.
+    #[must_use]
+    pub fn gate(mut self, secret: Option<Secret>) -> Self {
+        self.gate = secret.map(Gate::new);
         self
     }
 
@@ -277,7 +296,7 @@ impl<N: Network> ChatClient<N> {
                         self.candidates = candidates;
                         self.bound(Socket::new(socket, to));
                     }
-                    Err(error) => self.lost(Lost::Connect(error)),
+                    Err(why) => self.lost(why),
                 },
                 State::Open(link) => {
                     if let Err(why) = ready!(link.poll(cx, &mut self.lines)) {
@@ -306,8 +325,9 @@ impl<N: Network> ChatClient<N> {
 
     fn open(&mut self) {
         let (client, address) = (self.client.clone(), self.address.clone());
-        let candidate = self.candidate;
-        self.state = State::Opens(Box::pin(link::open(client, address, candidate)));
+        let secret = self.gate.as_ref().map(Gate::secret);
+        let opening = link::open(client, address, secret, self.candidate);
+        self.state = State::Opens(Box::pin(opening));
     }
 
     fn bound(&mut self, socket: Socket) {
@@ -328,7 +348,7 @@ impl<N: Network> ChatClient<N> {
                 return self.open();
             }
         }
-        let keeps = matches!(why, Lost::Silent(_)) && self.comes_back();
+        let keeps = matches!(why, Lost::Silent(_)) && self.comes_back_after(&why);
         if let (true, Some(numbered)) = (keeps, &mut self.numbered) {
             // The socket stays: with another one the name would be in use, by ourselves.
             let again = Some(Duration::ZERO);
@@ -339,7 +359,11 @@ impl<N: Network> ChatClient<N> {
     }
 
     /// Whether the policy is to try again.
-    fn comes_back(&self) -> bool {
+    fn comes_back_after(&mut self, why: &Lost) -> bool {
+        let gate = self.gate.as_mut();
+        if matches!(why, Lost::Gated) || gate.is_some_and(|gate| gate.is_shut_by(why)) {
+            return false;
+        }
         match self.reconnect {
             Reconnect::Never => false,
             Reconnect::AfterLogin => self.backoff.ever_succeeded(),
@@ -349,6 +373,9 @@ impl<N: Network> ChatClient<N> {
 
     fn opened(&mut self, mut link: Link) {
         self.events.push_back(Event::Connected(link.peer().clone()));
+        if let Some(gate) = &mut self.gate {
+            gate.opened();
+        }
         if let Some(name) = &self.name {
             link.asks(&mut self.lines, |lines| lines.log_in(name));
         }
@@ -370,6 +397,9 @@ impl<N: Network> ChatClient<N> {
             Event::Refused {
                 why: Denied::Busy, ..
             } => self.lost(Lost::Busy),
+            Event::Refused {
+                why: Denied::Gated, ..
+            } => self.lost(Lost::Gated),
             Event::Refused { .. } => self.name = None,
             _ => {}
         }
@@ -378,7 +408,7 @@ impl<N: Network> ChatClient<N> {
 
     fn lost(&mut self, why: Lost) {
         let was_refused = self.name.is_none();
-        let comes_back = self.comes_back();
+        let comes_back = self.comes_back_after(&why);
         match &mut self.numbered {
             Some(numbered) if comes_back => numbered.connection_lost(),
             Some(numbered) => numbered.give_up(),

@@ -7,6 +7,7 @@ use wharf::server::{Running, Server};
 use super::*;
 use crate::Chat;
 use crate::chat::{Refused, Rules};
+use crate::password::{self, Cost, Door, Hash, Users};
 use crate::testing::EVERYWHERE;
 
 /// No test waits longer for anything.
@@ -145,6 +146,84 @@ async fn a_lost_connection_is_opened_anew_and_logged_in_again() {
     let asked = Instant::now();
     hears(&mut ann, &[there]).await;
     assert_eq!(asked.elapsed().as_secs(), 10);
+}
+
+/// A chat behind a gate that opens to one password.
+async fn gated(network: &MemoryNetwork, password: &[u8]) -> Running {
+    let hash = Hash::of(password, [0; 16], Cost::LEAST).unwrap();
+    let door = Door::new(Users::one(hash), |_| {}).rules(password::Rules {
+        first_delay: Duration::ZERO,
+        ..password::Rules::default()
+    });
+    let chat = password::Gate::new(door, Chat::new(Rules::default(), |_| {}));
+    Server::on(network.clone())
+        .serve("chat", HERE.parse().unwrap(), chat)
+        .start()
+        .await
+        .unwrap()
+}
+
+fn with_password(network: &MemoryNetwork, password: &str) -> ChatClient<MemoryNetwork> {
+    let secret = Secret::new(password).unwrap();
+    let mut client = client(network)
+        .reconnect(Reconnect::Always)
+        .gate(Some(secret));
+    client.log_in("ann");
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_is_answered_on_every_connection_however_bytes_arrive() {
+    for delivery in EVERYWHERE {
+        let network = MemoryNetwork::new();
+        network.deliver(delivery);
+        let running = gated(&network, b"sesame").await;
+        let mut ann = with_password(&network, "sesame");
+        hears(&mut ann, &["Connected", r#"LoggedIn("ann")"#]).await;
+        running.drain().await;
+        let gone = "Lost, the server closed the connection, again: true";
+        hears(&mut ann, &[gone]).await;
+        let _running = gated(&network, b"sesame").await;
+        hears(&mut ann, &["Connected", r#"LoggedIn("ann")"#]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_denies_is_not_asked_for_ever() {
+    let network = MemoryNetwork::new();
+    let running = gated(&network, b"sesame").await;
+    let mut eve = with_password(&network, "guess");
+    hears(&mut eve, &["Lost, access denied, again: false"]).await;
+    assert!(timeout(DEADLINE, eve.next()).await.is_err());
+    // Where it had opened before, others of the same address may be in the way.
+    let mut ann = with_password(&network, "sesame");
+    hears(&mut ann, &["Connected", r#"LoggedIn("ann")"#]).await;
+    running.drain().await;
+    let gone = "Lost, the server closed the connection, again: true";
+    hears(&mut ann, &[gone]).await;
+    let _running = gated(&network, b"changed").await;
+    for _ in 1..MAX_DENIALS {
+        hears(&mut ann, &["Lost, access denied, again: true"]).await;
+    }
+    hears(&mut ann, &["Lost, access denied, again: false"]).await;
+    assert!(timeout(DEADLINE, ann.next()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_nobody_expected_and_one_that_is_missing_are_named() {
+    let network = MemoryNetwork::new();
+    let running = gated(&network, b"sesame").await;
+    let mut ann = client(&network).reconnect(Reconnect::Always);
+    ann.log_in("ann");
+    let gated = "Lost, a gate stands before the server and wants a password, again: false";
+    let refused = r#"Refused { name: "ann", why: Gated }"#;
+    hears(&mut ann, &["Connected", refused, gated]).await;
+    running.drain().await;
+    let _running = serve(&network, Rules::default()).await;
+    let mut ann = with_password(&network, "sesame");
+    let words = "Lost, the peer answered the password with something else: there is no gate, \
+                 again: false";
+    hears(&mut ann, &[words]).await;
 }
 
 #[tokio::test(start_paused = true)]
