@@ -120,14 +120,16 @@ fn rock_paper_scissors_with_nc_over_udp() {
     ann.reads("ROUND 1 30 0 0");
     ann.says("ROCK").reads_next("MOVED ROCK");
     ben.reads_next("READY ann").says("#2 PAPER");
+    // Who numbers its requests is told again what was sent meanwhile.
     ben.reads_next("#2")
+        .reads_next("READY ann")
         .reads_next("MOVED PAPER")
         .reads_next("RESULT 1 PAPER ROCK WIN 1 0")
         .reads_next("OVER SCORE WIN 1 0");
     ann.reads("OVER SCORE LOSE 0 1");
     // The datagram was doubled, as networks do: it is answered again and not done again.
     ben.says("#2 PAPER").reads_next("#2");
-    ben.reads_next("MOVED PAPER");
+    ben.reads_next("READY ann").reads_next("MOVED PAPER");
 }
 
 /// What a hand is worth: the cards of `hand` of `who` in what was read.
@@ -206,8 +208,15 @@ fn somebody_with_nc_plays_blackjack_and_checks_the_cards_afterwards() {
     let written = ann.nc.end().stdout;
     let verified = run(&mut wharf(["play", "verify", "-"]), &written);
     assert_eq!(verified.code(), 0, "{verified:?}\n{written}");
-    assert_eq!(verified.stdout.matches(": fair. ").count(), 3, "{verified:?}");
-    let pay = written.lines().find(|line| line.starts_with("PAY ")).unwrap();
+    assert_eq!(
+        verified.stdout.matches(": fair. ").count(),
+        3,
+        "{verified:?}"
+    );
+    let pay = written
+        .lines()
+        .find(|line| line.starts_with("PAY "))
+        .unwrap();
     let forged = written.replacen(pay, "PAY ann 1 WIN 10 999", 1);
     let verified = run(&mut wharf(["play", "verify", "-"]), &forged);
     assert_eq!(verified.code(), 5, "{verified:?}");
@@ -235,8 +244,12 @@ fn two_people_with_nc_sit_at_one_table() {
     while !lines.last().is_some_and(is_end) {
         lines.push(ann.reads(""));
         match &**lines.last().unwrap() {
-            turn if turn.starts_with("TURN ann ") => drop(ann.says("STAND")),
-            turn if turn.starts_with("TURN ben ") => drop(ben.says("STAND")),
+            turn if turn.starts_with("TURN ann ") => {
+                ann.says("STAND");
+            }
+            turn if turn.starts_with("TURN ben ") => {
+                ben.says("STAND");
+            }
             _ => {}
         }
     }

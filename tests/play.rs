@@ -1,13 +1,16 @@
 //! `wharf play` on a terminal and in a pipe, against the house and against others.
 
+#[path = "support/lossy.rs"]
+mod lossy;
 #[path = "support/screen.rs"]
 mod screen;
 mod support;
 
 use std::time::Instant;
 
+use lossy::Lossy;
 use screen::Terminal;
-use support::{DEADLINE, Server, run, wharf};
+use support::{DEADLINE, Process, Server, run, wharf};
 
 /// Types `key` until the screen shows one of these.
 #[track_caller]
@@ -39,7 +42,9 @@ fn a_match_against_the_house_needs_no_server() {
         .shows("Enter play again")
         .type_in("t")
         .shows("player");
-    terminal.type_in(" ").resize(100, 30).type_in("q");
+    // A key that comes together with a change of size would wait for the next one.
+    terminal.type_in(" ").resize(100, 30).shows("play again");
+    terminal.type_in("q");
     let (status, _) = terminal.end();
     assert!(status.success());
 }
@@ -130,6 +135,56 @@ fn in_a_pipe_a_word_is_a_move_and_a_sentence_comes_back() {
     );
 }
 
+/// A referee that says what it is told to, to one player.
+struct Script(std::net::TcpStream);
+
+impl Script {
+    fn says(&mut self, lines: &[&str]) -> &mut Self {
+        use std::io::Write;
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        self.0.write_all(text.as_bytes()).unwrap();
+        self
+    }
+
+    fn hears(&mut self, expected: &str) -> &mut Self {
+        use std::io::Read;
+        let mut heard = vec![0; expected.len() + 1];
+        self.0.read_exact(&mut heard).unwrap();
+        assert_eq!(String::from_utf8(heard).unwrap(), format!("{expected}\n"));
+        self
+    }
+
+    fn hears_nothing(&mut self) -> &mut Self {
+        use std::io::Read;
+        let silence = std::time::Duration::from_millis(300);
+        self.0.set_read_timeout(Some(silence)).unwrap();
+        let heard = self.0.read(&mut [0]);
+        assert!(heard.is_err(), "{heard:?}");
+        self.0.set_read_timeout(Some(DEADLINE)).unwrap();
+        self
+    }
+}
+
+#[test]
+fn a_word_in_a_pipe_waits_for_the_answer_to_the_one_before_whatever_others_do() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    let mut ann = Process::start(&mut wharf(["play", "rps", &at, "--as", "ann"]));
+    ann.type_in("rock\npaper\n");
+    let (peer, _) = listener.accept().unwrap();
+    peer.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut referee = Script(peer);
+    referee.says(&["RPS 1 3"]).hears("HELLO ann");
+    referee.says(&["WELCOME ann key"]).hears("PLAY");
+    referee.says(&["MATCH ann ben 3", "ROUND 1 30 0 0"]);
+    referee.hears("ROCK");
+    // What the other does is no answer; the second word is for the second round.
+    referee.says(&["READY ben"]).hears_nothing();
+    let result = "RESULT 1 ROCK SCISSORS WIN 1 0";
+    referee.says(&["MOVED ROCK", result, "ROUND 2 30 1 0"]);
+    referee.hears("PAPER");
+}
+
 #[test]
 fn a_recorded_round_is_fair_and_a_changed_one_is_not() {
     let directory = tempfile::tempdir().unwrap();
@@ -206,6 +261,7 @@ fn both_games_are_played_behind_a_gate() {
         assert_eq!(ended.code(), 0, "{ended:?}");
         assert!(ended.stdout.contains(told), "{ended:?}");
         assert!(!ended.stdout.contains("granted"), "{ended:?}");
+        let play = ["play", game, &at, "--as", "ben", "--password-from"];
         let typed = run(wharf(play).arg("-"), &format!("ann open sesame\n{words}"));
         assert_eq!(typed.code(), 0, "{typed:?}");
         let denied = run(wharf(play).arg("-"), "ann guess\n");
@@ -239,6 +295,76 @@ fn two_people_play_behind_a_gate() {
 }
 
 #[test]
+fn two_people_play_over_udp_through_loss_and_both_hear_every_round() {
+    let mut server = Server::start(["rps", "udp:127.0.0.1:0"]);
+    let port = server.port();
+    let relays = [Lossy::to(&port, 1), Lossy::to(&port, 2)];
+    let at = |index: usize| format!("udp:{}", relays[index].address);
+    let play =
+        |index: usize, name| Terminal::wharf(&["play", "rps", &at(index), "--as", name], 80, 24);
+    let mut ann = play(0, "ann");
+    ann.shows("waiting for the next player");
+    let mut ben = play(1, "ben");
+    for (round, score) in [(1, "1 : 0"), (2, "")] {
+        let question = format!("your move in round {round}");
+        ann.shows(&question).type_in("p");
+        ben.shows(&question).shows("ann has moved").type_in("r");
+        if !score.is_empty() {
+            ann.shows(score);
+        }
+    }
+    ann.shows("you win the match, 2:0");
+    ben.shows("you lose the match, 0:2").type_in("q");
+    ann.type_in("q");
+    for terminal in [ann, ben] {
+        let (status, screen) = terminal.end();
+        assert!(status.success());
+        assert!(screen.screen().contents().contains("to come back:  --as "));
+    }
+    assert!(relays.iter().all(|relay| relay.lost() > 0));
+    // The goodbyes arrived: the names are free for whoever has the key.
+    let events = server.stop();
+    assert!(events.stdout.contains("ann beat ben 2:0"), "{events:?}");
+}
+
+#[test]
+fn in_a_pipe_over_udp_a_referee_that_is_started_anew_is_joined_again() {
+    let mut server = Server::start(["rps", "udp:127.0.0.1:0"]);
+    let at = format!("udp:127.0.0.1:{}", server.port());
+    let mut ann = Process::start(&mut wharf(["play", "rps", &at, "--as", "ann", "--plain"]));
+    let tells = |ann: &mut Process, words: &str| {
+        ann.wait_for(|_, line| (line == words).then_some(()));
+    };
+    tells(&mut ann, "waiting for the next player");
+    assert_eq!(server.stop().code(), 0);
+    let _server = Server::start(["rps", &at]);
+    tells(&mut ann, "you are ann");
+    tells(&mut ann, "play, play NAME, play house, top or quit?");
+    ann.type_in("play house\nrock\n");
+    ann.wait_for(|_, line| line.starts_with("round 1: ").then_some(()));
+    ann.type_in("leave\nquit\n");
+    let ended = ann.end();
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(ended.stdout.contains("you lose the match"), "{ended:?}");
+}
+
+#[test]
+fn over_udp_nobody_there_is_said_at_once() {
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = format!("udp:{}", free.local_addr().unwrap());
+    drop(free);
+    let ended = run(&mut wharf(["play", "rps", &at]), "");
+    assert_eq!(ended.code(), 7, "{ended:?}");
+    assert!(
+        ended.stderr.contains("means    nothing listens there")
+            && ended
+                .stderr
+                .contains("try      wharf serve rps udp:127.0.0.1:"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn what_is_no_game_is_said_so() {
     let mut server = Server::start(["daytime", "tcp:127.0.0.1:0"]);
     let at = format!("127.0.0.1:{}", server.port());
@@ -250,7 +376,7 @@ fn what_is_no_game_is_said_so() {
     );
     let bad = run(&mut wharf(["play", "rps", "--as", "1"]), "");
     assert_eq!(bad.code(), 2, "{bad:?}");
-    let udp = run(&mut wharf(["play", "rps", "udp::5379"]), "");
+    let udp = run(&mut wharf(["play", "blackjack", "udp::5380"]), "");
     assert_eq!(udp.code(), 2, "{udp:?}");
     let refused = run(&mut wharf(["play", "blackjack", "127.0.0.1:1"]), "");
     assert_eq!(refused.code(), 7, "{refused:?}");

@@ -2,7 +2,8 @@
 //!
 //! Layout: `args` is what can be typed; each command has a module; `failure` is
 //! how errors look, `usage` those of the command line, `exit` what they return,
-//! `style` how text looks, `quantity` how numbers are typed, `holder` who has a port, `capture` frames from the kernel.
+//! `style` how text looks, `screen` a terminal that is taken whole, `quantity` how
+//! numbers are typed, `holder` who has a port, `capture` frames from the kernel.
 
 mod args;
 mod capture;
@@ -19,6 +20,7 @@ mod names;
 mod password;
 mod play;
 mod quantity;
+mod screen;
 mod secret;
 mod serve;
 mod style;

@@ -56,6 +56,7 @@ mod games;
 mod loops;
 #[cfg(test)]
 mod noise;
+mod rtt;
 #[cfg(test)]
 mod testing;
 

@@ -17,8 +17,6 @@ mod screen;
 mod typed;
 mod who;
 
-use std::io::{self, IsTerminal};
-
 use wharf::address::Scheme;
 use wharf::limits::CONNECT_TIMEOUT;
 use wharf::network::Endpoint;
@@ -45,7 +43,8 @@ pub(crate) fn run(common: &Common, args: ChatArgs) -> Result<Exit, Failure> {
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
-        if !args.who && wants_screen(common, &args) {
+        let is_for_people = !args.who && !args.plain && !common.json;
+        if is_for_people && crate::screen::is_there() {
             return screen::run(common, &args, client).await;
         }
         let work = async {
@@ -63,13 +62,6 @@ pub(crate) fn run(common: &Common, args: ChatArgs) -> Result<Exit, Failure> {
     // A thread may still wait for stdin or for a resolver; nobody waits for it.
     runtime.shutdown_background();
     outcome
-}
-
-/// Whether a person sits there, at a terminal that can move its cursor.
-fn wants_screen(common: &Common, args: &ChatArgs) -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    is_terminal && !dumb && !args.plain && !common.json
 }
 
 fn client(args: &ChatArgs, secret: Option<Secret>) -> ChatClient {

@@ -14,6 +14,7 @@ Examples:
   wharf play rps                          against the house; no server is needed
   wharf play blackjack                    the same: one player and the dealer
   wharf play rps :5379 --as ann           at a referee's, against others
+  wharf play rps udp::5379 --as ann       the same over UDP, whatever gets lost
   wharf play blackjack tls:example.org:5380 --as ann --key tulip
   printf 'rock\\npaper\\n' | wharf play rps in a pipe, a sentence per line
   wharf play blackjack --record round.txt write everything down

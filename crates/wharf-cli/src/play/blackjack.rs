@@ -14,7 +14,7 @@ use wharf_services::blackjack::{
 
 use super::pictures::{Look, Mood, left};
 use super::rps::{draw_keys, middle, parting};
-use super::table::{Company, Do, Heard, NotUnderstood, Table};
+use super::table::{Because, Company, Do, Heard, NotUnderstood, Table};
 
 /// The first bet, and by how much one key changes it.
 const FIRST_BET: u32 = 10;
@@ -29,6 +29,8 @@ pub(super) struct Blackjack {
     bet: u32,
     shows_scores: bool,
     help: bool,
+    /// Something was asked that a balance answers; others come by themselves.
+    awaits_balance: bool,
 }
 
 impl Blackjack {
@@ -41,6 +43,7 @@ impl Blackjack {
             bet: FIRST_BET,
             shows_scores: false,
             help: false,
+            awaits_balance: false,
         }
     }
 
@@ -78,6 +81,30 @@ impl Blackjack {
         match self.client.name.as_deref() == Some(name) {
             true => "you".to_owned(),
             false => name.to_owned(),
+        }
+    }
+
+    /// Whether a line comes by itself. What somebody does is told to the whole table, and
+    /// is the answer to whoever did it.
+    fn because(&self, reply: &Reply<'_>) -> Because {
+        let is_own = |name: &str| self.client.name.as_deref() == Some(name);
+        match *reply {
+            Reply::Bet { name, .. } | Reply::Nonce { name, .. } | Reply::Act { name, .. }
+                if is_own(name) =>
+            {
+                Because::Asked
+            }
+            Reply::Greeting { .. }
+            | Reply::Welcome { .. }
+            | Reply::Seat { .. }
+            | Reply::Idle
+            | Reply::Leaving
+            | Reply::Top(_)
+            | Reply::Help(_)
+            | Reply::No(_)
+            | Reply::Bye => Because::Asked,
+            Reply::Balance(_) if self.awaits_balance => Because::Asked,
+            _ => Because::Happened,
         }
     }
 
@@ -210,8 +237,12 @@ impl Table for Blackjack {
         let reply = self.client.receive(line, now).map_err(|_| NotUnderstood)?;
         let mut heard = Heard {
             tell: self.sentence(&reply),
+            because: self.because(&reply),
             ..Heard::default()
         };
+        if heard.because == Because::Asked {
+            self.awaits_balance = false;
+        }
         match reply {
             Reply::Greeting { .. } => {
                 let (name, key) = &self.wanted;
@@ -293,6 +324,7 @@ impl Table for Blackjack {
             Request::Bye => Some(Do::Quit),
             request => {
                 let line = request.to_string();
+                self.awaits_balance = matches!(request, Request::Balance | Request::Buy);
                 self.client.said(&line);
                 Some(Do::Send(line))
             }

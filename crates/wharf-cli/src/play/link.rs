@@ -6,20 +6,24 @@ use std::path::Path;
 
 use wharf::address::Address;
 use wharf::client::Client;
-use wharf::connection::Connection;
+use wharf::connection::{Connection, Messages};
 use wharf::framing::{Framing, Limits};
 use wharf::limits::CONNECT_TIMEOUT;
 use wharf::network::{ConnectOptions, MemoryNetwork, Network};
 use wharf::server::{Running, Server};
 use wharf::service::Service;
 use wharf_services::password::Secret;
+use wharf_services::rps::{Courier, CourierError};
 
 use super::args::TableArgs;
 use crate::exit::Exit;
-use crate::failure::{Failure, connect_failure, words};
+use crate::failure::{Failure, connect_failure, connect_failure_to, words};
 
 /// The longest line of a server. Those of the games are under 300 bytes.
 const MAX_LINE: usize = 4 * 1024;
+
+/// What it means that nothing comes back over datagrams.
+const NO_REFEREE: &str = "it is no referee, or the network loses everything";
 
 /// What is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +34,18 @@ pub(super) enum Game {
 
 /// A conversation with a game, line by line.
 pub(super) struct Link {
-    messages: wharf::connection::Messages,
+    line: Line,
     record: Option<BufWriter<File>>,
     /// The greeting, until it is asked for.
     greeting: Option<String>,
     /// Serves as long as the link is there.
     _house: Option<Running>,
+}
+
+/// What carries the lines.
+enum Line {
+    Stream(Box<Messages>),
+    Datagrams(Box<Courier>),
 }
 
 impl Link {
@@ -47,19 +57,16 @@ impl Link {
         secret: Option<&Secret>,
     ) -> Result<Link, Failure> {
         let record = args.record.as_deref().map(record).transpose()?;
-        let (connection, house) = match &args.address {
-            Some(address) => (connect(address, secret).await?, None),
+        let (line, house) = match &args.address {
+            Some(address) if address.scheme.is_datagram() => (letters(game, address).await?, None),
+            Some(address) => (stream(connect(address, secret).await?), None),
             None => {
                 let (connection, house) = in_memory(game).await?;
-                (connection, Some(house))
+                (stream(connection), Some(house))
             }
         };
-        let limits = Limits {
-            max_message: MAX_LINE,
-            ..Limits::default()
-        };
         let mut link = Link {
-            messages: connection.framed(&Framing::default(), limits),
+            line,
             record,
             greeting: None,
             _house: house,
@@ -73,9 +80,12 @@ impl Link {
         let greeting = tokio::time::timeout(CONNECT_TIMEOUT, self.read()).await;
         greeting.unwrap_or_else(|_| {
             let failure = Failure::new(Exit::TimedOut, "that server says nothing");
-            Err(match secret {
-                Some(_) => failure.with("means", "a game greets whoever connects"),
-                None => failure
+            Err(match (&self.line, secret) {
+                (Line::Datagrams(_), _) => failure.with("means", NO_REFEREE),
+                (Line::Stream(_), Some(_)) => {
+                    failure.with("means", "a game greets whoever connects")
+                }
+                (Line::Stream(_), None) => failure
                     .with(
                         "means",
                         "a game greets whoever connects; a gate waits for a password",
@@ -94,23 +104,43 @@ impl Link {
     }
 
     async fn read(&mut self) -> Result<Option<String>, Failure> {
-        let message = self.messages.next().await.map_err(|error| {
-            Failure::new(Exit::PeerBroke, format!("the connection broke: {error}"))
-        })?;
-        let Some(message) = message else {
-            return Ok(None);
+        let line = match &mut self.line {
+            Line::Stream(messages) => {
+                let message = messages.next().await.map_err(broke)?;
+                message.map(|message| String::from_utf8_lossy(&message).into_owned())
+            }
+            Line::Datagrams(courier) => match courier.next().await {
+                Ok(line) => line,
+                Err(error) => return Err(lost(courier, &error)),
+            },
         };
-        let line = String::from_utf8_lossy(&message).into_owned();
-        self.write_down('<', &line)?;
-        Ok(Some(line))
+        if let Some(line) = &line {
+            self.write_down('<', line)?;
+        }
+        Ok(line)
     }
 
     /// Sends a line.
     pub(super) async fn send(&mut self, line: &str) -> Result<(), Failure> {
         self.write_down('>', line)?;
-        self.messages.send(line.as_bytes()).await.map_err(|error| {
-            Failure::new(Exit::PeerBroke, format!("the connection broke: {error}"))
-        })
+        match &mut self.line {
+            Line::Stream(messages) => messages.send(line.as_bytes()).await.map_err(broke),
+            Line::Datagrams(courier) => {
+                // A key that is pressed while 64 wait for a silent server is as if it had
+                // not been.
+                let _ = courier.say(line);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says goodbye, and over datagrams makes sure that it is heard.
+    pub(super) async fn leave(mut self) {
+        // It is left either way.
+        let _ = self.send("BYE").await;
+        if let Line::Datagrams(courier) = self.line {
+            courier.leave().await;
+        }
     }
 
     /// What a line that cannot be understood means.
@@ -134,14 +164,50 @@ impl Link {
     }
 }
 
-async fn connect(address: &Address, secret: Option<&Secret>) -> Result<Connection, Failure> {
-    if address.scheme.is_datagram() {
-        return Err(
-            Failure::usage("wharf play speaks over byte streams").cure(format!(
-                "wharf connect {address}    plays by hand, a line per datagram"
-            )),
-        );
+fn stream(connection: Connection) -> Line {
+    let limits = Limits {
+        max_message: MAX_LINE,
+        ..Limits::default()
+    };
+    Line::Stream(Box::new(connection.framed(&Framing::default(), limits)))
+}
+
+fn broke(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::PeerBroke, format!("the connection broke: {error}"))
+}
+
+async fn letters(game: Game, address: &Address) -> Result<Line, Failure> {
+    if game == Game::Blackjack {
+        return Err(Failure::usage(format!(
+            "blackjack is played over byte streams, and {address} carries datagrams"
+        ))
+        .cure("wharf play blackjack :5380"));
     }
+    match Courier::open(address.clone()).await {
+        Ok(courier) => Ok(Line::Datagrams(Box::new(courier))),
+        Err(CourierError::Open(error)) => Err(connect_failure_to("rps", &error)),
+        Err(error) => Err(broke(error)),
+    }
+}
+
+/// Why a conversation over datagrams is over.
+fn lost(courier: &Courier, error: &CourierError) -> Failure {
+    let at = courier.peer();
+    match error {
+        CourierError::Refused => {
+            let cause = format!("cannot reach {at}: connection refused");
+            Failure::new(Exit::Unreachable, cause)
+                .with("means", "nothing listens there")
+                .cure(format!("wharf serve rps udp:{at}    in another terminal"))
+        }
+        CourierError::Silent => {
+            Failure::new(Exit::TimedOut, format!("{at}: {error}")).with("means", NO_REFEREE)
+        }
+        error => Failure::new(Exit::PeerBroke, format!("{at}: {error}")),
+    }
+}
+
+async fn connect(address: &Address, secret: Option<&Secret>) -> Result<Connection, Failure> {
     let connected = Client::new().connect(address).await;
     let mut connection = connected.map_err(|error| connect_failure(&error))?;
     if let Some(secret) = secret {

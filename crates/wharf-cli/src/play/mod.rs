@@ -6,8 +6,8 @@
 //! ```
 //! Layout: `args` is what can be typed, `table` what both games can do, `rps` and
 //! `blackjack` each of them (and `pictures` what they draw), `link` the connection and
-//! the transcript, `screen` the face for people (`terminal` takes the screen and gives
-//! it back), `plain` the one for pipes, `verify` judges a transcript.
+//! the transcript, `screen` the face for people, `plain` the one for pipes, `verify`
+//! judges a transcript.
 
 mod args;
 mod blackjack;
@@ -17,12 +17,11 @@ mod plain;
 mod rps;
 mod screen;
 mod table;
-mod terminal;
 #[cfg(test)]
 mod tests;
 mod verify;
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use wharf_services::password::Secret;
 use wharf_services::rps::is_name;
@@ -30,7 +29,7 @@ use wharf_services::rps::is_name;
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::secret::Source;
+use crate::secret::{self, Source};
 use crate::style::Style;
 
 pub(crate) use args::PlayArgs;
@@ -51,6 +50,9 @@ pub(crate) fn run(common: &Common, args: PlayArgs) -> Result<Exit, Failure> {
             .cure("wharf play verify FILE --json"));
     }
     let name = name(&args)?;
+    if let Some(address) = &args.address {
+        secret::check_source(args.password_from.as_ref(), address)?;
+    }
     // Before the connection: a gate does not wait for somebody who types.
     let secret = args.password_from.as_ref().map(Source::read).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -86,7 +88,7 @@ async fn play(
         link::Game::Rps => Box::new(rps::Rps::new(name, key, company, look)),
         link::Game::Blackjack => Box::new(blackjack::Blackjack::new(name, key, company, look)),
     };
-    if wants_screen(args) {
+    if !args.plain && crate::screen::is_there() {
         return screen::run(link, table).await;
     }
     tokio::select! {
@@ -94,12 +96,6 @@ async fn play(
         outcome = plain::run(link, table) => outcome,
         Ok(()) = tokio::signal::ctrl_c() => Ok(Exit::Aborted),
     }
-}
-
-/// Whether a person sits there, at a terminal that can move its cursor.
-fn wants_screen(args: &TableArgs) -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb && !args.plain
 }
 
 /// Whether the locale says that the terminal shows UTF-8 (setlocale(3): the first of

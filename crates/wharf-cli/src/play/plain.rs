@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::link::Link;
-use super::table::{Do, Table};
+use super::table::{Because, Do, Table};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -61,9 +61,9 @@ pub(super) async fn run(mut link: Link, mut table: Box<dyn Table>) -> Result<Exi
                         false => Err(Failure::new(Exit::PeerBroke, "the server ended the game")),
                     };
                 };
-                answered = true;
                 let heard = table.hear(&line, Instant::now());
                 let heard = heard.map_err(|_| Link::not_understood("this game", &line))?;
+                answered |= heard.because == Because::Asked;
                 if let Some(words) = heard.tell {
                     say(&words)?;
                     spoken = true;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use wharf_services::rps::{Client, HOUSE, Move, No, Outcome, Phase, Reply, Request, Why};
 
 use super::pictures::{Look, Mood, PICTURE, left, picture};
-use super::table::{Company, Do, Heard, NotUnderstood, Table};
+use super::table::{Because, Company, Do, Heard, NotUnderstood, Table};
 
 /// A player's view of a referee.
 pub(super) struct Rps {
@@ -77,6 +77,19 @@ impl Rps {
     }
 }
 
+/// Whether a line comes by itself. A result does: the own move is answered before it.
+fn because(reply: &Reply<'_>) -> Because {
+    match reply {
+        Reply::Ready(_)
+        | Reply::Invite { .. }
+        | Reply::Away { .. }
+        | Reply::Back(_)
+        | Reply::Result { .. }
+        | Reply::Round { .. } => Because::Happened,
+        _ => Because::Asked,
+    }
+}
+
 /// A round in words.
 fn result(
     moves: [Option<Move>; 2],
@@ -138,17 +151,23 @@ impl Table for Rps {
         let reply = self.client.receive(line, now).map_err(|_| NotUnderstood)?;
         let mut heard = Heard {
             tell: self.sentence(&reply),
+            because: because(&reply),
             ..Heard::default()
         };
         match reply {
             Reply::Greeting { .. } => {
+                // Over datagrams it is said again by a referee that knows us no more.
                 let (name, key) = &self.wanted;
-                let hello = Request::Hello(name, key.as_deref());
+                let key = self.client.key.as_ref().or(key.as_ref());
+                let hello = Request::Hello(name, key.map(String::as_str));
                 return Ok(heard.send(hello.to_string()));
             }
             // The welcome of somebody who comes back is followed by its match.
             Reply::Welcome { .. } if before == Phase::Stranger && self.wanted.1.is_none() => {
                 return Ok(heard.send(self.begin()));
+            }
+            Reply::Welcome { .. } if before != Phase::Stranger => {
+                return Ok(heard.send(Request::Again.to_string()));
             }
             Reply::Top(_) => self.shows_scores = true,
             Reply::No(no @ (No::InUse | No::Name | No::Full)) if before == Phase::Stranger => {

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::link::Link;
 use super::table::{Do, Table};
-use super::terminal::{Keys, Screen};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::screen::{Keys, Screen, Signals};
 
 /// How often a clock on the screen goes on.
 const TICK: Duration = Duration::from_secs(1);
@@ -23,6 +22,9 @@ pub(super) async fn run(mut link: Link, mut table: Box<dyn Table>) -> Result<Exi
     let outcome = converse(&mut link, &mut *table, &mut screen, &mut keys, &mut signals).await;
     // The terminal is given back before anything is said.
     drop(screen);
+    if outcome.is_ok() {
+        link.leave().await;
+    }
     if let (Ok(_), Some(parting)) = (&outcome, table.parting()) {
         // Without a stderr there is nobody to tell.
         let _ = std::io::Write::write_all(&mut std::io::stderr(), parting.as_bytes());
@@ -59,6 +61,11 @@ async fn converse(
             // The terminal is gone, or somebody wants this to end.
             Step::Ended | Step::Input(None) => return Ok(Exit::Aborted),
             Step::Input(Some(Err(error))) => return Err(error.into()),
+            // A terminal that became smaller and larger again has lost what it showed.
+            Step::Input(Some(Ok(Input::Resize(..)))) => {
+                screen.clear()?;
+                Do::Draw
+            }
             Step::Input(Some(Ok(input))) => pressed(table, input),
             Step::Line(None) => {
                 return Err(Failure::new(Exit::PeerBroke, "the server ended the game"));
@@ -71,11 +78,7 @@ async fn converse(
         match action {
             Do::Nothing | Do::Draw => {}
             Do::Send(line) => link.send(&line).await?,
-            Do::Quit => {
-                // It is left either way.
-                let _ = link.send("BYE").await;
-                return Ok(Exit::Done);
-            }
+            Do::Quit => return Ok(Exit::Done),
         }
     }
 }
@@ -101,8 +104,7 @@ fn pressed(table: &mut dyn Table, input: Input) -> Do {
         ..
     }) = input
     else {
-        // A new size: everything is drawn anew anyway.
-        return Do::Draw;
+        return Do::Nothing;
     };
     let control = modifiers.contains(KeyModifiers::CONTROL);
     match code {
@@ -110,31 +112,5 @@ fn pressed(table: &mut dyn Table, input: Input) -> Do {
         KeyCode::Char('c' | 'd') if control => Do::Quit,
         _ if control => Do::Nothing,
         code => table.key(code),
-    }
-}
-
-/// The signals that end it, in order.
-struct Signals {
-    terminate: Signal,
-    hang_up: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn end(&mut self) {
-        tokio::select! {
-            biased;
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }

@@ -47,6 +47,18 @@ pub(super) struct Heard {
     pub(super) tell: Option<String>,
     /// The server lets nobody go on.
     pub(super) over: Option<String>,
+    /// Why the line came.
+    pub(super) because: Because,
+}
+
+/// Why a line came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Because {
+    /// It answers the last request.
+    #[default]
+    Asked,
+    /// Something happened.
+    Happened,
 }
 
 /// A line that no server of this game says.

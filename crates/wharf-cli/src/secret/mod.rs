@@ -187,6 +187,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_password_that_others_can_read_is_warned_of_and_tls_is_named() {
+        let peer = |text: &str| Endpoint::Inet(text.parse().unwrap());
+        assert_eq!(in_the_clear(&peer("127.0.0.1:7000")), None);
+        assert_eq!(in_the_clear(&peer("[::1]:7000")), None);
+        let warning = in_the_clear(&peer("192.0.2.1:7000")).unwrap();
+        assert!(warning.contains("in the clear"), "{warning}");
+        assert!(warning.ends_with("use tls:192.0.2.1:7000"), "{warning}");
+    }
+
+    #[test]
     fn a_source_is_a_file_unless_it_is_one_of_three_words() {
         assert_eq!(parse_source("-"), Ok(Source::Stdin));
         assert_eq!(parse_source("ask"), Ok(Source::Ask));

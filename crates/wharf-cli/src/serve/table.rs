@@ -108,7 +108,7 @@ fn verb(bound: &Bound) -> &'static str {
     match (&*bound.service, bound.local.inet()) {
         ("chat", _) => "chat",
         ("page", Some(_)) => "get",
-        ("rps", _) if !bound.scheme.is_datagram() => "play rps",
+        ("rps", _) => "play rps",
         ("blackjack", _) => "play blackjack",
         _ => "connect",
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::cards::{Card, Chips};
 use super::fair::{is_hash, is_nonce};
 use super::round::{Action, Outcome};
-use crate::games::Fields;
+use crate::games::{Fields, refusals};
 
 /// How the dealer is called on the wire.
 pub const DEALER: &str = "DEALER";
@@ -168,52 +168,11 @@ fn action(word: &str) -> Option<Action> {
     all.find(fits)
 }
 
-macro_rules! refusals {
-    ($($(#[doc = $doc:literal])* $name:ident = $word:literal, $words:literal;)*) => {
-        /// Why a request was not done.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum No {
-            $($(#[doc = $doc])* $name,)*
-        }
-
-        impl No {
-            /// All of them.
-            pub const ALL: &'static [No] = &[$(No::$name),*];
-
-            /// The word on the wire.
-            pub fn word(self) -> &'static str {
-                match self { $(No::$name => $word,)* }
-            }
-
-            /// What it means, for people.
-            pub fn for_people(self) -> &'static str {
-                match self { $(No::$name => $words,)* }
-            }
-        }
-    };
-}
-
 refusals! {
-    /// There is no such request, or its fields are wrong.
-    Request = "REQUEST", "no such request; HELP tells what can be said";
-    /// The line is too long.
-    Line = "LINE", "that line is too long";
-    /// That is no name, or no key.
-    Name = "NAME", "a name is 1 to 16 letters, digits, - and _, a letter first; a key up to 32";
-    /// Somebody has this name.
-    InUse = "IN-USE", "somebody has this name; if it is you, add your key: HELLO name key";
-    /// The server is full.
-    Full = "FULL", "as many players are here as there is room for";
-    /// Log in first.
-    Login = "LOGIN", "say HELLO and your name first";
-    /// Logged in already.
-    LoggedIn = "LOGGED-IN", "you have a name already";
     /// No seat.
     Seat = "SEAT", "take a seat first: SIT";
     /// That table has no free seat, or does not exist.
     Table = "TABLE", "there is no free seat at that table; SIT alone finds one";
-    /// Not now.
-    NotNow = "NOT-NOW", "not now; AGAIN tells how things stand";
     /// It is somebody else's turn.
     Turn = "TURN", "it is not your turn";
     /// That cannot be done with this hand.
@@ -399,10 +358,7 @@ impl<'a> Reply<'a> {
         let code = fields.next()?;
         let reply = match code {
             "HELP" => Reply::Help(line.split_once(" -- ").map_or("", |(_, words)| words)),
-            "NO" => {
-                let word = fields.next()?;
-                Reply::No(*No::ALL.iter().find(|no| no.word() == word)?)
-            }
+            "NO" => Reply::No(No::read(fields.next()?)?),
             code => Reply::read(code, &mut fields)?,
         };
         fields.end(reply)

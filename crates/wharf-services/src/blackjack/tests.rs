@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use wharf::network::{MemoryNetwork, memory::Delivery};
 
 use super::*;
-use crate::games::testing::{Client as Lines, connect, replay, served};
+use crate::games::testing::{Chance, Client as Lines, connect, replay, served};
 use crate::testing::{EVERYWHERE, STREAMS, heard, heard_at};
 
 /// Tables whose cards are known.
@@ -134,20 +134,6 @@ async fn the_lectures_game_over_every_kind_of_stream() {
     }
 }
 
-/// Chance for a scripted player: a linear congruential generator, seeded.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        let multiplier = 6_364_136_223_846_793_005_u64;
-        self.0 = self
-            .0
-            .wrapping_mul(multiplier)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 /// A scripted player: its connection, what it knows, and what it does by chance.
 struct Script {
     lines: Lines,
@@ -174,9 +160,9 @@ impl Script {
     }
 
     /// Plays until it was dealt so many rounds, and checks each of them.
-    async fn play(mut self, name: String, rounds: usize) {
+    async fn play(mut self, name: String, sit: &str, rounds: usize) {
         self.send(&format!("HELLO {name}")).await;
-        self.send("SIT").await;
+        self.send(sit).await;
         let mut balance = Chips::whole(START);
         loop {
             let line = self.lines.line().await.expect("the game goes on");
@@ -239,11 +225,10 @@ impl Script {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_rounds_at_once_over_a_network_that_splits_and_delays() {
-    // A tenth by default, because it is half a minute of work in a debug build.
-    let (players_here, rounds) = match std::env::var_os("WHARF_FULL_SIZE") {
-        Some(_) => (700, 10),
-        None => (70, 10),
-    };
+    // 30 tables with seven players each, and 70 with one as in the lecture's game.
+    const FULL: usize = 30;
+    const ALONE: usize = 70;
+    const ROUNDS: usize = 10;
     let network = MemoryNetwork::new();
     network.deliver(Delivery::ByteByByte);
     let dealt = Arc::new(Mutex::new(0));
@@ -253,21 +238,24 @@ async fn a_thousand_rounds_at_once_over_a_network_that_splits_and_delays() {
     });
     let (_running, to) = served(&network, tables.clone()).await;
     let mut players = Vec::new();
-    for number in 0..players_here {
+    for number in 0..FULL * SEATS + ALONE {
+        let sit = match number < FULL * SEATS {
+            true => "SIT",
+            false => "SIT ALONE",
+        };
         let script = Script {
             lines: connect(&network, &to).await,
             client: Client::default(),
             chance: Chance(number as u64),
             judged: 0,
         };
-        players.push(tokio::spawn(script.play(format!("p{number}"), rounds)));
+        players.push(tokio::spawn(script.play(format!("p{number}"), sit, ROUNDS)));
     }
     for player in players {
         player.await.unwrap();
     }
-    // Seven at each table: as many rounds as there are tables, times ten.
     let dealt = *dealt.lock().unwrap();
-    assert!(dealt >= players_here / 7 * rounds, "{dealt}");
+    assert!(dealt >= 1_000, "{dealt}");
     let (bought, there) = tables.hall.looked_at(House::books);
     assert_eq!(bought, there, "chips are neither made nor lost");
 }

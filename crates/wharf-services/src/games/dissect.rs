@@ -54,7 +54,10 @@ pub(crate) fn message(
         if text.is_empty() {
             return Dissected::Message(Message {
                 len,
-                summary: format!("the answer to request {number}:"),
+                summary: match hint.destination == port {
+                    true => format!("request {number}: what is new?"),
+                    false => format!("the answer to request {number}:"),
+                },
                 parts,
             });
         }

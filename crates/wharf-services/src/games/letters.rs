@@ -3,10 +3,12 @@
 //! ```text
 //!   "#7 ROCK" ──▶ new?  ──▶ game ──▶ "#7\nMOVED -- …\n"
 //!                  └ asked before: the same answer again, and nothing is done
+//!   "#8"      ──▶ what was sent without a number since: "#8\nREADY ben -- …\n"
 //! ```
 //! Datagrams get lost and doubled. A client that numbers its requests can send one
 //! again until it is answered: it is done once. What happens to it in between is
-//! sent as it happens, and `AGAIN` asks how things stand.
+//! sent as it happens, and told again with the next answer, so that it arrives once and
+//! in order in what has numbers. `AGAIN` asks how things stand.
 
 use std::sync::Arc;
 
@@ -21,6 +23,16 @@ use crate::loops::may_loop;
 /// The longest answer in one datagram: it fits into any Ethernet frame and any IPv6
 /// packet. Longer ones are sent as several datagrams of whole lines.
 const MAX_ANSWER: usize = 1_200;
+
+/// Room for the line with the number of an answer, `#4294967295 64/64`.
+const HEADER: usize = 18;
+
+/// How many bytes that were sent without a number are kept, to be told again. A round
+/// is some 200 bytes; of more than this the oldest lines are dropped.
+const MAX_UNHEARD: usize = 4 * 1024;
+
+/// What is told to a peer whose player is somewhere else now.
+const DISMISSED: &[u8] = b"BYE -- somebody with your key plays under your name now\n";
 
 /// A game over datagrams.
 pub(crate) struct Letters<G: Game> {
@@ -61,6 +73,10 @@ pub(crate) struct Correspondent<G: Game> {
     id: MemberId,
     /// The number of the last request that had one, and its answer.
     answered: Option<(u32, Vec<u8>)>,
+    /// What it was sent without a number since then, if it numbers its requests.
+    unheard: Vec<u8>,
+    /// It was let go, and told so. Its session ends by silence.
+    is_dismissed: bool,
 }
 
 impl<G: Game> Correspondent<G> {
@@ -71,6 +87,8 @@ impl<G: Game> Correspondent<G> {
             peer: peer.clone(),
             id,
             answered: None,
+            unheard: Vec::new(),
+            is_dismissed: false,
         }
     }
 
@@ -101,32 +119,36 @@ impl<G: Game> Conversation for Correspondent<G> {
         }
         let (number, line) = request(message);
         match (number, &self.answered) {
-            (Some(number), Some((last, answer))) if number == *last => return send(answer, out),
+            (Some(number), Some((last, answer))) if number == *last => {
+                return answer_to(number, answer, out);
+            }
             // An old one that was overtaken.
             (Some(number), Some((last, _))) if number < *last => return,
             _ => {}
         }
         let (output, ending) = self.change(out, |game, id| {
             game.advance(now);
-            if line.len() > MAX_LINE {
-                game.line_too_long(id);
-            } else {
-                game.line(id, &String::from_utf8_lossy(line), now);
+            match number {
+                // It asks for what is new; a stranger, for what this is.
+                Some(_) if line.is_empty() => {
+                    if game.desk().player_of(id).is_none() {
+                        game.greet(id);
+                    }
+                }
+                _ if line.len() > MAX_LINE => game.line_too_long(id),
+                _ => game.line(id, &String::from_utf8_lossy(line), now),
             }
         });
-        let mut answer = Vec::with_capacity(output.len() + 12);
-        if let Some(number) = number {
-            answer.extend_from_slice(format!("#{number}\n").as_bytes());
-        }
+        let Some(number) = number else {
+            send(&output, out);
+            return self.end_if_over(ending, out);
+        };
+        let mut answer = std::mem::take(&mut self.unheard);
         answer.extend_from_slice(&output);
-        send(&answer, out);
-        let is_player = self.hall.lock().desk().player_of(self.id).is_some();
-        if ending.is_some() || !is_player {
-            // None keeps a place before it logs in.
-            return out.end();
-        }
-        if let Some(number) = number {
-            self.answered = Some((number, answer));
+        answer_to(number, &answer, out);
+        self.answered = Some((number, answer));
+        if !self.is_dismissed {
+            self.end_if_over(ending, out);
         }
     }
 
@@ -137,8 +159,40 @@ impl<G: Game> Conversation for Correspondent<G> {
     fn timeout(&mut self, now: Instant, out: &mut Outbox) {
         let (output, ending) = self.change(out, |game, _| game.advance(now));
         send(&output, out);
-        if ending.is_some() {
+        if self.answered.is_some() {
+            self.tell_again(&output);
+        }
+        match ending {
+            None => {}
+            // It is told with the next answer, which can be repeated. A client that took
+            // its session for lost would log in again, and take the name back.
+            Some(_) if self.answered.is_some() => {
+                self.is_dismissed = true;
+                self.tell_again(DISMISSED);
+                out.push(DISMISSED);
+            }
+            Some(_) => out.end(),
+        }
+    }
+}
+
+impl<G: Game> Correspondent<G> {
+    fn end_if_over(&self, ending: Option<Ending>, out: &mut Outbox) {
+        let is_player = self.hall.lock().desk().player_of(self.id).is_some();
+        if ending.is_some() || !is_player {
+            // None keeps a place before it logs in.
             out.end();
+        }
+    }
+
+    /// Keeps lines for the next answer, the newest ones.
+    fn tell_again(&mut self, lines: &[u8]) {
+        self.unheard.extend_from_slice(lines);
+        if self.unheard.len() > MAX_UNHEARD {
+            let excess = self.unheard.len() - MAX_UNHEARD;
+            let mut rest = self.unheard[excess..].iter();
+            let end = rest.position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            self.unheard.drain(..excess + end);
         }
     }
 }
@@ -163,27 +217,58 @@ pub(super) fn request(message: &[u8]) -> (Option<u32>, &[u8]) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let numbered = || {
         let rest = line.strip_prefix(b"#")?;
-        let end = rest.iter().position(|byte| *byte == b' ')?;
-        let number = std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
-        Some((Some(number), &rest[end + 1..]))
+        let end = rest.iter().position(|byte| *byte == b' ');
+        let (number, line) = match end {
+            Some(end) => (&rest[..end], &rest[end + 1..]),
+            None => (rest, &rest[rest.len()..]),
+        };
+        let number = std::str::from_utf8(number).ok()?.parse().ok()?;
+        Some((Some(number), line))
     };
     numbered().unwrap_or((None, line))
 }
 
 /// Sends whole lines in as few datagrams as they fit into.
 fn send(lines: &[u8], out: &mut Outbox) {
-    let mut rest = lines;
+    for piece in pieces(lines, MAX_ANSWER) {
+        out.push(piece);
+    }
+}
+
+/// The same as the answer to a request; each datagram says which part of it it is, if
+/// there are several.
+fn answer_to(number: u32, lines: &[u8], out: &mut Outbox) {
+    let pieces = pieces(lines, MAX_ANSWER - HEADER);
+    match &pieces[..] {
+        [] => out.push(format!("#{number}\n").as_bytes()),
+        [only] => out.push(&[format!("#{number}\n").as_bytes(), only].concat()),
+        several => {
+            let all = several.len();
+            for (index, piece) in several.iter().enumerate() {
+                let header = format!("#{number} {}/{all}\n", index + 1);
+                out.push(&[header.as_bytes(), piece].concat());
+            }
+        }
+    }
+}
+
+/// Cuts between lines, into pieces of at most so many bytes if their lines are not
+/// longer.
+fn pieces(lines: &[u8], most: usize) -> Vec<&[u8]> {
+    let (mut pieces, mut rest) = (Vec::new(), lines);
     while !rest.is_empty() {
         let mut end = 0;
         for line in rest.split_inclusive(|byte| *byte == b'\n') {
-            if end > 0 && end + line.len() > MAX_ANSWER {
+            if end > 0 && end + line.len() > most {
                 break;
             }
             end += line.len();
         }
-        out.push(&rest[..end]);
-        rest = &rest[end..];
+        let (piece, after) = rest.split_at(end);
+        pieces.push(piece);
+        rest = after;
     }
+    pieces
 }
 
 #[cfg(test)]
@@ -194,7 +279,8 @@ mod tests {
     fn a_request_may_have_a_number() {
         assert_eq!(request(b"ROCK\n"), (None, &b"ROCK"[..]));
         assert_eq!(request(b"#12 ROCK\r\nmore"), (Some(12), &b"ROCK"[..]));
-        for odd in [&b"#x ROCK"[..], b"#12", b"#-1 ROCK", b"#99999999999 ROCK"] {
+        assert_eq!(request(b"#12\n"), (Some(12), &b""[..]));
+        for odd in [&b"#x ROCK"[..], b"#", b"#-1 ROCK", b"#99999999999 ROCK"] {
             assert_eq!(request(odd), (None, odd));
         }
     }
@@ -206,5 +292,9 @@ mod tests {
         send(&line.repeat(5), &mut out);
         let lengths: Vec<usize> = out.messages().map(<[u8]>::len).collect();
         assert_eq!(lengths, [1_000, 1_000, 500]);
+        let mut out = Outbox::new();
+        answer_to(7, &line.repeat(3), &mut out);
+        let parts: Vec<&[u8]> = out.messages().map(|part| &part[..7]).collect();
+        assert_eq!(parts, [b"#7 1/2\n", b"#7 2/2\n"]);
     }
 }

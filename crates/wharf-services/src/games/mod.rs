@@ -7,6 +7,8 @@
 //!   connection ── talk ──┤── hall (lock) ── game ─┤── desk: members and their outboxes
 //!   datagrams ── letters ┘                        └── dice: chance with a seed
 //! ```
+//! `repeater` is the other side of `letters`.
+//!
 //! A [`Game`] does no I/O and asks no clock. Whoever calls it passes the time, and
 //! what has become due by then happens first: a deadline that nobody waits for
 //! costs nobody anything, and is kept all the same.
@@ -16,6 +18,7 @@ mod dice;
 pub(crate) mod dissect;
 mod hall;
 mod letters;
+mod repeater;
 mod roster;
 mod talk;
 #[cfg(test)]
@@ -28,9 +31,11 @@ pub(crate) use desk::{Desk, Door, Ending, MemberId};
 pub(crate) use dice::Dice;
 pub(crate) use hall::Hall;
 pub(crate) use letters::Letters;
+pub(crate) use repeater::Repeater;
 pub(crate) use roster::{LoginRefusal, PlayerId};
-pub(crate) use words::{Counted, Fields, is_key};
+pub(crate) use words::{Counted, Fields, is_key, refusals, refusals_of};
 
+pub use repeater::SILENCE;
 pub use words::is_name;
 
 /// The longest line of a client, in bytes without its end. The longest request of

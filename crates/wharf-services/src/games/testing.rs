@@ -1,5 +1,5 @@
-//! What the tests of all games share: clients that read lines, and dialogues of the
-//! documentation.
+//! What the tests of all games share: clients that read lines, chance for them, and
+//! dialogues of the documentation.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -66,6 +66,21 @@ impl Client {
             ),
             None => assert_eq!(heard, expected),
         }
+    }
+}
+
+/// Chance for a scripted player: a linear congruential generator, seeded.
+pub(crate) struct Chance(pub(crate) u64);
+
+impl Chance {
+    /// A number from 0 up to this one, without it.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        let multiplier = 6_364_136_223_846_793_005_u64;
+        self.0 = self
+            .0
+            .wrapping_mul(multiplier)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
     }
 }
 

@@ -87,6 +87,63 @@ impl fmt::Display for Counted {
     }
 }
 
+/// Makes the enum of why a request was not done: what every game refuses, and what one
+/// of them does.
+macro_rules! refusals {
+    ($($own:tt)*) => {
+        $crate::games::refusals_of! {
+            /// There is no such request, or its fields are wrong.
+            Request = "REQUEST", "no such request; HELP tells what can be said";
+            /// The line is too long.
+            Line = "LINE", "that line is too long";
+            /// That is no name, or no key.
+            Name = "NAME", "a name is 1 to 16 letters, digits, - and _, a letter first; a key up to 32";
+            /// Somebody has this name.
+            InUse = "IN-USE", "somebody has this name; if it is you, add your key: HELLO name key";
+            /// The server is full.
+            Full = "FULL", "as many players are here as there is room for";
+            /// Log in first.
+            Login = "LOGIN", "say HELLO and your name first";
+            /// Logged in already.
+            LoggedIn = "LOGGED-IN", "you have a name already";
+            /// Not as things stand.
+            NotNow = "NOT-NOW", "not now; AGAIN tells how things stand";
+            $($own)*
+        }
+    };
+}
+pub(crate) use refusals;
+
+macro_rules! refusals_of {
+    ($($(#[doc = $doc:literal])* $name:ident = $word:literal, $words:literal;)*) => {
+        /// Why a request was not done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum No {
+            $($(#[doc = $doc])* $name,)*
+        }
+
+        impl No {
+            /// All of them.
+            pub const ALL: &'static [No] = &[$(No::$name),*];
+
+            /// The word on the wire.
+            pub fn word(self) -> &'static str {
+                match self { $(No::$name => $word,)* }
+            }
+
+            /// What it means, for people.
+            pub fn for_people(self) -> &'static str {
+                match self { $(No::$name => $words,)* }
+            }
+
+            fn read(word: &str) -> Option<No> {
+                No::ALL.iter().copied().find(|no| no.word() == word)
+            }
+        }
+    };
+}
+pub(crate) use refusals_of;
+
 #[cfg(test)]
 mod tests {
     use super::*;

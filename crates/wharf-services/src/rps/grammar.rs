@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::games::{Counted, Fields};
+use crate::games::{Counted, Fields, refusals};
 
 /// What a player shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -204,87 +204,15 @@ impl Why {
     }
 }
 
-/// Why a request was not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum No {
-    /// There is no such request, or its fields are wrong.
-    Request,
-    /// The line is too long.
-    Line,
-    /// That is no name, or no key.
-    Name,
-    /// Somebody has this name.
-    InUse,
-    /// The server is full.
-    Full,
-    /// Log in first.
-    Login,
-    /// Logged in already.
-    LoggedIn,
-    /// Not now: no match, or in the middle of one.
-    NotNow,
+refusals! {
     /// The move of this round is in already.
-    Moved,
+    Moved = "MOVED", "your move of this round is in, and stays as it is";
     /// Nobody of that name is here.
-    Nobody,
+    Nobody = "NOBODY", "nobody else of that name is here";
     /// The one that was asked for is in a match.
-    Busy,
+    Busy = "BUSY", "that player is in a match; try again later";
     /// Nobody came to play in time.
-    NoMatch,
-}
-
-impl No {
-    const ALL: [No; 12] = [
-        No::Request,
-        No::Line,
-        No::Name,
-        No::InUse,
-        No::Full,
-        No::Login,
-        No::LoggedIn,
-        No::NotNow,
-        No::Moved,
-        No::Nobody,
-        No::Busy,
-        No::NoMatch,
-    ];
-
-    fn word(self) -> &'static str {
-        match self {
-            No::Request => "REQUEST",
-            No::Line => "LINE",
-            No::Name => "NAME",
-            No::InUse => "IN-USE",
-            No::Full => "FULL",
-            No::Login => "LOGIN",
-            No::LoggedIn => "LOGGED-IN",
-            No::NotNow => "NOT-NOW",
-            No::Moved => "MOVED",
-            No::Nobody => "NOBODY",
-            No::Busy => "BUSY",
-            No::NoMatch => "NO-MATCH",
-        }
-    }
-
-    /// What it means, for people.
-    pub fn for_people(self) -> &'static str {
-        match self {
-            No::Request => "no such request; HELP tells what can be said",
-            No::Line => "that line is too long",
-            No::Name => {
-                "a name is 1 to 16 letters, digits, - and _, a letter first; a key up to 32"
-            }
-            No::InUse => "somebody has this name; if it is you, add your key: HELLO name key",
-            No::Full => "as many players are here as there is room for",
-            No::Login => "say HELLO and your name first",
-            No::LoggedIn => "you have a name already",
-            No::NotNow => "not now; AGAIN tells how things stand",
-            No::Moved => "your move of this round is in, and stays as it is",
-            No::Nobody => "nobody else of that name is here",
-            No::Busy => "that player is in a match; try again later",
-            No::NoMatch => "nobody came; PLAY asks again, PLAY house plays at once",
-        }
-    }
+    NoMatch = "NO-MATCH", "nobody came; PLAY asks again, PLAY house plays at once";
 }
 
 /// One message of the referee.
@@ -458,10 +386,7 @@ impl<'a> Reply<'a> {
                 matches: [fields.read()?, fields.read()?, fields.read()?],
             },
             "HELP" => Reply::Help(line.split_once(" -- ").map_or("", |(_, words)| words)),
-            "NO" => {
-                let word = fields.next()?;
-                Reply::No(No::ALL.into_iter().find(|no| no.word() == word)?)
-            }
+            "NO" => Reply::No(No::read(fields.next()?)?),
             "BYE" => Reply::Bye,
             _ => return None,
         };
@@ -684,7 +609,7 @@ mod tests {
             Reply::Help("PLAY -- or so"),
             Reply::Bye,
         ];
-        replies.extend(No::ALL.map(Reply::No));
+        replies.extend(No::ALL.iter().copied().map(Reply::No));
         for outcome in [Outcome::Win, Outcome::Lose, Outcome::Draw] {
             replies.extend(Why::ALL.map(|why| Reply::Over { why, outcome, wins }));
             for moves in [

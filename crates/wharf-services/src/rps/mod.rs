@@ -12,10 +12,12 @@
 //!
 //! Layout: [`grammar`](Request) is the language of both sides, `bout` one match,
 //! `referee` everybody who is here, [`rules`](Rules) what the owner decides, and
-//! [`client`](Client) the other side; none of them does I/O.
+//! [`client`](Client) the other side; none of them does I/O. [`courier`](Courier) takes a
+//! player's words over datagrams.
 
 mod bout;
 mod client;
+mod courier;
 mod dissect;
 mod grammar;
 mod referee;
@@ -32,8 +34,9 @@ use wharf::service::{Context, Service, ServiceError};
 
 use crate::games::{Hall, Letters};
 
-pub use crate::games::is_name;
+pub use crate::games::{SILENCE, is_name};
 pub use client::{Client, Log, NotUnderstood, Phase};
+pub use courier::{Courier, CourierError};
 pub use dissect::DissectRps;
 pub use grammar::{Move, No, Outcome, Reply, Request, Why};
 pub use referee::HOUSE;
@@ -95,7 +98,8 @@ impl std::fmt::Debug for Rps {
 ///
 /// A request may begin with `#`, a number and a space. Its answer then begins with
 /// the line `#number`, and when the same request comes again it is answered again
-/// and not done twice, so a client can repeat what may have been lost.
+/// and not done twice, so a client can repeat what may have been lost. What it was sent
+/// by itself meanwhile stands in the answer again. [`Courier`] is such a client.
 ///
 /// ```
 /// use wharf::server::Server;

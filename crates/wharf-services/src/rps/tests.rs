@@ -3,15 +3,15 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use wharf::connection::CloseReason;
 use wharf::network::{
-    BindOptions, Endpoint, MemoryNetwork, Network, Os, memory::DatagramFault, memory::Delivery,
+    BindOptions, MemoryNetwork, Network, Os, memory::DatagramFault, memory::Delivery,
 };
 use wharf::server::{Event, Server};
 
 use super::*;
-use crate::games::testing::{Client as Lines, connect, replay, served};
+use crate::games::testing::{Chance, Client as Lines, connect, replay, served};
 use crate::testing::{EVERYWHERE, STREAMS, client_of, everything, heard, heard_at};
 
 #[tokio::test]
@@ -192,20 +192,6 @@ async fn a_drain_says_goodbye() {
     assert_eq!(draining.await.unwrap().cut_off, 0);
 }
 
-/// Chance for a scripted player: a linear congruential generator, seeded.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        let multiplier = 6_364_136_223_846_793_005_u64;
-        self.0 = self
-            .0
-            .wrapping_mul(multiplier)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 /// Plays one match with whoever comes; gives how it ended.
 async fn play_one(mut player: Lines, number: u64) -> Outcome {
     let mut chance = Chance(number);
@@ -271,83 +257,57 @@ async fn a_thousand_matches_at_once_over_a_network_that_splits_and_delays() {
     assert_eq!(decided + drawn_matches, MATCHES);
 }
 
-/// A client over datagrams that repeats what is not answered.
-struct Letter {
-    socket: wharf::datagram::Datagrams,
-    to: Endpoint,
-    number: u32,
-    player: Client,
+/// How a match over datagrams went: how it ended, and every line that was heard.
+async fn play_by_courier(mut courier: Courier<MemoryNetwork>, number: u64) -> (Outcome, String) {
+    let mut player = Client::default();
+    let (mut chance, mut heard) = (Chance(number), String::new());
+    loop {
+        let line = courier.next().await.unwrap().expect("the match goes on");
+        heard += &format!("{line}\n");
+        match player.receive(&line, Instant::now()).unwrap() {
+            Reply::Greeting { .. } => assert!(courier.say(&format!("HELLO p{number}"))),
+            Reply::Welcome { .. } => assert!(courier.say("PLAY")),
+            Reply::Round { .. } => {
+                assert!(courier.say(Move::ALL[chance.below(3) as usize].word()));
+            }
+            Reply::Over { outcome, .. } => {
+                courier.leave().await;
+                return (outcome, heard);
+            }
+            Reply::No(no) => panic!("{no:?} in {heard}"),
+            _ => {}
+        }
+    }
 }
 
-impl Letter {
-    async fn new(network: &MemoryNetwork, to: &Endpoint) -> Self {
-        let at = "127.0.0.1:0"
-            .parse::<std::net::SocketAddr>()
-            .unwrap()
-            .into();
-        let socket = network.bind(&at, &BindOptions::default()).await.unwrap();
-        Letter {
-            socket,
-            to: to.clone(),
-            number: 0,
-            player: Client::default(),
-        }
-    }
-
-    /// Asks until it is answered; everything that is heard goes to the player.
-    async fn ask(&mut self, request: &str) {
-        self.number += 1;
-        let datagram = format!("#{} {request}\n", self.number);
-        loop {
-            self.socket
-                .send_to(datagram.as_bytes(), &self.to)
-                .await
-                .unwrap();
-            while let Ok(text) = timeout(Duration::from_millis(300), self.hear()).await {
-                if text.starts_with(&format!("#{}\n", self.number)) {
-                    return;
-                }
+/// That nothing was heard twice, out of order, or not at all.
+fn is_whole(heard: &str) {
+    let fields = heard.lines().filter_map(|line| line.split(" -- ").next());
+    let fields: Vec<Vec<&str>> = fields.map(|line| line.split(' ').collect()).collect();
+    let (mut round, mut result) = (0, 0);
+    for line in &fields {
+        match line[..] {
+            ["ROUND", number, ..] => {
+                round += 1;
+                assert_eq!(number, round.to_string(), "{heard}");
+                assert_eq!(result + 1, round, "{heard}");
             }
-        }
-    }
-
-    async fn hear(&mut self) -> String {
-        let mut payload = Vec::new();
-        self.socket.receive_from(&mut payload).await.unwrap();
-        let text = String::from_utf8(payload).unwrap();
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            self.player
-                .receive(line, tokio::time::Instant::now())
-                .unwrap();
-        }
-        text
-    }
-
-    async fn play_to_the_end(mut self, number: u64) -> Outcome {
-        let mut chance = Chance(number);
-        self.ask(&format!("HELLO p{number} key")).await;
-        self.ask("PLAY").await;
-        loop {
-            match self.player.phase {
-                Phase::Over(outcome, _) => return outcome,
-                Phase::Move => self.ask(Move::ALL[chance.below(3) as usize].word()).await,
-                Phase::Idle => panic!("a match was asked for"),
-                _ => {
-                    if timeout(Duration::from_secs(1), self.hear()).await.is_err() {
-                        self.ask("AGAIN").await;
-                        if self.player.phase == Phase::Idle {
-                            // It ended, and the line that said so was lost.
-                            return Outcome::Draw;
-                        }
-                    }
-                }
+            ["RESULT", number, ..] => {
+                result += 1;
+                assert_eq!(number, result.to_string(), "{heard}");
             }
+            _ => {}
         }
+    }
+    assert_eq!(round, result, "{heard}");
+    for once in ["RPS", "WELCOME", "MATCH", "OVER"] {
+        let times = fields.iter().filter(|line| line[0] == once).count();
+        assert_eq!(times, 1, "{once} in {heard}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn over_datagrams_that_are_lost_doubled_and_overtaken_every_move_counts_once() {
+async fn over_datagrams_that_are_lost_doubled_and_overtaken_every_line_counts_once() {
     let network = MemoryNetwork::new();
     let played = Arc::new(Mutex::new(Vec::new()));
     let show = Arc::clone(&played);
@@ -356,8 +316,9 @@ async fn over_datagrams_that_are_lost_doubled_and_overtaken_every_move_counts_on
             show.lock().unwrap().push(words.to_owned());
         }
     });
+    let address: wharf::address::Address = "udp:127.0.0.1:1".parse().unwrap();
     let running = Server::on(network.clone())
-        .serve_datagrams("rps", "udp:127.0.0.1:1".parse().unwrap(), referee)
+        .serve_datagrams("rps", address.clone(), referee)
         .start()
         .await
         .unwrap();
@@ -372,23 +333,105 @@ async fn over_datagrams_that_are_lost_doubled_and_overtaken_every_move_counts_on
         };
         (0..count).map(fault).collect::<Vec<_>>()
     };
-    network.fault_datagrams(&to, faults(10_000));
+    network.fault_datagrams(&to, faults(20_000));
     let mut players = Vec::new();
     for number in 0..100 {
-        let letter = Letter::new(&network, &to).await;
-        network.fault_datagrams(letter.socket.local(), faults(500));
-        players.push(tokio::spawn(letter.play_to_the_end(number)));
+        let client = wharf::client::Client::on(network.clone());
+        let courier = Courier::on(client, address.clone()).await.unwrap();
+        network.fault_datagrams(courier.local(), faults(500));
+        players.push(tokio::spawn(play_by_courier(courier, number)));
     }
+    let mut outcomes = [0; 3];
     for player in players {
-        player.await.unwrap();
+        let (outcome, heard) = player.await.unwrap();
+        is_whole(&heard);
+        outcomes[match outcome {
+            Outcome::Win => 0,
+            Outcome::Lose => 1,
+            Outcome::Draw => 2,
+        }] += 1;
     }
     let played = played.lock().unwrap();
     assert_eq!(played.len(), 50);
+    assert_eq!(outcomes[0], outcomes[1], "every win is somebody's loss");
     // Nobody lost by leaving or by silence: every move arrived in the end.
     assert!(
         played.iter().all(|words| !words.contains(',')),
         "{played:?}"
     );
+}
+
+/// A referee over datagrams on a network in memory.
+async fn posted(network: &MemoryNetwork) -> (wharf::server::Running, wharf::address::Address) {
+    let address: wharf::address::Address = "udp:127.0.0.1:1".parse().unwrap();
+    let referee = DatagramRps::new(Rules::default(), |_| {});
+    let running = Server::on(network.clone())
+        .serve_datagrams("rps", address.clone(), referee)
+        .start()
+        .await
+        .unwrap();
+    (running, address)
+}
+
+/// Reads on to a line that begins so.
+async fn reads(courier: &mut Courier<MemoryNetwork>, beginning: &str) {
+    loop {
+        let line = courier.next().await.unwrap().expect("it goes on");
+        if line.starts_with(beginning) {
+            return;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_a_name_over_with_its_key_keeps_it_and_the_other_is_told() {
+    let network = MemoryNetwork::new();
+    let (_running, address) = posted(&network).await;
+    let open = || {
+        let client = wharf::client::Client::on(network.clone());
+        Courier::on(client, address.clone())
+    };
+    let mut here = open().await.unwrap();
+    reads(&mut here, "RPS ").await;
+    assert!(here.say("HELLO ann key") && here.say("PLAY house"));
+    reads(&mut here, "ROUND 1 ").await;
+    let mut there = open().await.unwrap();
+    reads(&mut there, "RPS ").await;
+    assert!(there.say("hello ann key"));
+    reads(&mut there, "ROUND 1 ").await;
+    // The answers that say so get lost, more than once.
+    network.fault_datagrams(here.local(), vec![DatagramFault::Drop; 3]);
+    reads(&mut here, "BYE ").await;
+    assert_eq!(here.next().await.unwrap(), None);
+    assert!(there.say("ROCK"));
+    reads(&mut there, "RESULT 1 ROCK ").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_courier_that_nobody_answers_gives_up() {
+    let network = MemoryNetwork::new();
+    let at: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let _silent = network
+        .bind(&at.into(), &BindOptions::default())
+        .await
+        .unwrap();
+    let client = wharf::client::Client::on(network.clone());
+    let address = "udp:127.0.0.1:1".parse().unwrap();
+    let mut courier = Courier::on(client, address).await.unwrap();
+    let began = Instant::now();
+    let silent = courier.next().await.unwrap_err();
+    assert!(matches!(silent, CourierError::Silent), "{silent}");
+    assert_eq!(began.elapsed().as_secs(), 20);
+}
+
+#[tokio::test]
+async fn a_courier_is_refused_where_nothing_listens() {
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = format!("udp:{}", free.local_addr().unwrap());
+    drop(free);
+    let mut courier = Courier::open(address.parse().unwrap()).await.unwrap();
+    let refused = courier.next().await.unwrap_err();
+    assert!(matches!(refused, CourierError::Refused), "{refused}");
 }
 
 #[tokio::test]

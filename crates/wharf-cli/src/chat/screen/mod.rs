@@ -1,14 +1,12 @@
 //! The full-screen client.
 //!
 //! Layout: `model` is the client without a terminal (`log` what was said, `editor`
-//! the line that is typed), `view` draws it (`wrap` breaks its lines), `terminal`
-//! takes the screen and gives it back; this file is the loop between them and the
-//! network.
+//! the line that is typed), `view` draws it (`wrap` breaks its lines); this file is the
+//! loop between them, the [terminal](crate::screen) and the network.
 
 mod editor;
 mod log;
 mod model;
-mod terminal;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -17,7 +15,6 @@ mod wrap;
 use std::time::Duration;
 
 use crossterm::event::{Event as Input, KeyEventKind};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 use wharf_services::chat::client::{ChatClient, Event, Reconnect};
 
@@ -25,9 +22,9 @@ use super::{ChatArgs, ended, name, warning};
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::screen::{Keys, Screen, Signals};
 use log::Tone;
 use model::{Action, Model, Status};
-use terminal::{Keys, Screen};
 
 /// How often is asked who is here: the protocol does not tell who comes and goes.
 const WHO_EVERY: Duration = Duration::from_secs(5);
@@ -217,30 +214,4 @@ impl Face<'_> {
 enum Goes {
     On,
     Out,
-}
-
-/// The signals that end it, in order.
-struct Signals {
-    terminate: Signal,
-    hang_up: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn end(&mut self) {
-        tokio::select! {
-            biased;
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -16,8 +16,7 @@
 //!
 //! Layout: this file is what can be asked of a client; `login`, `who` and `path` are its
 //! business with the server, `deliveries` that with others; `envelope` is the form of a
-//! message, `outgoing` and `incoming` are one direction each with one other client, `rtt`
-//! the time-out.
+//! message, `outgoing` and `incoming` are one direction each with one other client.
 
 mod deliveries;
 mod envelope;
@@ -25,7 +24,6 @@ mod incoming;
 mod login;
 mod outgoing;
 mod path;
-mod rtt;
 #[cfg(test)]
 mod tests;
 mod who;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::super::event::{NotSent, Receipt, Ticket};
 use super::WINDOW;
 use super::envelope::MAX_NUMBER;
-use super::rtt::Rtt;
+use crate::rtt::Rtt;
 
 /// How many later messages must have been acknowledged before one counts as lost
 /// (RFC 9002, section 6.1.1).

@@ -1,4 +1,4 @@
-//! How long an acknowledgement takes: RFC 6298, with bounds for a chat.
+//! How long an answer to a datagram takes: RFC 6298, with bounds for people who wait.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const PATIENT: u32 = 4;
 
 /// The round-trip time as it was seen.
 #[derive(Debug, Default)]
-pub(super) struct Rtt {
+pub(crate) struct Rtt {
     smoothed: Option<Duration>,
     variation: Duration,
 }
@@ -28,7 +28,7 @@ pub(super) struct Rtt {
 impl Rtt {
     /// Takes a measurement of a message that was sent once (Karn's rule: of another one
     /// nobody knows which was acknowledged).
-    pub(super) fn measured(&mut self, time: Duration) {
+    pub(crate) fn measured(&mut self, time: Duration) {
         match self.smoothed {
             None => {
                 self.smoothed = Some(time);
@@ -46,7 +46,7 @@ impl Rtt {
     ///
     /// It doubles for each message by itself, and not before the fourth transmission:
     /// where loss is chance, and not a full queue, waiting helps nobody.
-    pub(super) fn wait(&self, transmission: u32) -> Duration {
+    pub(crate) fn wait(&self, transmission: u32) -> Duration {
         let wait = match self.smoothed {
             None => FIRST,
             Some(smoothed) => smoothed + self.variation * 4,
