@@ -202,7 +202,11 @@ impl ClientTls {
         }
     }
 
-    fn name_for(&self, host: &str) -> Result<ServerName<'static>, HandshakeError> {
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
+    pub(super) fn name_for(&self, host: &str) -> Result<ServerName<'static>, HandshakeError> {
         if let Some(name) = &self.server_name {
             return Ok(name.clone());
         }

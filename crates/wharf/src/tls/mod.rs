@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`ServerTls`] | a certificate and its key, from files or self-signed; can be reloaded | `server`, `pair` |
 //! | [`ClientTls`], [`Trust`] | whom a client believes: system roots, a CA file, pins, anyone | `client`, `verify` |
+//! | [`ClientSession`] | a client's end for event loops that drive their sockets themselves | `session` |
 //! | [`Fingerprint`] | the SHA-256 by which a certificate is recognised | `fingerprint` |
 //! | [`Established`] | facts about a finished handshake | `established` |
 //! | [`HandshakeError`] | what went wrong on the wire; says cause, evidence and cure | `error`, `translate`, `alert`, `dates` |
@@ -64,6 +65,7 @@ mod fingerprint;
 mod pair;
 mod pem;
 mod server;
+mod session;
 mod sniff;
 mod translate;
 mod verify;
@@ -85,6 +87,7 @@ pub use error::{HandshakeError, Point, Shared, Whose};
 pub use established::Established;
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use server::{Reloaded, ServerTls};
+pub use session::ClientSession;
 pub use sniff::Sniff;
 
 /// Either end of a TLS connection over the stream `S`.

@@ -3,6 +3,7 @@
 mod agreement;
 mod files;
 mod plain;
+mod session;
 mod trust;
 
 use std::path::PathBuf;
