@@ -1,4 +1,4 @@
-//! One connection of a closed loop: what it has sent, and what it is owed.
+//! One connection: what it has sent, and what it is owed.
 //!
 //! ```text
 //!   issue ─▶ unsent bytes ─flush─▶ peer ─receive─▶ verify ─▶ a reply complete ─▶ issue
@@ -9,9 +9,13 @@
 use std::collections::VecDeque;
 use std::io;
 
+use wharf::framing::{Decoder, Limits, OnTooLong};
+
 use super::link::Link;
 use super::meter::{Meter, Phase};
+use super::options::Asked;
 use super::report::Cause;
+use super::schedule::Schedule;
 use super::script::{Cursor, SLICE, Script};
 
 /// Replies shorter than this match a wrong place too easily to call one lost.
@@ -21,6 +25,8 @@ const TELLING: usize = 4;
 #[derive(Debug)]
 pub(super) struct Conversation {
     link: Link,
+    /// Its place among the connections of the run.
+    place: usize,
     state: State,
     requests: Cursor,
     replies: Cursor,
@@ -31,14 +37,36 @@ pub(super) struct Conversation {
     /// Bytes of the reply that is being read; 0 between replies.
     reply_left: usize,
     reply_number: u64,
-    /// Messages sent together: when, and how many replies are owed.
-    sent: VecDeque<(u64, u64)>,
+    /// Cuts replies that are known by a rule out of the stream.
+    decoder: Option<Box<Decoder>>,
+    sent: VecDeque<Sent>,
     in_flight: usize,
     /// Messages that this connection may still send.
     share: u64,
     opened_at: u64,
+    /// When the message was due for which this connection was opened.
+    due_at: u64,
     /// When a reply came last, or was first waited for.
     moved_at: u64,
+}
+
+/// Messages that were sent together.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    /// When they were due; in a closed loop, when they were sent.
+    due: u64,
+    at: u64,
+    /// How many replies are owed.
+    count: u64,
+}
+
+/// How far a socket is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Until it has no more for now.
+    Empty,
+    /// Until it tells of its end.
+    End,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +103,9 @@ impl From<io::Error> for Failure {
             (io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound, _) => Cause::Refused,
             (io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe, _) => Cause::Reset,
             (io::ErrorKind::TimedOut, _) => Cause::ConnectTimeout,
+            // What TLS itself refuses, and an end without its farewell.
+            (io::ErrorKind::InvalidData, _) => Cause::Tls,
+            (io::ErrorKind::UnexpectedEof, _) => Cause::Closed,
             (io::ErrorKind::AddrNotAvailable, _) => Cause::NoSockets,
             (_, Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS)) => Cause::NoSockets,
             _ => Cause::Other,
@@ -91,13 +122,36 @@ pub(super) struct Common<'a> {
     pub(super) share: u64,
     /// [`SLICE`] bytes to read into.
     pub(super) space: Box<[u8]>,
+    /// What there is instead of known replies.
+    pub(super) asked: Option<Asked>,
+    /// What is due, in an open loop.
+    pub(super) schedule: Option<Schedule>,
     pub(super) meter: Meter<'a>,
 }
 
+impl Common<'_> {
+    fn decoder(&self) -> Option<Box<Decoder>> {
+        let asked = self.asked.as_ref()?;
+        let limits = Limits {
+            max_message: asked.longest,
+            on_too_long: OnTooLong::Close,
+        };
+        Some(Box::new(Decoder::new(&asked.framing, limits)))
+    }
+}
+
 impl Conversation {
-    pub(super) fn new(link: Link, begin: (Cursor, Cursor), share: u64, now: u64) -> Self {
+    /// A connection that is being opened, for a message that was due at `due_at`.
+    pub(super) fn new(
+        link: Link,
+        place: usize,
+        begin: (Cursor, Cursor),
+        (opened_at, due_at): (u64, u64),
+        common: &Common<'_>,
+    ) -> Self {
         Conversation {
             link,
+            place,
             state: State::Connecting,
             requests: begin.0,
             replies: begin.1,
@@ -105,16 +159,23 @@ impl Conversation {
             owed: 0,
             reply_left: 0,
             reply_number: 0,
+            decoder: common.decoder(),
             sent: VecDeque::new(),
             in_flight: 0,
-            share,
-            opened_at: now,
-            moved_at: now,
+            share: common.share,
+            opened_at,
+            due_at,
+            moved_at: opened_at,
         }
     }
 
     pub(super) fn is_connecting(&self) -> bool {
         self.state == State::Connecting
+    }
+
+    /// Whether it is open and nothing is in flight on it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.state == State::Open && self.in_flight == 0
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -127,11 +188,15 @@ impl Conversation {
     }
 
     /// Does all that can be done without waiting.
-    pub(super) fn go_on(&mut self, common: &mut Common<'_>) -> Result<Course, Failure> {
+    pub(super) fn go_on(
+        &mut self,
+        until: Until,
+        common: &mut Common<'_>,
+    ) -> Result<Course, Failure> {
         if self.state == State::Connecting {
             self.begin(common)?;
         } else {
-            self.receive(common)?;
+            self.receive(until, common)?;
         }
         self.flush(&common.script, &mut common.meter)?;
         // At the end of a run, connections that come and go make way for those that
@@ -148,30 +213,54 @@ impl Conversation {
     /// Fills the window. Writing is also the test whether the connection is open:
     /// until then it would block, and afterwards it tells why it is not.
     pub(super) fn begin(&mut self, common: &mut Common<'_>) -> Result<(), Failure> {
-        if common.meter.phase() == Phase::Opening {
+        // In an open loop there may be nothing to write yet.
+        let is_scheduled = common.schedule.is_some() && common.share != 1;
+        if common.meter.phase() == Phase::Opening || is_scheduled {
             if self.link.is_open()? {
                 self.state = State::Open;
+                self.send_due(common)?;
             }
             return Ok(());
         }
         if self.in_flight == 0 {
+            let now = common.meter.now();
             // Where each message has its own connection, opening it is part of the latency.
-            let since = if common.share == 1 {
-                self.opened_at
-            } else {
-                common.meter.now()
+            let (due, at) = match common.share {
+                1 => (self.due_at, self.opened_at),
+                _ => (now, now),
             };
-            self.issue(common.depth, since, common);
+            self.issue(common.depth, due, at, common);
         }
         self.flush(&common.script, &mut common.meter)
     }
 
-    /// Sends up to `wanted` more messages, as far as the run and the connection allow.
-    fn issue(&mut self, wanted: usize, now: u64, common: &mut Common<'_>) {
+    /// Sends what is due in an open loop, as far as there is room for it.
+    pub(super) fn send_due(&mut self, common: &mut Common<'_>) -> Result<(), Failure> {
+        if common.share == 1 || self.state == State::Connecting {
+            return Ok(());
+        }
+        let now = common.meter.now();
+        while self.in_flight < common.depth
+            && let Some(schedule) = &mut common.schedule
+            && let Some(due) = schedule.take(self.place, now)
+        {
+            if self.issue(1, due, now, common) == 0 {
+                if let Some(schedule) = &mut common.schedule {
+                    schedule.put_back(self.place);
+                }
+                break;
+            }
+        }
+        self.flush(&common.script, &mut common.meter)
+    }
+
+    /// Sends up to `wanted` more messages, as far as the run and the connection allow;
+    /// returns how many.
+    fn issue(&mut self, wanted: usize, due: u64, at: u64, common: &mut Common<'_>) -> usize {
         let wanted = wanted.min(usize::try_from(self.share).unwrap_or(usize::MAX));
         let granted = common.meter.allow(wanted);
         if granted == 0 {
-            return;
+            return 0;
         }
         for _ in 0..granted {
             let (request, reply) = common.script.next(&mut self.requests);
@@ -179,13 +268,18 @@ impl Conversation {
             self.owed += reply;
         }
         if self.in_flight == 0 {
-            self.moved_at = now;
+            self.moved_at = at;
         }
         self.in_flight += granted;
         if self.share != u64::MAX {
             self.share -= granted as u64;
         }
-        self.sent.push_back((now, granted as u64));
+        self.sent.push_back(Sent {
+            due,
+            at,
+            count: granted as u64,
+        });
+        granted
     }
 
     fn flush(&mut self, script: &Script, meter: &mut Meter<'_>) -> Result<(), Failure> {
@@ -202,10 +296,10 @@ impl Conversation {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(self.link.flush()?)
     }
 
-    fn receive(&mut self, common: &mut Common<'_>) -> Result<(), Failure> {
+    fn receive(&mut self, until: Until, common: &mut Common<'_>) -> Result<(), Failure> {
         loop {
             let count = match self.link.read(&mut common.space) {
                 Ok(0) => return self.ended(),
@@ -213,16 +307,24 @@ impl Conversation {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
-            self.verify(&common.space[..count], &common.script)?;
+            let completed = match &common.asked {
+                None => {
+                    self.verify(&common.space[..count], &common.script)?;
+                    self.take(count, &common.script)
+                }
+                Some(asked) => self.judge(&common.space[..count], asked)?,
+            };
             common.meter.bytes(0, count as u64);
-            let completed = self.take(count, &common.script);
             if completed > 0 {
                 let now = common.meter.now();
-                self.account(completed, now, &mut common.meter);
-                self.issue(completed, now, common);
+                self.account(completed, now, common);
+                match common.schedule {
+                    None => drop(self.issue(completed, now, now, common)),
+                    Some(_) => self.send_due(common)?,
+                }
             }
             // A read that leaves room has emptied the socket; epoll(7) tells of more.
-            if count < common.space.len() {
+            if until == Until::Empty && count < common.space.len() {
                 return Ok(());
             }
         }
@@ -253,6 +355,33 @@ impl Conversation {
         Ok(())
     }
 
+    /// Looks at replies that are known by a rule; returns how many are complete.
+    fn judge(&mut self, mut bytes: &[u8], asked: &Asked) -> Result<usize, Failure> {
+        let Some(decoder) = &mut self.decoder else {
+            return Ok(0);
+        };
+        let mut completed = 0;
+        while let Some(reply) = decoder.next(&mut bytes) {
+            let number = self.reply_number + completed as u64 + 1;
+            match reply {
+                Ok(reply) if completed == self.in_flight => {
+                    let evidence = format!("{} after reply {}", quoted(&reply), number - 1);
+                    return Err(Failure::new(Cause::Unexpected, evidence));
+                }
+                Ok(reply) if asked.rule.is_right(&reply) => completed += 1,
+                Ok(reply) => {
+                    let evidence = format!("reply {number} is {}", quoted(&reply));
+                    return Err(Failure::new(Cause::Wrong, evidence));
+                }
+                Err(error) => {
+                    let evidence = format!("reply {number}: {error}");
+                    return Err(Failure::new(Cause::Wrong, evidence));
+                }
+            }
+        }
+        Ok(completed)
+    }
+
     /// Goes on by `count` right bytes; returns how many replies are complete with them.
     fn take(&mut self, count: usize, script: &Script) -> usize {
         self.owed -= count;
@@ -270,17 +399,20 @@ impl Conversation {
         completed
     }
 
-    fn account(&mut self, completed: usize, now: u64, meter: &mut Meter<'_>) {
+    fn account(&mut self, completed: usize, now: u64, common: &mut Common<'_>) {
         self.in_flight -= completed;
         self.reply_number += completed as u64;
         self.moved_at = now;
         let mut rest = completed as u64;
-        while let Some((sent, count)) = self.sent.front_mut() {
-            let part = rest.min(*count);
-            meter.replies(now, *sent, part);
-            *count -= part;
+        while let Some(sent) = self.sent.front_mut() {
+            let part = rest.min(sent.count);
+            common.meter.replies(now, sent.due, part);
+            if common.schedule.is_some() {
+                common.meter.uncorrected(now, sent.at, part);
+            }
+            sent.count -= part;
             rest -= part;
-            if *count > 0 {
+            if sent.count > 0 {
                 return;
             }
             self.sent.pop_front();
@@ -377,5 +509,15 @@ impl Conversation {
             self.reply_number, self.in_flight
         );
         Failure::new(Cause::NoReply, evidence)
+    }
+}
+
+/// Bytes as evidence: readable, and not too many.
+pub(super) fn quoted(bytes: &[u8]) -> String {
+    const SHOWN: usize = 80;
+    let shown = bytes[..bytes.len().min(SHOWN)].escape_ascii();
+    match bytes.len().checked_sub(SHOWN) {
+        None | Some(0) => format!("\"{shown}\""),
+        Some(more) => format!("\"{shown}\" and {more} bytes more"),
     }
 }

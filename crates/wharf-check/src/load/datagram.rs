@@ -15,17 +15,20 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
-use super::link::{any_address, retry};
+use super::link::{datagram_socket, retry};
 use super::meter::{Meter, Phase, nanoseconds};
-use super::options::{LoadError, Messages, Options};
+use super::options::{LoadError, Messages, Options, Pacing};
 use super::report::{Cause, Datagrams, Report};
-use super::script::Script;
-use super::sys::{BATCH, Received, grow_buffers};
+use super::schedule::Schedule;
+use super::script::{Script, size_of};
+use super::sys::{BATCH, Received, Timer};
 
 /// The length of a datagram's number in bytes.
 pub(super) const NUMBER: usize = 8;
@@ -37,11 +40,13 @@ const SPAN: usize = 8;
 /// How many lost numbers a flow remembers, to know late replies from duplicates.
 const REMEMBERED: usize = 4_096;
 
-/// Socket buffers that are asked for: the default of 208 KiB loses datagrams as
-/// soon as a few hundred are in flight.
-const SOCKET_BUFFER: libc::c_int = 4 << 20;
-
 const EVENTS: usize = 1_024;
+
+/// The token of the timer of an open loop.
+const TIMER: Token = Token(usize::MAX);
+
+/// How many messages of an open loop are sent before replies are looked for again.
+const DUE_AT_ONCE: usize = 1_024;
 
 /// Runs a load over UDP.
 pub(super) fn run(
@@ -49,17 +54,24 @@ pub(super) fn run(
     peer: SocketAddr,
     meter: Meter<'_>,
 ) -> Result<Report, LoadError> {
-    let Messages::Size(size) = options.messages else {
-        return Err(LoadError::Option("datagrams have a size, not a script"));
+    let sizes = match &options.messages {
+        Messages::Size(size) => *size..=*size,
+        Messages::Sizes(sizes) => sizes.clone(),
+        _ => return Err(LoadError::Option("numbered datagrams have a size")),
     };
     let poll = Poll::new().map_err(|error| LoadError::System("create an epoll instance", error))?;
     let mut common = Common {
-        script: Script::new(&options.messages, options.expect),
-        size,
+        // Bytes of one stream, of which each datagram takes as many as it needs.
+        script: Script::new(&Messages::Size(*sizes.end()), options.expect),
+        // One byte more, so that too long a reply is noticed.
+        received: Received::new(sizes.end() + 1),
+        sizes,
+        schedule: match options.pacing {
+            Pacing::Closed { .. } => None,
+            Pacing::Open { rate, .. } => Some(Schedule::new(rate, options.connections)),
+        },
         window: options.depth(),
         loss_timeout: nanoseconds(options.loss_timeout),
-        // One byte more, so that too long a reply is noticed.
-        received: Received::new(size + 1),
         counts: Datagrams::default(),
         meter,
     };
@@ -70,16 +82,17 @@ pub(super) fn run(
         flows.push(flow);
     }
     drive(poll, &mut flows, &mut common)?;
-    let counts = common.counts;
-    let mut report = common.meter.report();
-    report.datagrams = Some(counts);
+    let mut report = common.meter.report_on(common.schedule.as_ref());
+    report.datagrams = Some(common.counts);
     Ok(report)
 }
 
 /// What is the same for all flows.
 struct Common<'a> {
     script: Script,
-    size: usize,
+    sizes: RangeInclusive<usize>,
+    /// What is due, in an open loop.
+    schedule: Option<Schedule>,
     window: usize,
     loss_timeout: u64,
     received: Received,
@@ -87,24 +100,67 @@ struct Common<'a> {
     meter: Meter<'a>,
 }
 
+impl Common<'_> {
+    /// The length of a datagram.
+    fn length(&self, flow: usize, number: u64) -> usize {
+        size_of(&self.sizes, number.wrapping_add((flow as u64) << 32))
+    }
+
+    /// How many datagrams a flow is to send now, of at most `room`, and when each was due.
+    fn due(&mut self, flow: usize, room: usize, times: &mut [u64; BATCH]) -> usize {
+        let now = self.meter.now();
+        let Some(schedule) = &mut self.schedule else {
+            times[..room].fill(now);
+            return room;
+        };
+        let due = std::iter::from_fn(|| schedule.take(flow, now));
+        let mut count = 0;
+        for (place, due) in times[..room].iter_mut().zip(due) {
+            *place = due;
+            count += 1;
+        }
+        count
+    }
+
+    /// `count` of the datagrams that were due are not sent yet after all.
+    fn put_back(&mut self, flow: usize, count: usize) {
+        if let Some(schedule) = &mut self.schedule {
+            (0..count).for_each(|_| schedule.put_back(flow));
+        }
+    }
+}
+
 fn drive(mut poll: Poll, flows: &mut [Flow], common: &mut Common<'_>) -> Result<(), LoadError> {
     let mut events = Events::with_capacity(EVENTS);
+    let mut timer = match &common.schedule {
+        None => None,
+        Some(_) => Some(
+            Timer::new(poll.registry(), TIMER)
+                .map_err(|error| LoadError::System("create a timer", error))?,
+        ),
+    };
     let now = common.meter.now();
     common.meter.opened(now);
+    if let Some(schedule) = &mut common.schedule {
+        schedule.begin(now);
+    }
     for flow in &mut *flows {
         flow.send(common);
     }
     while common.meter.phase() != Phase::Done {
-        match poll.poll(&mut events, Some(common.meter.patience())) {
+        let patience = patience(common, timer.as_mut());
+        match poll.poll(&mut events, Some(patience)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 return Err(LoadError::System("wait for events", error));
             }
             _ => {}
         }
         for event in &events {
-            let flow = &mut flows[event.token().0];
-            flow.receive(common);
-            flow.send(common);
+            // The timer has no flow.
+            if let Some(flow) = flows.get_mut(event.token().0) {
+                flow.receive(common);
+                flow.send(common);
+            }
         }
         let now = common.meter.now();
         if common.meter.update(now) {
@@ -113,8 +169,46 @@ fn drive(mut poll: Poll, flows: &mut [Flow], common: &mut Common<'_>) -> Result<
                 flow.send(common);
             }
         }
+        send_due(flows, common);
     }
     Ok(())
+}
+
+/// How long to wait for events. In an open loop the timer ends the wait in time.
+fn patience(common: &Common<'_>, timer: Option<&mut Timer>) -> Duration {
+    if let (Some(schedule), Some(timer)) = (&common.schedule, timer)
+        && common.meter.is_sending()
+    {
+        let (now, due) = (common.meter.now(), schedule.next_due());
+        if due <= now {
+            return Duration::ZERO;
+        }
+        timer.set(due, Duration::from_nanos(due - now));
+    }
+    common.meter.patience()
+}
+
+/// Sends what is due in an open loop.
+fn send_due(flows: &mut [Flow], common: &mut Common<'_>) {
+    if !common.meter.is_sending() {
+        return;
+    }
+    for _ in 0..DUE_AT_ONCE {
+        let now = common.meter.now();
+        let Some(schedule) = &mut common.schedule else {
+            return;
+        };
+        let due = schedule.next_due();
+        let Some(index) = schedule.tell(now) else {
+            return;
+        };
+        let flow = &mut flows[index];
+        if flow.in_flight == 0 {
+            // Nothing but this program itself was in the way.
+            common.meter.sent_late(now - due);
+        }
+        flow.send(common);
+    }
 }
 
 /// One socket and its window.
@@ -132,7 +226,9 @@ struct Flow {
 
 #[derive(Clone, Copy)]
 struct Slot {
-    sent: u64,
+    /// When it was due; in a closed loop, when it was sent.
+    due: u64,
+    at: u64,
     answered: bool,
 }
 
@@ -143,14 +239,8 @@ impl Flow {
         poll: &Poll,
         common: &mut Common<'_>,
     ) -> io::Result<Self> {
-        let socket = std::net::UdpSocket::bind(any_address(peer))?;
-        socket.set_nonblocking(true)?;
-        common.counts.receive_buffer = grow_buffers(socket.as_fd(), SOCKET_BUFFER);
-        socket.connect(peer)?;
-        let mut socket = UdpSocket::from_std(socket);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        poll.registry()
-            .register(&mut socket, Token(index), interest)?;
+        let (socket, buffer) = datagram_socket(peer, poll.registry(), Token(index))?;
+        common.counts.receive_buffer = buffer;
         Ok(Flow {
             socket,
             index,
@@ -167,25 +257,28 @@ impl Flow {
         self.base + self.slots.len() as u64
     }
 
-    /// Fills the window.
+    /// Fills the window, in an open loop as far as something is due.
     fn send(&mut self, common: &mut Common<'_>) {
+        let mut due = [0; BATCH];
         loop {
             let span = (common.window * SPAN).saturating_sub(self.slots.len());
-            let wanted = (common.window - self.in_flight).min(span).min(BATCH);
+            let room = (common.window - self.in_flight).min(span).min(BATCH);
+            let wanted = common.due(self.index, room, &mut due);
             let granted = if wanted == 0 {
                 0
             } else {
                 common.meter.allow(wanted)
             };
             if granted == 0 {
-                return;
+                return common.put_back(self.index, wanted);
             }
             if common.meter.phase() == Phase::Measuring && self.measured_from == u64::MAX {
                 self.measured_from = self.next();
             }
-            let outcome = self.send_batch(granted, common);
+            let outcome = self.send_batch(&due[..granted], common);
             let sent = *outcome.as_ref().unwrap_or(&0);
             common.meter.give_back(granted - sent);
+            common.put_back(self.index, wanted - sent);
             match outcome {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -194,16 +287,16 @@ impl Flow {
         }
     }
 
-    fn send_batch(&mut self, count: usize, common: &mut Common<'_>) -> io::Result<usize> {
-        let first = self.next();
+    fn send_batch(&mut self, due: &[u64], common: &mut Common<'_>) -> io::Result<usize> {
+        let (first, count) = (self.next(), due.len());
         let mut numbers = [[0; NUMBER]; BATCH];
         let mut datagrams = [[IoSlice::new(&[]); 2]; BATCH];
         for (number, text) in (first..).zip(&mut numbers[..count]) {
             *text = encode(number);
         }
-        let body = common.size - NUMBER;
         for ((number, text), datagram) in (first..).zip(&numbers[..count]).zip(&mut datagrams) {
             let at = position(&common.script, self.index, number);
+            let body = common.length(self.index, number) - NUMBER;
             *datagram = [
                 IoSlice::new(text),
                 IoSlice::new(common.script.requests.at(at, body)),
@@ -211,16 +304,20 @@ impl Flow {
         }
         let now = common.meter.now();
         let sent = retry(|| super::sys::send_batch(self.socket.as_fd(), &datagrams[..count]))?;
-        let slot = Slot {
-            sent: now,
+        let bytes: usize = datagrams[..sent]
+            .iter()
+            .map(|parts| parts[0].len() + parts[1].len())
+            .sum();
+        self.slots.extend(due[..sent].iter().map(|&due| Slot {
+            due,
+            at: now,
             answered: false,
-        };
-        self.slots.extend(std::iter::repeat_n(slot, sent));
+        }));
         self.in_flight += sent;
         if first >= self.measured_from {
             common.counts.sent += sent as u64;
         }
-        common.meter.bytes((sent * common.size) as u64, 0);
+        common.meter.bytes(bytes as u64, 0);
         Ok(sent)
     }
 
@@ -281,8 +378,14 @@ impl Flow {
             return;
         }
         slot.answered = true;
-        common.meter.replies(now, slot.sent, 1);
-        common.meter.bytes(0, common.size as u64);
+        let Slot { due, at, .. } = *slot;
+        common.meter.replies(now, due, 1);
+        if common.schedule.is_some() {
+            common.meter.uncorrected(now, at, 1);
+        }
+        common
+            .meter
+            .bytes(0, common.length(self.index, number) as u64);
         common.counts.answered += u64::from(counts);
         common.counts.reordered += u64::from(counts && number < self.highest_answered);
         self.highest_answered = self.highest_answered.max(number);
@@ -304,22 +407,24 @@ impl Flow {
 
     /// The number of a reply that is right in every byte.
     fn verify(&self, reply: &[u8], common: &Common<'_>) -> Result<u64, String> {
-        if reply.len() != common.size {
-            let longer = if reply.len() > common.size {
-                " or more"
-            } else {
-                ""
-            };
-            return Err(format!(
-                "{}{longer} bytes instead of {}",
-                reply.len(),
-                common.size
-            ));
-        }
-        let (number, body) = reply.split_at(NUMBER);
+        let Some((number, body)) = reply.split_at_checked(NUMBER) else {
+            return Err(format!("{} bytes, too few for a number", reply.len()));
+        };
         let number = decode(number)
             .filter(|&number| number < self.next())
             .ok_or("a number that was never sent")?;
+        let length = common.length(self.index, number);
+        if reply.len() != length {
+            // Longer ones are cut behind the longest that was sent.
+            let more = match reply.len() > *common.sizes.end() {
+                true => " or more",
+                false => "",
+            };
+            return Err(format!(
+                "datagram {number} has {}{more} bytes instead of {length}",
+                reply.len()
+            ));
+        }
         let at = position(&common.script, self.index, number);
         let due = common.script.replies.at(at, body.len());
         if body == due {
@@ -345,7 +450,7 @@ impl Flow {
     fn expire(&mut self, now: u64, common: &mut Common<'_>) {
         while let Some(slot) = self.slots.front() {
             if !slot.answered {
-                if now.saturating_sub(slot.sent) < common.loss_timeout {
+                if now.saturating_sub(slot.at) < common.loss_timeout {
                     return;
                 }
                 self.in_flight -= 1;

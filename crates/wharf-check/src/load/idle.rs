@@ -2,8 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::ops::ControlFlow;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{self, UnixStream};
 use std::time::{Duration, Instant};
+
+use wharf::tls::ClientSession;
 
 use super::options::{LoadError, Target};
 use super::process::{Memory, memory_of};
@@ -11,6 +15,9 @@ use super::script::Exchange;
 
 /// The most connections that are held.
 const CONNECTIONS_MAX: usize = 1 << 20;
+
+/// The time between two looks while they are held.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Connections that are to be held open.
 #[derive(Clone, Debug)]
@@ -38,6 +45,8 @@ pub enum Greeting {
     Silence,
     /// This, and it must get it back.
     Echo(Vec<u8>),
+    /// These in turns, each with the reply that it must get.
+    Script(Vec<Exchange>),
     /// What this function says for the connection of this number, from 0 on.
     Each(fn(usize) -> Exchange),
 }
@@ -50,6 +59,7 @@ impl Greeting {
                 request: message.clone(),
                 reply: message.clone(),
             }),
+            Greeting::Script(script) => script.get(number % script.len().max(1)).cloned(),
             Greeting::Each(say) => Some(say(number)),
         }
     }
@@ -104,8 +114,25 @@ impl IdleReport {
 /// # Errors
 /// Options that make no sense, or a server process whose memory cannot be read.
 pub fn hold(options: &IdleOptions) -> Result<IdleReport, LoadError> {
+    hold_with(options, &mut |_| ControlFlow::Continue(()))
+}
+
+/// As [`hold`], and calls `progress` with the number of connections that are open: after each
+/// that was opened, and some 50 times a second while they are held.
+///
+/// [`ControlFlow::Break`] ends it early; the report then covers what was open by then.
+///
+/// # Errors
+/// As [`hold`].
+pub fn hold_with(
+    options: &IdleOptions,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<IdleReport, LoadError> {
     if !(1..=CONNECTIONS_MAX).contains(&options.connections) {
         return Err(LoadError::Option("connections are 1 to 1,048,576"));
+    }
+    if matches!(options.target, Target::Udp(_)) {
+        return Err(LoadError::Option("UDP has no connections to hold"));
     }
     let memory = || {
         let read = |pid| {
@@ -115,9 +142,16 @@ pub fn hold(options: &IdleOptions) -> Result<IdleReport, LoadError> {
     };
     let before = memory()?;
     let began = Instant::now();
-    let (mut held, failure) = open_all(options);
+    let (mut held, failure) = open_all(options, progress);
     let opening = began.elapsed();
-    std::thread::sleep(options.hold);
+    let all_open = Instant::now();
+    loop {
+        let left = options.hold.saturating_sub(all_open.elapsed());
+        if left.is_zero() || progress(held.len()).is_break() {
+            break;
+        }
+        std::thread::sleep(left.min(PAUSE));
+    }
     let with = memory()?;
     let open = held.len();
     let closed = held
@@ -133,7 +167,10 @@ pub fn hold(options: &IdleOptions) -> Result<IdleReport, LoadError> {
     })
 }
 
-fn open_all(options: &IdleOptions) -> (Vec<Held>, Option<String>) {
+fn open_all(
+    options: &IdleOptions,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> (Vec<Held>, Option<String>) {
     let mut held = Vec::new();
     for number in 0..options.connections {
         match Held::open(options, number) {
@@ -143,45 +180,67 @@ fn open_all(options: &IdleOptions) -> (Vec<Held>, Option<String>) {
                 return (held, Some(failure));
             }
         }
+        if progress(held.len()).is_break() {
+            break;
+        }
     }
     (held, None)
 }
 
 enum Held {
     Tcp(TcpStream),
+    Tls(TcpStream, Box<ClientSession>),
     Unix(UnixStream),
 }
 
 impl Held {
     fn open(options: &IdleOptions, number: usize) -> io::Result<Held> {
-        let timeout = Some(options.timeout);
-        let mut held = match &options.target {
-            Target::Tcp(peer) => {
-                let stream = TcpStream::connect_timeout(peer, options.timeout)?;
-                stream.set_read_timeout(timeout)?;
-                Held::Tcp(stream)
-            }
-            Target::Unix(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(timeout)?;
-                Held::Unix(stream)
-            }
-            Target::Udp(_) => return Err(io::Error::other("UDP has no connections to hold")),
-        };
+        let mut held = Held::connect(options)?;
         if let Some(greeting) = options.greeting.of(number) {
             match &mut held {
                 Held::Tcp(stream) => exchange(stream, &greeting)?,
+                Held::Tls(stream, session) => exchange(&mut Secured(stream, session), &greeting)?,
                 Held::Unix(stream) => exchange(stream, &greeting)?,
             }
         }
         Ok(held)
     }
 
+    fn connect(options: &IdleOptions) -> io::Result<Held> {
+        let timeout = Some(options.timeout);
+        let tcp = |peer| {
+            let stream = TcpStream::connect_timeout(peer, options.timeout)?;
+            stream.set_read_timeout(timeout)?;
+            stream.set_write_timeout(timeout)?;
+            Ok::<_, io::Error>(stream)
+        };
+        let unix = |stream: UnixStream| {
+            stream.set_read_timeout(timeout)?;
+            Ok(Held::Unix(stream))
+        };
+        match &options.target {
+            Target::Tcp(peer) => tcp(peer).map(Held::Tcp),
+            Target::Tls(target) => {
+                let mut stream = tcp(&target.at)?;
+                let session = target.tls.session(&target.host);
+                let mut session = session.map_err(io::Error::other)?;
+                session.handshake(&mut stream)?;
+                Ok(Held::Tls(stream, Box::new(session)))
+            }
+            Target::Unix(path) => unix(UnixStream::connect(path)?),
+            Target::Abstract(name) => {
+                let name = net::SocketAddr::from_abstract_name(name)?;
+                unix(UnixStream::connect_addr(&name)?)
+            }
+            Target::Udp(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Whether the server ended the connection. What it sent meanwhile is not looked at.
     fn is_closed(&mut self) -> bool {
         let mut byte = [0];
         let read = match self {
-            Held::Tcp(stream) => stream
+            Held::Tcp(stream) | Held::Tls(stream, _) => stream
                 .set_nonblocking(true)
                 .and_then(|()| stream.read(&mut byte)),
             Held::Unix(stream) => stream
@@ -192,6 +251,25 @@ impl Held {
             Ok(count) => count == 0,
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         }
+    }
+}
+
+/// TLS over a socket that waits.
+struct Secured<'a>(&'a mut TcpStream, &'a mut ClientSession);
+
+impl Read for Secured<'_> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        self.1.read(self.0, space)
+    }
+}
+
+impl Write for Secured<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.write(self.0, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.1.flush(self.0)
     }
 }
 

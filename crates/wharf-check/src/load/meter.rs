@@ -10,9 +10,10 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::options::{Amount, Options};
-use super::process;
-use super::report::{Cause, Errors, Latency, Report};
+use super::options::{Amount, Options, Pacing};
+use super::process::{self, Memory};
+use super::report::{Cause, Errors, Latency, OpenLoop, Report, ServerUse, Slowest};
+use super::schedule::Schedule;
 
 /// Time between two looks at deadlines.
 const TICK: Duration = Duration::from_millis(20);
@@ -48,6 +49,8 @@ pub struct Snapshot<'a> {
     pub interval_messages: u64,
     /// Bytes of replies in this phase so far.
     pub received_bytes: u64,
+    /// Bytes sent in this phase so far.
+    pub sent_bytes: u64,
     /// Latencies since the last snapshot.
     pub latency: &'a Latency,
     /// What went wrong so far.
@@ -62,6 +65,17 @@ struct Counts {
     received_bytes: u64,
     connections: u64,
     lines: u64,
+}
+
+/// The server's process.
+#[derive(Debug)]
+struct Server {
+    pid: u32,
+    /// Before the first connection.
+    memory: Option<Memory>,
+    /// When measuring began, and while it lasted.
+    cpu_at_start: Option<Duration>,
+    cpu: Option<Duration>,
 }
 
 /// The hook of a live display.
@@ -81,7 +95,10 @@ pub(super) struct Meter<'a> {
     recent: Latency,
     measured: Latency,
     acknowledgement: Latency,
+    slowest: Slowest,
+    open_loop: Option<OpenLoop>,
     errors: Errors,
+    server: Option<Server>,
     measuring_began: u64,
     measuring_ended: u64,
     cpu_at_start: Duration,
@@ -91,10 +108,22 @@ pub(super) struct Meter<'a> {
     /// Messages sent and not answered.
     in_flight: u64,
     cut_short: bool,
+    was_ever_right: bool,
     every: u64,
     next_snapshot: u64,
     last_snapshot: (u64, u64),
     progress: Progress<'a>,
+}
+
+impl Server {
+    fn used(self) -> ServerUse {
+        ServerUse {
+            pid: self.pid,
+            cpu: self.cpu,
+            memory_before: self.memory,
+            memory: process::memory_of(self.pid).ok(),
+        }
+    }
 }
 
 /// Nanoseconds, up to 584 years.
@@ -116,7 +145,18 @@ impl<'a> Meter<'a> {
             recent: Latency::new(),
             measured: Latency::new(),
             acknowledgement: Latency::new(),
+            slowest: Slowest::default(),
+            open_loop: match options.pacing {
+                Pacing::Closed { .. } => None,
+                Pacing::Open { rate, .. } => Some(OpenLoop::new(rate)),
+            },
             errors: Errors::default(),
+            server: options.server.map(|pid| Server {
+                pid,
+                memory: process::memory_of(pid).ok(),
+                cpu_at_start: None,
+                cpu: None,
+            }),
             measuring_began: 0,
             measuring_ended: 0,
             cpu_at_start: Duration::ZERO,
@@ -124,6 +164,7 @@ impl<'a> Meter<'a> {
             allowance: u64::MAX,
             in_flight: 0,
             cut_short: false,
+            was_ever_right: false,
             every,
             next_snapshot: every,
             last_snapshot: (0, 0),
@@ -148,7 +189,8 @@ impl<'a> Meter<'a> {
     /// Ends the opening phase; the engine then starts every connection.
     pub(super) fn opened(&mut self, now: u64) {
         if self.phase == Phase::Opening {
-            self.enter(Phase::WarmUp, now, self.options.warm_up);
+            let lasts = self.options.ramp_up.saturating_add(self.options.warm_up);
+            self.enter(Phase::WarmUp, now, lasts);
             self.update(now);
         }
     }
@@ -176,6 +218,7 @@ impl<'a> Meter<'a> {
     /// As [`Meter::replies`], of messages that are still in flight.
     pub(super) fn measure(&mut self, now: u64, sent: u64, count: u64) {
         let took = now.saturating_sub(sent);
+        self.was_ever_right = true;
         if took > self.late_after {
             let late = Duration::from_nanos(took);
             self.fail(Cause::Late, || format!("after {late:.1?}"));
@@ -183,7 +226,42 @@ impl<'a> Meter<'a> {
         if self.counts(sent) {
             self.counts.messages += count;
             self.recent.record(took, count);
+            if took > self.slowest.nanoseconds {
+                self.slowest = Slowest {
+                    nanoseconds: took,
+                    at: now.saturating_sub(self.measuring_began),
+                };
+            }
         }
+    }
+
+    /// In an open loop: replies came at `now` to messages that were really sent at `sent`.
+    pub(super) fn uncorrected(&mut self, now: u64, sent: u64, count: u64) {
+        if self.counts(sent)
+            && let Some(open) = &mut self.open_loop
+        {
+            open.uncorrected.record(now.saturating_sub(sent), count);
+        }
+    }
+
+    /// In an open loop: a message was sent so much later than it was due, for no reason
+    /// but this program's own.
+    pub(super) fn sent_late(&mut self, by: u64) {
+        if self.is_counting()
+            && let Some(open) = &mut self.open_loop
+        {
+            open.client_late.record(by, 1);
+        }
+    }
+
+    /// Whether nothing was received or sent while measuring.
+    pub(super) fn is_silent(&self) -> bool {
+        self.counts.received_bytes == 0 && self.counts.sent_bytes == 0
+    }
+
+    /// Whether messages may be sent now.
+    pub(super) fn is_sending(&self) -> bool {
+        matches!(self.phase, Phase::WarmUp | Phase::Measuring)
     }
 
     /// A message that was sent at `sent` was answered, and may still be on its way to
@@ -255,7 +333,14 @@ impl<'a> Meter<'a> {
     /// Counts an error; too many end the run.
     pub(super) fn fail(&mut self, cause: Cause, evidence: impl FnOnce() -> String) {
         self.errors.add(cause, evidence);
-        if self.errors.total() >= self.options.errors_at_most {
+        let at_most = match self.was_ever_right {
+            true => self.options.errors_at_most,
+            false => self
+                .options
+                .errors_at_most
+                .min(self.options.errors_at_first),
+        };
+        if self.errors.total() >= at_most {
             self.cut_short = true;
         }
     }
@@ -335,15 +420,28 @@ impl<'a> Meter<'a> {
         self.recent.clear();
         self.measured.clear();
         self.acknowledgement.clear();
+        self.slowest = Slowest::default();
+        if let Some(open) = &mut self.open_loop {
+            open.uncorrected.clear();
+            open.client_late.clear();
+        }
         self.last_snapshot.1 = 0;
         self.measuring_began = now;
         self.cpu_at_start = process::thread_cpu();
+        if let Some(server) = &mut self.server {
+            server.cpu_at_start = process::cpu_of(server.pid).ok();
+        }
     }
 
     fn end_measuring(&mut self, now: u64) {
         if self.phase == Phase::Measuring {
             self.measuring_ended = now;
             self.cpu = process::thread_cpu().saturating_sub(self.cpu_at_start);
+            if let Some(server) = &mut self.server {
+                let cpu = process::cpu_of(server.pid).ok();
+                let used = cpu.zip(server.cpu_at_start);
+                server.cpu = used.map(|(now, before)| now.saturating_sub(before));
+            }
         }
     }
 
@@ -361,6 +459,7 @@ impl<'a> Meter<'a> {
             messages: self.counts.messages,
             interval_messages: self.counts.messages.saturating_sub(shown),
             received_bytes: self.counts.received_bytes,
+            sent_bytes: self.counts.sent_bytes,
             latency: &self.recent,
             errors: &self.errors,
         };
@@ -369,6 +468,16 @@ impl<'a> Meter<'a> {
         if go_on.is_break() {
             self.stop();
         }
+    }
+
+    /// The result, with what an open loop did not get round to.
+    pub(super) fn report_on(mut self, schedule: Option<&Schedule>) -> Report {
+        // Of a run by number, nothing more was to be sent.
+        let all_sent = self.allowance == 0;
+        if let (Some(open), Some(schedule), false) = (&mut self.open_loop, schedule, all_sent) {
+            open.behind = schedule.behind(self.measuring_ended);
+        }
+        self.report()
     }
 
     /// The result, without what only datagrams have.
@@ -386,6 +495,9 @@ impl<'a> Meter<'a> {
             datagrams: None,
             chat: None,
             acknowledgement: self.acknowledgement,
+            slowest: self.slowest,
+            open_loop: self.open_loop,
+            server: self.server.map(Server::used),
             cpu: self.cpu,
             cut_short: self.cut_short,
         }

@@ -1,9 +1,11 @@
 //! The load engine: many clients in one thread, every reply verified.
 //!
 //! ```text
-//!   Options ─▶ run ─▶ ┌ stream    TCP, Unix: connections × depth, churn ┐ ─▶ Report
-//!                     ├ datagram  UDP: flows × window                   ┤
-//!                     └ chat      users who send each other messages    ┘
+//!   Options ─▶ run ─▶ ┌ stream    TCP, TLS, Unix: connections × depth, churn ┐ ─▶ Report
+//!                     ├ datagram  UDP: flows × window, numbered             ┤
+//!                     ├ ask       UDP: flows that wait for each reply       ┤
+//!                     ├ bulk      streams in one direction                      ┤
+//!                     └ chat      users who send each other messages        ┘
 //!              script   what is sent, and what must come back
 //!              meter    phases, counts, latencies, errors by cause
 //! ```
@@ -12,17 +14,21 @@
 //! bytes to send and the bytes that must come back lie ready in memory, so
 //! sending copies nothing, and verifying is one comparison per read.
 //!
-//! It is a *closed loop*: a connection sends its next message when a reply has
-//! come, so latencies leave out what users would have waited in a queue
-//! (coordinated omission); see [`Pacing`].
+//! In a *closed loop* a connection sends its next message when a reply has come, so
+//! latencies leave out what users would have waited in a queue (coordinated omission).
+//! In an *open loop* messages are due at a fixed rate, and latencies count from then;
+//! see [`Pacing`].
 //!
 //! Everything ends by itself: every phase has a deadline, and a run that only
 //! fails stops after [`Options::errors_at_most`].
 //!
-//! Layout: `stream` drives many `conversation`s, each over a `link`; `options` is what can be asked for, `report` what comes out, `idle`
+//! Layout: `stream` drives many `conversation`s, each over a `link`; `schedule` says what is
+//! due in an open loop; `options` is what can be asked for, `report` what comes out, `idle`
 //! holds connections to see what they cost, `process` reads `/proc`, `sys` has
 //! the system calls that std lacks.
 
+mod ask;
+mod bulk;
 mod chat;
 mod conversation;
 mod datagram;
@@ -32,16 +38,22 @@ mod meter;
 mod options;
 mod process;
 mod report;
+mod schedule;
 mod script;
 mod stream;
 mod sys;
 
 pub use chat::{Chat, ChatDialect, Stalled};
-pub use idle::{Greeting, IdleOptions, IdleReport, hold};
+pub use idle::{Greeting, IdleOptions, IdleReport, hold, hold_with};
 pub use meter::{Phase, Snapshot};
-pub use options::{Amount, Expect, LoadError, Messages, Options, Pacing, Target};
+pub use options::{
+    Amount, Asked, Bulk, Direction, Expect, LoadError, Messages, Options, Pacing, Rule, Target,
+    TlsTarget,
+};
 pub use process::{Memory, cpu_of, memory_of, raise_descriptor_limit};
-pub use report::{Cause, ChatCounts, Datagrams, Errors, Latency, Report};
+pub use report::{
+    Cause, ChatCounts, Datagrams, Errors, Latency, OpenLoop, Report, ServerUse, Slowest,
+};
 pub use script::Exchange;
 
 use std::ops::ControlFlow;
@@ -81,12 +93,17 @@ pub fn run_with(
 ) -> Result<Report, LoadError> {
     options.check()?;
     let meter = meter::Meter::new(options, every, progress);
-    if let Messages::Chat(chat) = &options.messages {
-        return chat::run(options, chat, meter);
+    match &options.messages {
+        Messages::Chat(chat) => return chat::run(options, chat, meter),
+        Messages::Bulk(bulk) => return bulk::run(options, bulk, meter),
+        _ => {}
     }
-    match &options.target {
-        Target::Udp(peer) => datagram::run(options, *peer, meter),
-        Target::Tcp(_) | Target::Unix(_) => stream::run(options, meter),
+    match (&options.target, &options.messages) {
+        (Target::Udp(peer), Messages::Script(_) | Messages::Asked(_)) => {
+            ask::run(options, *peer, meter)
+        }
+        (Target::Udp(peer), _) => datagram::run(options, *peer, meter),
+        (_, _) => stream::run(options, meter),
     }
 }
 

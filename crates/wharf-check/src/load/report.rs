@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::process::Memory;
+
 /// The result of a run. Everything but [`Report::errors`] is about the measured
 /// time alone, without warm-up.
 #[derive(Clone, Debug)]
@@ -31,6 +33,13 @@ pub struct Report {
     pub chat: Option<ChatCounts>,
     /// From sending a chat message to its answer; empty in any other run.
     pub acknowledgement: Latency,
+    /// The slowest reply.
+    pub slowest: Slowest,
+    /// What only an open loop has; [`Report::latency`] then counts from when messages were
+    /// due.
+    pub open_loop: Option<OpenLoop>,
+    /// What the server's process used, if that was asked for.
+    pub server: Option<ServerUse>,
     /// Processor time of the engine's thread. Close to [`Report::elapsed`], the
     /// engine may be the bottleneck; a closed loop against a server on another
     /// core can come there without being one.
@@ -49,6 +58,66 @@ impl Report {
     pub fn bytes_per_second(&self) -> f64 {
         per_second(self.received_bytes, self.elapsed)
     }
+}
+
+/// The slowest reply of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slowest {
+    pub(super) nanoseconds: u64,
+    pub(super) at: u64,
+}
+
+impl Slowest {
+    /// How long it took.
+    pub fn took(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds)
+    }
+
+    /// When it came, since measuring began.
+    pub fn at(&self) -> Duration {
+        Duration::from_nanos(self.at)
+    }
+}
+
+/// What only an open loop has.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenLoop {
+    /// Messages per second that were due.
+    pub rate: u32,
+    /// Latencies from when messages were really sent: what a client that waits for the
+    /// server would have reported.
+    pub uncorrected: Latency,
+    /// How much later than they were due messages were sent on connections that were free:
+    /// this program's own part in [`Report::latency`].
+    pub client_late: Latency,
+    /// Messages that were due by the end and not sent, since their connections were busy.
+    pub behind: u64,
+}
+
+impl OpenLoop {
+    pub(super) fn new(rate: u32) -> Self {
+        OpenLoop {
+            rate,
+            uncorrected: Latency::new(),
+            client_late: Latency::new(),
+            behind: 0,
+        }
+    }
+}
+
+/// What the server's process used.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ServerUse {
+    /// Its number.
+    pub pid: u32,
+    /// Processor time of all its threads in the measured time, to 10 ms.
+    pub cpu: Option<Duration>,
+    /// Memory before the first connection.
+    pub memory_before: Option<Memory>,
+    /// Memory at the end; `None` if it has gone by then.
+    pub memory: Option<Memory>,
 }
 
 fn per_second(count: u64, time: Duration) -> f64 {
@@ -99,6 +168,20 @@ impl Latency {
     /// The mean.
     pub fn mean(&self) -> Duration {
         Duration::from_nanos(self.0.mean() as u64)
+    }
+
+    /// What it would have been, had somebody gone on asking every `interval` while a reply was
+    /// awaited: HdrHistogram's estimate for what coordinated omission leaves out.
+    #[must_use]
+    pub fn corrected(&self, interval: Duration) -> Latency {
+        let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        Latency(self.0.clone_correct(interval.max(1_000)))
+    }
+
+    /// Adds all of `other`.
+    pub fn add(&mut self, other: &Latency) {
+        // Fails only if `other` reaches further, and both have the same bounds.
+        let _ = self.0.add(&other.0);
     }
 
     /// All of it: nanoseconds, three significant digits, 100 s at most.
@@ -161,6 +244,8 @@ pub enum Cause {
     Refused,
     /// The connection did not open in time.
     ConnectTimeout,
+    /// TLS refused something: a certificate, a version, a damaged record.
+    Tls,
     /// No local port or descriptor was left for another connection.
     NoSockets,
     /// A byte of a reply was not what it had to be.
@@ -187,9 +272,10 @@ pub enum Cause {
     Other,
 }
 
-const CAUSES: [(Cause, &str); 14] = [
+const CAUSES: [(Cause, &str); 15] = [
     (Cause::Refused, "connection refused"),
     (Cause::ConnectTimeout, "connect timed out"),
+    (Cause::Tls, "TLS failed"),
     (Cause::NoSockets, "no local socket left"),
     (Cause::Wrong, "wrong reply"),
     (Cause::Lost, "lost reply"),

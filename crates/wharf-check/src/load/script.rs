@@ -7,6 +7,8 @@
 //! The stored bytes go [`SLICE`] beyond the period: any slice up to that length
 //! lies in one piece.
 
+use std::ops::RangeInclusive;
+
 use super::options::{Expect, Messages};
 
 /// The longest slice that [`Stream::at`] gives.
@@ -17,6 +19,13 @@ const PERIOD: usize = 65_537;
 
 /// How many different messages are made for a reply that a function computes.
 const COMPUTED: usize = 61;
+
+/// How many different messages are made where each has a length of its own: a prime, so
+/// that connections do not move in step.
+const SIZED: usize = 509;
+
+/// Messages that are made take no more memory than this, if two of them fit.
+const MADE_AT_MOST: usize = 32 << 20;
 
 /// One message and the reply that it must get.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,15 +97,29 @@ impl Script {
     pub(super) fn new(messages: &Messages, expect: Expect) -> Self {
         match (messages, expect) {
             (Messages::Script(exchanges), _) => Script::of(exchanges),
-            // A chat has texts of its own.
-            (Messages::Chat(_), _) => Script::of(&[]),
+            // A chat has texts of its own, and bulk no messages.
+            (Messages::Chat(_) | Messages::Bulk(_), _) => Script::of(&[]),
+            (Messages::Asked(asked), _) => {
+                let exchanges: Vec<_> = asked
+                    .requests
+                    .iter()
+                    .map(|request| Exchange {
+                        request: request.clone(),
+                        reply: Vec::new(),
+                    })
+                    .collect();
+                Script::of(&exchanges)
+            }
+            (Messages::Sizes(sizes), expect) => {
+                let count = (MADE_AT_MOST / sizes.end()).clamp(2, SIZED);
+                let exchanges: Vec<_> = (0..count as u64)
+                    .map(|number| expect.exchange(size_of(sizes, number), number))
+                    .collect();
+                Script::of(&exchanges)
+            }
             (Messages::Size(size), Expect::Function(reply)) => {
                 let exchanges: Vec<_> = (0..COMPUTED)
-                    .map(|number| {
-                        let request = printable(*size, number as u64);
-                        let reply = reply(&request);
-                        Exchange { request, reply }
-                    })
+                    .map(|number| Expect::Function(reply).exchange(*size, number as u64))
                     .collect();
                 Script::of(&exchanges)
             }
@@ -183,8 +206,35 @@ impl Script {
     }
 }
 
+impl Expect {
+    /// A message that is made up, and its reply.
+    fn exchange(self, size: usize, number: u64) -> Exchange {
+        let request = match self {
+            Expect::Echo => random(size, number),
+            Expect::AsciiUpper | Expect::Function(_) => printable(size, number),
+        };
+        let reply = match self {
+            Expect::Echo => request.clone(),
+            Expect::AsciiUpper => request.to_ascii_uppercase(),
+            Expect::Function(reply) => reply(&request),
+        };
+        Exchange { request, reply }
+    }
+}
+
+/// The length of message `number`, out of a range; the same in every run.
+pub(super) fn size_of(sizes: &RangeInclusive<usize>, number: u64) -> usize {
+    let width = (sizes.end() - sizes.start()) as u64 + 1;
+    // The mixer of splitmix64: neighbours have nothing in common.
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    sizes.start() + (mixed % width) as usize
+}
+
 /// Bytes that look random and are the same in every run (xorshift64*).
-fn random(length: usize, seed: u64) -> Vec<u8> {
+pub(super) fn random(length: usize, seed: u64) -> Vec<u8> {
     let mut state = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (0..length)
         .map(|_| {
@@ -214,6 +264,14 @@ mod tests {
         let stream = Stream::new(b"abc".to_vec());
         assert_eq!(stream.at(2, 5), b"cabca");
         assert_eq!(stream.advance(2, 5), 1);
+    }
+
+    #[test]
+    fn sizes_of_a_range_reach_its_ends_and_not_beyond() {
+        let all: std::collections::BTreeSet<_> =
+            (0..1_000).map(|number| size_of(&(3..=9), number)).collect();
+        assert_eq!(all, (3..=9).collect());
+        assert_eq!(size_of(&(64..=64), 7), 64);
     }
 
     #[test]

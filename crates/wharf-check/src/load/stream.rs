@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
-use super::conversation::{Common, Conversation, Course, Failure};
+use super::conversation::{Common, Conversation, Course, Failure, Until};
 use super::link::{Link, Sources};
 use super::meter::{Meter, Phase, nanoseconds};
-use super::options::{LoadError, Options};
+use super::options::{LoadError, Messages, Options, Pacing};
 use super::report::Report;
+use super::schedule::Schedule;
 use super::script::{Cursor, SLICE, Script};
+use super::sys::Timer;
 
 /// How many connections are opened at the same time: fewer than a listener's
 /// usual backlog (4,096), or connects would be dropped and repeated after 1 s.
@@ -25,20 +28,41 @@ const BUSY_PAUSE: u64 = 2_000_000;
 /// How many events one wait can report.
 const EVENTS: usize = 1_024;
 
-/// Runs a load over TCP or a Unix socket.
+/// The token of the timer of an open loop.
+const TIMER: Token = Token(usize::MAX);
+
+/// How many messages of an open loop are sent before replies are looked for again.
+const DUE_AT_ONCE: usize = 1_024;
+
+/// Runs a load over TCP, TLS or a Unix socket.
 pub(super) fn run(options: &Options, meter: Meter<'_>) -> Result<Report, LoadError> {
     let poll = Poll::new().map_err(|error| LoadError::System("create an epoll instance", error))?;
     let script = Script::new(&options.messages, options.expect);
+    let connections = options.connections;
+    let (schedule, timer) = match options.pacing {
+        Pacing::Closed { .. } => (None, None),
+        Pacing::Open { rate, .. } => {
+            let timer = Timer::new(poll.registry(), TIMER)
+                .map_err(|error| LoadError::System("create a timer", error))?;
+            (Some(Schedule::new(rate, connections)), Some(timer))
+        }
+    };
+    let ramp = nanoseconds(options.ramp_up);
+    let opens_at = |index: usize| (ramp as f64 * index as f64 / connections as f64) as u64;
     let mut engine = Engine {
         options,
         poll,
-        places: (0..options.connections)
+        timer,
+        places: (0..connections)
             .map(|index| Place {
                 begin: script.start(index),
                 conversation: None,
+                existed: false,
             })
             .collect(),
-        waiting: (0..options.connections).map(|index| (0, index)).collect(),
+        waiting: (0..connections)
+            .map(|index| (opens_at(index), index))
+            .collect(),
         sources: Sources::default(),
         connecting: 0,
         settled: 0,
@@ -48,23 +72,34 @@ pub(super) fn run(options: &Options, meter: Meter<'_>) -> Result<Report, LoadErr
             depth: options.depth(),
             share: options.messages_per_connection.unwrap_or(u64::MAX),
             space: vec![0; SLICE].into_boxed_slice(),
+            asked: match &options.messages {
+                Messages::Asked(asked) => Some(asked.clone()),
+                _ => None,
+            },
+            schedule,
             meter,
         },
     };
     engine.run()?;
     engine.settle();
-    Ok(engine.common.meter.report())
+    let Common {
+        schedule, meter, ..
+    } = engine.common;
+    Ok(meter.report_on(schedule.as_ref()))
 }
 
 /// One of the run's connections, and where the next one in its place goes on.
 struct Place {
     begin: (Cursor, Cursor),
     conversation: Option<Box<Conversation>>,
+    /// Whether it had a connection before.
+    existed: bool,
 }
 
 struct Engine<'o, 'm> {
     options: &'o Options,
     poll: Poll,
+    timer: Option<Timer>,
     places: Vec<Place>,
     /// Places without a connection, and when they get one; earliest first.
     waiting: VecDeque<(u64, usize)>,
@@ -79,13 +114,13 @@ struct Engine<'o, 'm> {
 impl Engine<'_, '_> {
     fn run(&mut self) -> Result<(), LoadError> {
         let mut events = Events::with_capacity(EVENTS);
-        if self.options.messages_per_connection.is_some() {
-            // Connections that come and go need not all be open first.
+        if self.options.messages_per_connection.is_some() || !self.options.ramp_up.is_zero() {
+            // Connections that come and go, or come one by one, need not all be open first.
             self.start();
         }
         while self.common.meter.phase() != Phase::Done {
             self.open_waiting();
-            let patience = self.common.meter.patience();
+            let patience = self.patience();
             match self.poll.poll(&mut events, Some(patience)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(LoadError::System("wait for events", error));
@@ -93,11 +128,66 @@ impl Engine<'_, '_> {
                 _ => {}
             }
             for event in &events {
-                self.go_on(event.token().0);
+                if event.token() == TIMER {
+                    continue;
+                }
+                // The kernel says once that no more will come.
+                let until = match event.is_read_closed() || event.is_error() {
+                    true => Until::End,
+                    false => Until::Empty,
+                };
+                self.go_on(event.token().0, until);
             }
             self.keep_time();
+            self.send_due();
         }
         Ok(())
+    }
+
+    /// How long to wait for events. In an open loop the timer ends the wait in time.
+    fn patience(&mut self) -> Duration {
+        let meter = &self.common.meter;
+        if let (Some(schedule), Some(timer)) = (&self.common.schedule, &mut self.timer)
+            && meter.is_sending()
+        {
+            let (now, due) = (meter.now(), schedule.next_due());
+            if due <= now {
+                return Duration::ZERO;
+            }
+            timer.set(due, Duration::from_nanos(due - now));
+        }
+        meter.patience()
+    }
+
+    /// Sends what is due in an open loop.
+    fn send_due(&mut self) {
+        if !self.common.meter.is_sending() {
+            return;
+        }
+        for _ in 0..DUE_AT_ONCE {
+            let now = self.common.meter.now();
+            let Some(schedule) = &mut self.common.schedule else {
+                return;
+            };
+            let due = schedule.next_due();
+            let Some(index) = schedule.tell(now) else {
+                return;
+            };
+            match &mut self.places[index].conversation {
+                Some(conversation) => {
+                    if conversation.is_idle() {
+                        // Nothing but this program itself was in the way.
+                        self.common.meter.sent_late(now - due);
+                    }
+                    if let Err(failure) = conversation.send_due(&mut self.common) {
+                        self.failed(index, failure);
+                    }
+                }
+                None if self.common.share == 1 => self.open(index, now),
+                // It is sent when there is a connection again.
+                None => {}
+            }
+        }
     }
 
     fn keep_time(&mut self) {
@@ -114,6 +204,7 @@ impl Engine<'_, '_> {
             self.sweep(now);
         }
         if opening && self.common.meter.phase() != Phase::Opening {
+            self.begin_schedule();
             self.begin_all();
         }
     }
@@ -121,6 +212,14 @@ impl Engine<'_, '_> {
     fn start(&mut self) {
         let now = self.common.meter.now();
         self.common.meter.opened(now);
+        self.begin_schedule();
+    }
+
+    fn begin_schedule(&mut self) {
+        let now = self.common.meter.now();
+        if let Some(schedule) = &mut self.common.schedule {
+            schedule.begin(now);
+        }
     }
 
     /// Sends the first messages on connections that were opened before the traffic.
@@ -154,6 +253,9 @@ impl Engine<'_, '_> {
     }
 
     fn open(&mut self, index: usize, now: u64) {
+        let Some(due) = self.due(index, now) else {
+            return;
+        };
         let target = &self.options.target;
         let source = match self.options.messages_per_connection {
             Some(_) => self.sources.next(target),
@@ -165,26 +267,52 @@ impl Engine<'_, '_> {
                     link.send_at_once();
                 }
                 let place = &mut self.places[index];
-                let conversation = Conversation::new(link, place.begin, self.common.share, now);
+                let times = (now, due);
+                let conversation = Conversation::new(link, index, place.begin, times, &self.common);
                 place.conversation = Some(Box::new(conversation));
                 self.connecting += 1;
                 // On a loopback the connection is usually open by now.
-                self.go_on(index);
+                self.go_on(index, Until::Empty);
             }
             // The listener's queue is full, and a Unix socket does not wait for it (connect(2)).
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.put_back(index);
                 self.waiting.push_back((now + BUSY_PAUSE, index));
             }
             Err(error) => self.failed(index, error.into()),
         }
     }
 
-    fn go_on(&mut self, index: usize) {
+    /// When the message was due for which a connection is to be opened; `None` if there is
+    /// none to be opened now.
+    fn due(&mut self, index: usize, now: u64) -> Option<u64> {
+        match &mut self.common.schedule {
+            Some(schedule) if self.common.share == 1 => schedule.take(index, now),
+            Some(schedule) => {
+                if !std::mem::replace(&mut self.places[index].existed, true) {
+                    schedule.skip(index, now);
+                }
+                Some(now)
+            }
+            None => Some(now),
+        }
+    }
+
+    /// The message that was due is not sent yet after all.
+    fn put_back(&mut self, index: usize) {
+        if let Some(schedule) = &mut self.common.schedule
+            && self.common.share == 1
+        {
+            schedule.put_back(index);
+        }
+    }
+
+    fn go_on(&mut self, index: usize, until: Until) {
         let Some(conversation) = &mut self.places[index].conversation else {
             return;
         };
         let connecting = conversation.is_connecting();
-        let outcome = conversation.go_on(&mut self.common);
+        let outcome = conversation.go_on(until, &mut self.common);
         if connecting && !conversation.is_connecting() {
             self.connecting -= 1;
             self.opened();

@@ -1,12 +1,16 @@
 //! The system calls that std lacks, and the only unsafe code of this crate:
-//! datagrams in batches, large receive buffers, connecting from an address, the
-//! limit of descriptors.
+//! datagrams in batches, large receive buffers, connecting from an address, what a
+//! peer has not acknowledged, a timer that is exact, the limit of descriptors.
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice};
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 
 /// How many datagrams go through one system call.
 pub(super) const BATCH: usize = 64;
@@ -201,6 +205,76 @@ fn inet(address: SocketAddrV4) -> libc::sockaddr_in {
             s_addr: u32::from(*address.ip()).to_be(),
         },
         sin_zero: [0; 8],
+    }
+}
+
+/// How many bytes of a TCP connection were sent and not acknowledged (SIOCOUTQ, tcp(7)); 0
+/// if it is none.
+pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> u64 {
+    let mut count: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ writes one int, which `count` is, during the call.
+    let status = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    match status {
+        0 => u64::try_from(count).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// A timer that ends a wait to the microsecond (timerfd_create(2)): epoll_wait(2) itself
+/// knows milliseconds only.
+#[derive(Debug)]
+pub(super) struct Timer {
+    timer: OwnedFd,
+    /// What it is set to.
+    set_to: u64,
+}
+
+impl Timer {
+    /// A timer that is not set and reports to `registry` under `token`.
+    ///
+    /// # Errors
+    /// Those of timerfd_create(2) and epoll_ctl(2).
+    pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Timer> {
+        // SAFETY: no pointers; a descriptor that is not negative is new, and ours alone.
+        let timer = unsafe {
+            let flags = libc::TFD_NONBLOCK | libc::TFD_CLOEXEC;
+            match libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) {
+                ..0 => return Err(io::Error::last_os_error()),
+                descriptor => OwnedFd::from_raw_fd(descriptor),
+            }
+        };
+        registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
+        Ok(Timer { timer, set_to: 0 })
+    }
+
+    /// Ends waits `after` this time from now on, once. Does nothing if it is set for the same
+    /// `moment` already. Setting it anew also forgets what it has reported.
+    pub(super) fn set(&mut self, moment: u64, after: Duration) {
+        if std::mem::replace(&mut self.set_to, moment) == moment {
+            return;
+        }
+        let none = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let wait = libc::itimerspec {
+            it_interval: none,
+            it_value: libc::timespec {
+                tv_sec: after.as_secs() as libc::time_t,
+                // All zero would switch it off.
+                tv_nsec: libc::c_long::from(after.subsec_nanos().max(1) as i32),
+            },
+        };
+        // SAFETY: `wait` is read only, during the call, and the old value is not asked for.
+        // It fails for a time that is none, which this is not.
+        unsafe {
+            libc::timerfd_settime(
+                self.timer.as_raw_fd(),
+                0,
+                &raw const wait,
+                std::ptr::null_mut(),
+            );
+        }
     }
 }
 

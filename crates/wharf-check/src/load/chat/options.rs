@@ -1,6 +1,5 @@
 //! What can be asked of a chat.
 
-use super::super::options::LoadError;
 use super::ledger::NUMBER;
 
 /// The longest text of a message, so that its line stays below Wharf's limit for
@@ -69,7 +68,7 @@ impl Default for Chat {
 }
 
 impl Chat {
-    pub(in crate::load) fn check(&self, users: usize, depth: usize) -> Result<(), LoadError> {
+    pub(in crate::load) fn check(&self, users: usize, depth: usize) -> Result<(), &'static str> {
         let longest = match self.dialect {
             ChatDialect::Wharf => SIZE_MAX,
             ChatDialect::Irc => SIZE_MAX_IRC,
@@ -91,6 +90,6 @@ impl Chat {
         } else {
             return Ok(());
         };
-        Err(LoadError::Option(what))
+        Err(what)
     }
 }

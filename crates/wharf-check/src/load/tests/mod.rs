@@ -1,5 +1,9 @@
 //! The engine against servers that answer rightly, and against planted faults.
 
+mod datagrams;
+mod open_loop;
+mod secure;
+
 use super::*;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -177,6 +181,88 @@ fn upper_case_and_computed_replies_are_expected_as_asked() {
     assert!(run(&options).unwrap().errors.is_empty());
     options.expect = Expect::Echo;
     only(&run(&options).unwrap(), Cause::Wrong);
+}
+
+#[test]
+fn messages_of_any_size_out_of_a_range() {
+    let mut options = options(Target::Tcp(tokio_echo()));
+    options.messages = Messages::Sizes(1..=5_000);
+    options.pacing = Pacing::Closed { depth: 5 };
+    let report = run(&options).unwrap();
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    assert_eq!(report.messages, 200);
+    assert!(report.sent_bytes > 200 * 1_000, "{}", report.sent_bytes);
+    assert_eq!(report.sent_bytes, report.received_bytes);
+}
+
+/// Messages in lines, with replies that are only known by a rule.
+fn asked(rule: fn(&[u8]) -> bool) -> Messages {
+    Messages::Asked(Asked {
+        requests: vec![b"one\n".to_vec(), b"and two\n".to_vec()],
+        framing: "lines".parse().unwrap(),
+        longest: 100,
+        rule: Rule::new(rule),
+    })
+}
+
+#[test]
+fn replies_are_judged_by_a_rule_where_their_bytes_are_not_known() {
+    let counting = || {
+        tcp(|mut stream| {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            for (number, line) in lines.map_while(Result::ok).enumerate() {
+                let reply = format!("{number}: {line}\n");
+                let (first, second) = reply.split_at(2);
+                let _ = stream.write_all(first.as_bytes());
+                let _ = stream.write_all(second.as_bytes());
+            }
+        })
+    };
+    let mut options = options(counting());
+    options.pacing = Pacing::Closed { depth: 3 };
+    options.messages = asked(|reply| reply.contains(&b':'));
+    let report = run(&options).unwrap();
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    assert_eq!(report.messages, 200);
+
+    options.target = counting();
+    options.messages = asked(|reply| !reply.starts_with(b"7:"));
+    let report = run(&options).unwrap();
+    only(&report, Cause::Wrong);
+    assert!(
+        report
+            .errors
+            .to_string()
+            .contains("reply 8 is \"7: and two\""),
+        "{}",
+        report.errors
+    );
+
+    options.target = tcp(|mut stream| {
+        for _ in BufReader::new(stream.try_clone().unwrap()).lines() {
+            let _ = stream.write_all(b"one\nand another\n");
+        }
+    });
+    options.pacing = Pacing::Closed { depth: 1 };
+    options.messages = asked(|_| true);
+    only(&run(&options).unwrap(), Cause::Unexpected);
+}
+
+#[test]
+fn connections_come_one_by_one_in_a_ramp() {
+    let mut options = options(Target::Tcp(tokio_echo()));
+    options.connections = 4;
+    options.ramp_up = Duration::from_millis(120);
+    options.amount = Amount::Time(Duration::from_millis(50));
+    let mut phases = Vec::new();
+    let report = run_with(&options, Duration::from_millis(20), &mut |now| {
+        phases.push((now.phase, now.elapsed));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    let begins = phases.iter().find(|(phase, _)| *phase == Phase::Measuring);
+    assert!(begins.unwrap().1 >= options.ramp_up, "{phases:?}");
 }
 
 #[test]
@@ -374,91 +460,30 @@ fn udp(mut replies: impl FnMut(usize, Vec<u8>) -> Vec<Vec<u8>> + Send + 'static)
     Target::Udp(at)
 }
 
-fn datagrams(target: Target) -> (Report, Datagrams) {
-    let mut options = options(target);
-    options.pacing = Pacing::Closed { depth: 16 };
-    options.loss_timeout = Duration::from_millis(500);
-    let report = run(&options).unwrap();
-    let counts = report.datagrams.unwrap();
-    assert!(counts.receive_buffer > 0);
-    assert_eq!(
-        counts.sent,
-        counts.answered + counts.lost + counts.late,
-        "{counts:?}"
-    );
-    (report, counts)
+#[test]
+fn what_the_server_uses_is_read_if_its_process_is_known() {
+    let mut options = options(Target::Tcp(tokio_echo()));
+    options.server = Some(std::process::id());
+    let used = run(&options).unwrap().server.unwrap();
+    assert_eq!(used.pid, std::process::id());
+    assert!(used.cpu.is_some() && used.memory.unwrap().private > 0);
 }
 
 #[test]
-fn every_datagram_of_a_right_server_is_accounted_for() {
-    let (report, counts) = datagrams(udp(|_, datagram| vec![datagram]));
-    assert!(report.errors.is_empty(), "{}", report.errors);
-    assert_eq!(
-        (report.messages, counts.answered, counts.lost),
-        (200, 200, 0)
-    );
-    assert_eq!(
-        (counts.late, counts.duplicated, counts.reordered),
-        (0, 0, 0)
-    );
-}
-
-#[test]
-fn many_flows_of_long_datagrams_in_upper_case() {
-    let mut options = options(udp(|_, datagram| vec![datagram.to_ascii_uppercase()]));
-    // What is in flight fits the server's default receive buffer of 208 KiB.
-    options.connections = 4;
-    options.loss_timeout = Duration::from_secs(1);
-    options.messages = Messages::Size(9_000);
-    options.expect = Expect::AsciiUpper;
-    let report = run(&options).unwrap();
-    assert!(report.errors.is_empty(), "{}", report.errors);
-    assert_eq!(report.messages, 200, "{:?}", report.datagrams);
-}
-
-#[test]
-fn lost_duplicated_and_reordered_datagrams_are_counted() {
-    let (_, lost) = datagrams(udp(|number, datagram| match number {
-        50 => vec![],
-        _ => vec![datagram],
-    }));
-    assert_eq!((lost.answered, lost.lost, lost.duplicated), (199, 1, 0));
-
-    let (_, twice) = datagrams(udp(|number, datagram| match number {
-        50 => vec![datagram.clone(), datagram],
-        _ => vec![datagram],
-    }));
-    assert_eq!((twice.answered, twice.lost, twice.duplicated), (200, 0, 1));
-
-    let mut kept = None;
-    let (_, swapped) = datagrams(udp(move |number, datagram| match number {
-        50 => {
-            kept = Some(datagram);
-            vec![]
+fn an_abstract_unix_socket_is_loaded_as_well() {
+    use std::os::linux::net::SocketAddrExt;
+    let name = format!("wharf-load-{}", std::process::id()).into_bytes();
+    let at = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind_addr(&at).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || std::io::copy(&mut stream.try_clone().unwrap(), &mut stream));
         }
-        _ => std::iter::once(datagram).chain(kept.take()).collect(),
-    }));
-    assert_eq!(
-        (swapped.answered, swapped.lost, swapped.reordered),
-        (200, 0, 1)
-    );
-}
-
-#[test]
-fn a_wrong_datagram_is_found_and_named() {
-    let (report, counts) = datagrams(udp(|number, mut datagram| {
-        if number == 50 {
-            datagram[20] ^= 1;
-        }
-        vec![datagram]
-    }));
-    only(&report, Cause::Wrong);
-    assert!(
-        report.errors.to_string().contains("byte 20 is"),
-        "{}",
-        report.errors
-    );
-    assert_eq!(counts.lost, 1);
+    });
+    let report = run(&options(Target::Abstract(name))).unwrap();
+    assert!(report.errors.is_empty(), "{}", report.errors);
+    assert_eq!(report.messages, 200);
 }
 
 #[test]
