@@ -12,10 +12,11 @@ use snapbox::{Assert, Data};
 use support::{root, run, wharf};
 
 /// Every command that has a manual page.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "serve",
     "connect",
     "chat",
+    "bench",
     "play",
     "get",
     "lab",
@@ -53,6 +54,7 @@ fn short_help_fits_a_screen_and_leads_with_examples() {
         (&["serve", "-h"], 100, 36),
         (&["connect", "-h"], 100, 44),
         (&["chat", "-h"], 80, 44),
+        (&["bench", "-h"], 100, 44),
         (&["names", "-h"], 80, 40),
     ] {
         let help = printed(arguments, columns);
@@ -69,6 +71,7 @@ fn short_help_fits_a_screen_and_leads_with_examples() {
         &["serve", "-h"],
         &["connect", "-h"],
         &["chat", "-h"],
+        &["bench", "-h"],
     ] {
         assert!(
             printed(arguments, 80).starts_with("Examples:\n  "),
@@ -79,7 +82,7 @@ fn short_help_fits_a_screen_and_leads_with_examples() {
 
 #[test]
 fn long_help_has_all_that_short_help_has() {
-    for command in ["serve", "connect", "chat"] {
+    for command in ["serve", "connect", "chat", "bench"] {
         let long = printed(&[command, "--help"], 100);
         let short = printed(&[command, "-h"], 100);
         for option in options(&short) {
@@ -127,6 +130,8 @@ fn help_is_as_it_was() {
     assert_snapshot("help-long.txt", &printed(&["--help"], 80));
     assert_snapshot("serve.txt", &printed(&["serve", "-h"], 80));
     assert_snapshot("serve-long.txt", &printed(&["serve", "--help"], 80));
+    assert_snapshot("bench.txt", &printed(&["bench", "-h"], 100));
+    assert_snapshot("bench-long.txt", &printed(&["bench", "--help"], 80));
 }
 
 #[test]
@@ -150,7 +155,7 @@ fn manual_pages_are_as_they_were_and_every_command_has_one() {
 
 #[test]
 fn a_manual_page_says_something_of_every_option() {
-    for command in ["serve", "connect", "chat"] {
+    for command in ["serve", "connect", "chat", "bench"] {
         let page = printed(&["man", command], 80);
         let lines: Vec<&str> = page.lines().collect();
         for (index, line) in lines.iter().enumerate() {

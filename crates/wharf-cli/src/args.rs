@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::BenchArgs;
 use crate::chat::ChatArgs;
 use crate::connect::ConnectArgs;
 use crate::exit::Exit;
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     Connect(ConnectArgs),
     /// Talk to people in a chat room
     Chat(ChatArgs),
+    /// Measure how fast a service is, and whether every reply is right
+    Bench(BenchArgs),
     /// Fetch a page
     #[cfg(feature = "page")]
     Get(GetArgs),

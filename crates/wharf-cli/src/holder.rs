@@ -12,13 +12,27 @@ const MAX_PROCESSES: usize = 20_000;
 
 /// The process that holds the endpoint `at`, in words.
 pub(crate) fn of(scheme: Scheme, at: &str) -> Option<String> {
-    let inode = match at.parse() {
-        Ok(at) => socket_inode(scheme, at)?,
-        Err(_) => unix_inode(at)?,
-    };
-    match process_of(inode) {
-        Some(process) => Some(process),
+    match process_of(inode(scheme, at)?) {
+        Some(pid) => Some(describe(pid)),
         None => Some("a process of another user".to_owned()),
+    }
+}
+
+/// The number of the process that holds the endpoint `at`, if this user may see it.
+pub(crate) fn pid_of(scheme: Scheme, at: &str) -> Option<u32> {
+    process_of(inode(scheme, at)?)
+}
+
+/// The name of a process, with nothing in it that a terminal would obey.
+pub(crate) fn name_of(pid: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    crate::failure::visible(name.trim())
+}
+
+fn inode(scheme: Scheme, at: &str) -> Option<u64> {
+    match at.parse() {
+        Ok(at) => socket_inode(scheme, at),
+        Err(_) => unix_inode(at),
     }
 }
 
@@ -91,8 +105,8 @@ fn hex_of(ip: IpAddr) -> String {
         .collect()
 }
 
-/// The process that has a descriptor of the socket: its name, number and age.
-fn process_of(inode: u64) -> Option<String> {
+/// The process that has a descriptor of the socket.
+fn process_of(inode: u64) -> Option<u32> {
     let wanted = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?.take(MAX_PROCESSES);
     for process in processes.flatten() {
@@ -107,15 +121,14 @@ fn process_of(inode: u64) -> Option<String> {
             fs::read_link(descriptor.path()).is_ok_and(|link| link == Path::new(&wanted))
         });
         if holds {
-            return Some(describe(pid));
+            return Some(pid);
         }
     }
     None
 }
 
 fn describe(pid: u32) -> String {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let name = crate::failure::visible(name.trim());
+    let name = name_of(pid);
     let age = fs::metadata(format!("/proc/{pid}"))
         .and_then(|found| found.modified())
         .ok()

@@ -6,6 +6,7 @@
 //! numbers are typed, `holder` who has a port, `capture` frames from the kernel.
 
 mod args;
+mod bench;
 mod capture;
 mod chat;
 mod connect;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
         Command::Chat(chat) => chat::run(&common, chat),
+        Command::Bench(bench) => bench::run(&common, bench),
         Command::Lab(lab) => lab::run(&common, lab),
         Command::Play(play) => play::run(&common, play),
         Command::Names(names) => names::run(&common, names),

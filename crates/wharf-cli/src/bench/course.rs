@@ -1,0 +1,187 @@
+//! What is shown and noted while a run goes on.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use serde_json::json;
+use wharf_check::load::{Latency, Phase, Snapshot};
+
+use super::live::{self, Live, Plan, Point};
+use super::machine::latency;
+use super::render::{number, short};
+use super::say;
+use crate::args::Common;
+
+/// How often a run is looked at: for the picture, --csv and Ctrl-C.
+pub(super) const LOOK: Duration = Duration::from_millis(100);
+
+/// The time between two events of --json.
+const EVENT: Duration = Duration::from_secs(1);
+
+/// The first line of --csv.
+const HEAD: &str =
+    "seconds,phase,messages_per_second,received_bytes_per_second,p50_us,p99_us,max_us,errors\n";
+
+/// Looks at a run.
+pub(super) struct Course {
+    csv: Option<String>,
+    events: Option<Events>,
+    shows: Shows,
+    received: u64,
+}
+
+/// What a person sees meanwhile.
+enum Shows {
+    Picture(Live),
+    /// stderr is a terminal, and has a line that changes.
+    Line,
+    Nothing,
+}
+
+/// Whether a picture may be drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Picture {
+    IfPossible,
+    Never,
+}
+
+/// What an event of --json is made of.
+struct Events {
+    due: Duration,
+    began: Duration,
+    messages: u64,
+    latency: Option<Latency>,
+}
+
+impl Course {
+    pub(super) fn new(
+        common: &Common,
+        has_csv: bool,
+        picture: Picture,
+        plan: Plan,
+        interrupted: &Arc<AtomicBool>,
+    ) -> io::Result<Self> {
+        let shows = if common.json {
+            Shows::Nothing
+        } else if picture == Picture::IfPossible && live::is_possible() {
+            Shows::Picture(Live::start(plan, Arc::clone(interrupted))?)
+        } else if io::stderr().is_terminal() {
+            Shows::Line
+        } else {
+            Shows::Nothing
+        };
+        Ok(Course {
+            csv: has_csv.then(|| HEAD.to_owned()),
+            events: common.json.then(|| Events {
+                due: EVENT,
+                began: Duration::ZERO,
+                messages: 0,
+                latency: None,
+            }),
+            shows,
+            received: 0,
+        })
+    }
+
+    pub(super) fn look(&mut self, now: &Snapshot<'_>) {
+        if let Some(csv) = &mut self.csv {
+            row(csv, now, now.received_bytes.saturating_sub(self.received));
+        }
+        self.received = now.received_bytes;
+        if let Some(events) = &mut self.events {
+            events.look(now);
+        }
+        match &self.shows {
+            Shows::Picture(live) => live.push(Point::of(now)),
+            Shows::Line => {
+                // \x1b[K takes away what is left of a longer line; nobody misses a lost one.
+                let _ = write!(io::stderr(), "\r{}\x1b[K", line(now));
+            }
+            Shows::Nothing => {}
+        }
+    }
+
+    /// Takes the picture or the line away; gives what is written to the file of --csv.
+    pub(super) fn end(self) -> Option<String> {
+        if let Shows::Line = self.shows {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+        self.csv
+    }
+}
+
+impl Events {
+    fn look(&mut self, now: &Snapshot<'_>) {
+        self.messages += now.interval_messages;
+        match &mut self.latency {
+            Some(latency) => latency.add(now.latency),
+            None => self.latency = Some(now.latency.clone()),
+        }
+        if now.elapsed < self.due {
+            return;
+        }
+        let time = (now.elapsed - self.began).as_secs_f64().max(1e-9);
+        let event = json!({
+            "event": "interval",
+            "seconds": now.elapsed.as_secs_f64(),
+            "phase": phase(now.phase),
+            "messages_per_second": self.messages as f64 / time,
+            "latency": self.latency.as_ref().map(latency),
+            "errors": now.errors.total(),
+        });
+        // On a closed stdout the end still tells.
+        let _ = say(&format!("{event}\n"));
+        *self = Events {
+            due: now.elapsed + EVENT,
+            began: now.elapsed,
+            messages: 0,
+            latency: None,
+        };
+    }
+}
+
+fn rate(count: u64, now: &Snapshot<'_>) -> f64 {
+    count as f64 / now.interval.as_secs_f64().max(1e-9)
+}
+
+fn row(csv: &mut String, now: &Snapshot<'_>, received: u64) {
+    let micros = |time: Duration| time.as_nanos() as f64 / 1e3;
+    // A String takes every write.
+    let _ = writeln!(
+        csv,
+        "{:.3},{},{:.1},{:.1},{:.1},{:.1},{:.1},{}",
+        now.elapsed.as_secs_f64(),
+        phase(now.phase),
+        rate(now.interval_messages, now),
+        rate(received, now),
+        micros(now.latency.quantile(0.5)),
+        micros(now.latency.quantile(0.99)),
+        micros(now.latency.max()),
+        now.errors.total()
+    );
+}
+
+fn line(now: &Snapshot<'_>) -> String {
+    format!(
+        "{:>5.1} s  {:<9} {:>11} messages/s  p50 {}  p99 {}  errors {}",
+        now.elapsed.as_secs_f64(),
+        phase(now.phase),
+        number(rate(now.interval_messages, now)),
+        short(now.latency.quantile(0.5)),
+        short(now.latency.quantile(0.99)),
+        now.errors.total()
+    )
+}
+
+/// A phase in one word.
+pub(super) fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Opening => "opening",
+        Phase::WarmUp => "warm-up",
+        Phase::Measuring => "measuring",
+        Phase::Draining | Phase::Done => "draining",
+    }
+}

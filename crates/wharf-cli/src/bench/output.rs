@@ -1,0 +1,44 @@
+//! Files that a run writes: new ones, made before the run, so that one that cannot be
+//! written is told before ten seconds are spent.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::exit::Exit;
+use crate::failure::{Failure, words};
+
+/// A new file.
+#[derive(Debug)]
+pub(super) struct Output {
+    path: PathBuf,
+    file: File,
+}
+
+impl Output {
+    /// Makes it; one that is there already is never overwritten.
+    pub(super) fn create(path: &Path) -> Result<Output, Failure> {
+        match File::create_new(path) {
+            Ok(file) => Ok(Output {
+                path: path.to_owned(),
+                file,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let cause = format!("{} is there already", path.display());
+                Err(Failure::new(Exit::Failed, cause).cure("another name, or remove it first"))
+            }
+            Err(error) => Err(failed(path, &error)),
+        }
+    }
+
+    /// Fills it.
+    pub(super) fn write(mut self, text: &str) -> Result<(), Failure> {
+        let written = self.file.write_all(text.as_bytes());
+        written.map_err(|error| failed(&self.path, &error))
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    let cause = format!("cannot write {}: {}", path.display(), words(error));
+    Failure::new(Exit::Failed, cause)
+}

@@ -1,0 +1,136 @@
+//! From an address to the one endpoint that is loaded.
+
+use std::time::Duration;
+
+use wharf::address::{Address, Scheme};
+use wharf::client::{Client, ConnectError, ConnectErrorKind};
+use wharf::network::{Endpoint, Network, Os, Role, UnixName};
+use wharf::tls::ClientTls;
+use wharf_check::load::{Target, TlsTarget};
+
+use crate::failure::{Failure, connect_failure};
+use crate::holder;
+
+/// How long the connection before the run may take, unless --timeout says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whether other machines may be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    ThisMachine,
+    Anywhere,
+}
+
+/// A server that can be loaded.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) target: Target,
+    /// The server in words, as it can be typed.
+    pub(super) words: String,
+    /// The process that holds the socket, if that can be seen.
+    pub(super) pid: Option<u32>,
+}
+
+/// Resolves an address, and finds out whether anybody is there: one connection is opened
+/// and closed, so a server that is not there is told as by `wharf connect`.
+pub(super) fn find(
+    address: &Address,
+    reach: Reach,
+    timeout: Option<Duration>,
+) -> Result<Found, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let timeout = timeout.unwrap_or(CONNECT_TIMEOUT);
+    let found = runtime.block_on(look_for(address, reach, timeout));
+    // A thread may still wait for a resolver; nobody waits for it.
+    runtime.shutdown_background();
+    found
+}
+
+async fn look_for(address: &Address, reach: Reach, timeout: Duration) -> Result<Found, Failure> {
+    let scheme = address.scheme;
+    let is_known = matches!(scheme, Scheme::Tls | Scheme::Unix)
+        || matches!(scheme, Scheme::Tcp | Scheme::Tcp4 | Scheme::Tcp6)
+        || (scheme.is_datagram() && scheme.is_internet() && scheme != Scheme::Raw);
+    if !is_known {
+        return Err(Failure::usage(format!(
+            "cannot load {address}: bench speaks tcp, tls, udp and unix"
+        )));
+    }
+    let resolved = Os.resolve(address, Role::Reach).await;
+    let endpoints = resolved.map_err(|error| failed(address, error.into()))?;
+    if reach == Reach::ThisMachine
+        && let Some(other) = endpoints.iter().find(|endpoint| !endpoint.is_local())
+    {
+        return Err(elsewhere(address, other));
+    }
+    let client = Client::new().connect_timeout(Some(timeout));
+    let peer = match scheme.is_datagram() {
+        true => {
+            let opened = client.datagrams(address).await;
+            opened.map_err(|error| connect_failure(&error))?.1
+        }
+        false => {
+            let opened = client.connect(address).await;
+            let mut connection = opened.map_err(|error| connect_failure(&error))?;
+            // Whether the server takes leave in order is not what is asked.
+            let _ = connection.finish().await;
+            connection.peer().clone()
+        }
+    };
+    let target = target(address, &peer)?;
+    let at = match &peer {
+        Endpoint::Unix(UnixName::Path(path)) => path.display().to_string(),
+        other => other.to_string(),
+    };
+    let pid = match peer.is_local() {
+        true => holder::pid_of(scheme, &at),
+        false => None,
+    };
+    let words = match scheme {
+        Scheme::Tcp | Scheme::Tcp4 | Scheme::Tcp6 | Scheme::Unix => at,
+        Scheme::Tls => format!("tls:{at}"),
+        _ => format!("udp:{at}"),
+    };
+    Ok(Found { target, words, pid })
+}
+
+/// A connection that could not even be tried.
+fn failed(address: &Address, kind: ConnectErrorKind) -> Failure {
+    connect_failure(&ConnectError {
+        address: Box::new(address.clone()),
+        attempts: Vec::new(),
+        kind,
+    })
+}
+
+/// Another machine, which must be meant.
+fn elsewhere(address: &Address, endpoint: &Endpoint) -> Failure {
+    Failure::usage(format!(
+        "{address} is another machine, which a load can harm"
+    ))
+    .with(
+        "means",
+        format!("{endpoint} is not on this machine's loopback"),
+    )
+    .cure("--remote    if it is yours, and you may")
+}
+
+fn target(address: &Address, peer: &Endpoint) -> Result<Target, Failure> {
+    match (peer, address.scheme) {
+        (Endpoint::Inet(at), Scheme::Tls) => {
+            let settings = ClientTls::for_address(address);
+            let (tls, host) = settings.map_err(|error| failed(address, error.into()))?;
+            let at = *at;
+            Ok(Target::Tls(TlsTarget { at, host, tls }))
+        }
+        (Endpoint::Inet(at), scheme) if scheme.is_datagram() => Ok(Target::Udp(*at)),
+        (Endpoint::Inet(at), _) => Ok(Target::Tcp(*at)),
+        (Endpoint::Unix(UnixName::Path(path)), _) => Ok(Target::Unix(path.clone())),
+        (Endpoint::Unix(UnixName::Abstract(name)), _) => Ok(Target::Abstract(name.clone())),
+        (Endpoint::Unix(UnixName::Unnamed), _) => Err(Failure::usage(format!(
+            "{address} has no name to connect to"
+        ))),
+    }
+}

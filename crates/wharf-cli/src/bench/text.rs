@@ -1,0 +1,189 @@
+//! What is sent and what has to come back, as they are typed.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use regex::bytes::Regex;
+
+use crate::connect::parse_escaped;
+use crate::failure::{Failure, words};
+use crate::quantity::parse_size;
+
+/// The longest message of a file, in bytes.
+const MESSAGE_MAX: u64 = 16 << 20;
+
+/// The size of messages: one, or out of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes(pub(super) RangeInclusive<usize>);
+
+impl Sizes {
+    /// The size, if there is only one.
+    pub(super) fn one(&self) -> Option<usize> {
+        (self.0.start() == self.0.end()).then_some(*self.0.start())
+    }
+}
+
+impl FromStr for Sizes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (least, most) = match text.split_once("..") {
+            Some((least, most)) => (parse_size(least)?, parse_size(most)?),
+            None => (parse_size(text)?, parse_size(text)?),
+        };
+        if least == 0 || least > most {
+            return Err("sizes are from 1 on, the smaller one first: 64 or 64..1KiB".to_owned());
+        }
+        Ok(Sizes(least..=most))
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = |count: &usize| crate::style::bytes(*count as u64);
+        match self.one() {
+            Some(size) => f.write_str(&bytes(&size)),
+            None => write!(f, "{} to {}", bytes(self.0.start()), bytes(self.0.end())),
+        }
+    }
+}
+
+/// A message that was typed, or the file that it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Bytes(Vec<u8>),
+    File(PathBuf),
+}
+
+impl FromStr for Content {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix('@') {
+            Some(path) => Ok(Content::File(path.into())),
+            None => Ok(Content::Bytes(parse_escaped(text)?.0)),
+        }
+    }
+}
+
+impl Content {
+    /// The message itself.
+    pub(super) fn read(&self) -> Result<Vec<u8>, Failure> {
+        let bytes = match self {
+            Content::Bytes(bytes) => bytes.clone(),
+            Content::File(path) => {
+                let shown = path.display();
+                let cannot = |error: std::io::Error| {
+                    let cause = format!("cannot read the message {shown}: {}", words(&error));
+                    Failure::usage(cause)
+                };
+                let length = std::fs::metadata(path).map_err(cannot)?.len();
+                if length > MESSAGE_MAX {
+                    let cause = format!("the message {shown} is longer than 16 MiB");
+                    return Err(Failure::usage(cause));
+                }
+                std::fs::read(path).map_err(cannot)?
+            }
+        };
+        match bytes.is_empty() {
+            true => Err(Failure::usage("an empty message has no reply to wait for")),
+            false => Ok(bytes),
+        }
+    }
+}
+
+/// What has to come back.
+#[derive(Clone, Debug)]
+pub(crate) enum Expected {
+    /// The message.
+    Echo,
+    /// The message in upper case.
+    Upper,
+    /// This text.
+    Text(Vec<u8>),
+    /// Something that this pattern finds a match in.
+    Regex(Regex),
+    /// Whatever one message holds.
+    Any,
+}
+
+impl FromStr for Expected {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.split_once('=')) {
+            ("echo", _) => Ok(Expected::Echo),
+            ("upper", _) => Ok(Expected::Upper),
+            ("any", _) => Ok(Expected::Any),
+            (_, Some(("text", text))) => match parse_escaped(text)?.0 {
+                empty if empty.is_empty() => Err("text= needs a text".to_owned()),
+                text => Ok(Expected::Text(text)),
+            },
+            (_, Some(("regex", pattern))) => match Regex::new(pattern) {
+                Ok(regex) => Ok(Expected::Regex(regex)),
+                Err(error) => {
+                    // The last line says what; those above draw where.
+                    let text = error.to_string();
+                    let what = text.lines().last().unwrap_or_default().trim();
+                    Err(what.trim_start_matches("error: ").to_owned())
+                }
+            },
+            _ => Err(
+                "replies are expected as echo, upper, text=TEXT, regex=PATTERN or any".to_owned(),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expected::Echo => f.write_str("echo"),
+            Expected::Upper => f.write_str("upper"),
+            Expected::Text(text) => write!(f, "text={}", text.escape_ascii()),
+            Expected::Regex(regex) => write!(f, "regex={regex}"),
+            Expected::Any => f.write_str("any"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_one_or_a_range() {
+        assert_eq!("64".parse(), Ok(Sizes(64..=64)));
+        assert_eq!("64..1KiB".parse(), Ok(Sizes(64..=1_024)));
+        assert_eq!(
+            "1..2MiB".parse::<Sizes>().unwrap().to_string(),
+            "1 B to 2.0 MiB"
+        );
+        for wrong in ["9..3", "0", "0..5", "..", "many"] {
+            assert!(wrong.parse::<Sizes>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn replies_are_expected_in_words_that_can_be_typed() {
+        for typed in ["echo", "upper", "any", "text=PONG\\r\\n", "regex=^[A-Z]+$"] {
+            let expected: Expected = typed.parse().unwrap();
+            assert_eq!(expected.to_string(), typed);
+        }
+        let wrong = "regex=(".parse::<Expected>().unwrap_err();
+        assert_eq!(wrong, "unclosed group");
+        assert!("text=".parse::<Expected>().is_err());
+        assert!("what".parse::<Expected>().is_err());
+    }
+
+    #[test]
+    fn a_message_is_typed_or_in_a_file() {
+        assert_eq!(r"a\n".parse(), Ok(Content::Bytes(b"a\n".to_vec())));
+        assert_eq!("@a".parse(), Ok(Content::File("a".into())));
+        assert!(r"\q".parse::<Content>().is_err());
+        let missing = Content::File("/nowhere/at/all".into());
+        assert!(missing.read().is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! Whether a run did what was asked, and what it ends with if not.
+
+use wharf_check::load::{Cause, Report};
+
+use super::args::{BenchArgs, Way};
+use super::render::number;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::style::count;
+
+/// This share of the messages that were due may be left over at the end of a fixed rate.
+const BEHIND_AT_MOST: f64 = 0.01;
+
+/// The failure of a run, if it is one. `who` is the server in words.
+pub(super) fn of(args: &BenchArgs, report: &Report, who: &str) -> Option<Failure> {
+    if !report.errors.is_empty() {
+        return Some(errors(report, who));
+    }
+    let is_bulk = matches!(args.bulk, Some(Way::Send | Way::Receive));
+    if report.messages == 0 && !is_bulk {
+        let cause = format!("{who} sent no reply within the measured time");
+        let failure = Failure::new(Exit::TimedOut, cause);
+        return Some(match report.datagrams {
+            Some(_) => failure.with("means", "nothing listens there, or it answers otherwise"),
+            None => failure,
+        });
+    }
+    incomplete(args, report).or_else(|| limits(args, report))
+}
+
+fn errors(report: &Report, who: &str) -> Failure {
+    let exit = report
+        .errors
+        .iter()
+        .map(|(cause, ..)| exit_of(cause))
+        .next()
+        .unwrap_or(Exit::Failed);
+    let told = count(report.errors.total(), "error");
+    let mut failure = Failure::new(exit, format!("{told} while loading {who}"));
+    for (cause, count, first) in report.errors.iter() {
+        let first = match first {
+            "" => String::new(),
+            first => format!(" (the first: {first})"),
+        };
+        failure = failure.with(
+            "found",
+            format!("{} × {cause}{first}", number(count as f64)),
+        );
+    }
+    let has = |cause| report.errors.count(cause) > 0;
+    if has(Cause::NoSockets) {
+        failure = failure.cure("fewer --connections, or ulimit -n with a higher number");
+    }
+    if has(Cause::Wrong) || has(Cause::Unexpected) {
+        failure = failure.cure(
+            "--expect with what the server says, --frame with what ends its messages; or mend it",
+        );
+    }
+    failure
+}
+
+fn exit_of(cause: Cause) -> Exit {
+    match cause {
+        Cause::Refused => Exit::Unreachable,
+        Cause::ConnectTimeout | Cause::NoReply | Cause::Late => Exit::TimedOut,
+        Cause::Tls => Exit::Tls,
+        Cause::NoSockets | Cause::Other => Exit::Failed,
+        Cause::Wrong
+        | Cause::Lost
+        | Cause::Unexpected
+        | Cause::Closed
+        | Cause::Reset
+        | Cause::Doubled
+        | Cause::Reordered
+        | Cause::Rejected => Exit::PeerBroke,
+    }
+}
+
+/// A run that did less than was asked for.
+fn incomplete(args: &BenchArgs, report: &Report) -> Option<Failure> {
+    // A datagram that is lost was sent all the same.
+    let done = report.datagrams.map_or(report.messages, |all| all.sent);
+    if let Some(wanted) = args.requests
+        && done < wanted as u64
+    {
+        let cause = format!(
+            "{} of {} messages within {}",
+            number(done as f64),
+            number(wanted as f64),
+            crate::style::duration(args.lasts())
+        );
+        return Some(Failure::new(Exit::TimedOut, cause).cure("--duration with a longer time"));
+    }
+    let open = report.open_loop.as_ref()?;
+    let due = report.messages as f64 + open.behind as f64;
+    (open.behind as f64 > BEHIND_AT_MOST * due).then(|| {
+        let cause = format!(
+            "the rate was not kept: {} messages/s instead of {}",
+            number(report.messages_per_second()),
+            number(f64::from(open.rate))
+        );
+        let left = format!(
+            "{} messages were due by the end and had to wait for their connections",
+            number(open.behind as f64)
+        );
+        Failure::new(Exit::CheckFailed, cause)
+            .with("left", left)
+            .cure("a lower --rate, or more --connections or --depth if each reply takes long")
+    })
+}
+
+/// Limits of --fail-if that hold.
+fn limits(args: &BenchArgs, report: &Report) -> Option<Failure> {
+    let mut failure: Option<Failure> = None;
+    for limit in &args.fail_if {
+        if let Some(found) = limit.holds(report) {
+            let told = failure
+                .take()
+                .unwrap_or_else(|| Failure::new(Exit::CheckFailed, "a limit of --fail-if holds"));
+            failure = Some(told.with("limit", format!("{limit}: it is {found}")));
+        }
+    }
+    failure
+}

@@ -1,0 +1,170 @@
+//! A server with a planted fault: each is found, named, and no exit code is 0.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
+use crate::{bench, find};
+
+/// What a server does with a message.
+enum Act {
+    Reply(Vec<u8>),
+    /// Nothing.
+    Lose,
+    Reset,
+}
+
+/// Echoes messages of 64 bytes as `act` says of the message of this number on its
+/// connection, from 1 on.
+fn server(act: fn(usize, Vec<u8>) -> Act) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || serve(stream, act));
+        }
+    });
+    at
+}
+
+fn serve(mut stream: TcpStream, act: fn(usize, Vec<u8>) -> Act) {
+    let mut message = vec![0; 64];
+    for number in 1.. {
+        if stream.read_exact(&mut message).is_err() {
+            return;
+        }
+        match act(number, message.clone()) {
+            // The client may have hung up on a wrong reply.
+            Act::Reply(reply) => drop(stream.write_all(&reply)),
+            Act::Lose => {}
+            Act::Reset => {
+                // Closed at once, without a farewell (SO_LINGER of 0, socket(7)).
+                let socket = socket2::SockRef::from(&stream);
+                socket.set_linger(Some(Duration::ZERO)).unwrap();
+                return;
+            }
+        }
+    }
+}
+
+/// Loads a server and expects this to be found, and this exit code.
+#[track_caller]
+fn found(at: &str, options: &[&str], cause: &str, evidence: &str, code: i32) {
+    let options = [&["-n", "40", "--json"], options].concat();
+    let ended = bench(at, &options);
+    assert_eq!(ended.code(), code, "{}", ended.stderr);
+    let errors = &find("result", &ended)["errors"];
+    assert!(errors[cause]["count"].as_u64().unwrap_or(0) > 0, "{errors}");
+    let first = errors[cause]["first"].as_str().unwrap();
+    assert!(first.contains(evidence), "{first}");
+    assert_eq!(find("error", &ended)["exit"], code);
+}
+
+#[test]
+fn a_wrong_byte() {
+    let at = server(|number, mut message| {
+        message[17] ^= u8::from(number == 9);
+        Act::Reply(message)
+    });
+    found(&at, &[], "wrong_reply", "reply 9, byte 17 is", 4);
+    found(&at, &["-d", "4", "-c", "3"], "wrong_reply", "byte 17 is", 4);
+    let ended = bench(&at, &["-n", "40"]);
+    assert!(
+        ended
+            .stderr
+            .contains("× wrong reply (the first: connection 0: reply 9"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_lost_reply() {
+    let at = server(|number, message| match number {
+        9 => Act::Lose,
+        _ => Act::Reply(message),
+    });
+    found(&at, &["-d", "4"], "lost_reply", "reply 9 did not come", 4);
+    let short = ["--timeout", "300ms"];
+    found(&at, &short, "no_reply_in_time", "after 8 replies", 28);
+}
+
+#[test]
+fn a_stall() {
+    let at = server(|number, message| {
+        if number == 9 {
+            thread::sleep(Duration::from_millis(200));
+        }
+        Act::Reply(message)
+    });
+    found(&at, &["--late", "150ms"], "late_reply", "after ", 28);
+    let limited = bench(&at, &["-n", "40", "--fail-if", "max>150ms"]);
+    assert_eq!(limited.code(), 5, "{}", limited.stderr);
+    // It is told in any case.
+    let told = bench(&at, &["-n", "40"]);
+    assert_eq!(told.code(), 0, "{}", told.stderr);
+    assert!(
+        told.stdout.contains("a stall: the slowest reply took 2"),
+        "{}",
+        told.stdout
+    );
+}
+
+#[test]
+fn a_reset_and_an_end() {
+    let at = server(|number, message| match number {
+        9 => Act::Reset,
+        _ => Act::Reply(message),
+    });
+    found(&at, &[], "connection_reset", "connection 0", 4);
+}
+
+#[test]
+fn more_than_was_asked_for() {
+    let at = server(|number, mut message| {
+        if number == 9 {
+            message.push(b'!');
+        }
+        Act::Reply(message)
+    });
+    found(&at, &[], "unexpected_bytes", "1 bytes after reply 9", 4);
+}
+
+#[test]
+fn a_datagram_that_is_lost_doubled_or_wrong() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = format!("udp:{}", socket.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut space = [0; 100];
+        for number in 1.. {
+            let (length, peer) = socket.recv_from(&mut space).unwrap();
+            let copies = match number {
+                9 => 0,
+                20 => 2,
+                _ => 1,
+            };
+            space[30] ^= u8::from(number > 100);
+            for _ in 0..copies {
+                socket.send_to(&space[..length], peer).unwrap();
+            }
+        }
+    });
+    let limits = ["--fail-if", "loss>0", "--fail-if", "duplicated>0"];
+    let ended = bench(&at, &[&["-n", "40", "-d", "4"], &limits[..]].concat());
+    assert_eq!(ended.code(), 5, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("loss>0: it is 2.500 %"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("duplicated>0: it is 1"),
+        "{}",
+        ended.stderr
+    );
+    let many = ["-n", "80", "-d", "4", "--json"];
+    let ended = bench(&at, &many);
+    assert_eq!(ended.code(), 4, "{}", ended.stderr);
+    assert!(ended.stderr.contains("byte 30 is"), "{}", ended.stderr);
+}

@@ -1,0 +1,155 @@
+//! Bulk, idle connections, chats, two servers in turns, and the picture.
+
+use crate::screen::Terminal;
+use crate::{bench, event, find, serve};
+
+#[test]
+fn bulk_goes_both_ways_and_each() {
+    let (_server, at) = serve("echo", "tcp", &[]);
+    let result = event("result", &at, &["--bulk", "both", "--duration", "200ms"]);
+    let bytes = |name: &str| result[name].as_u64().unwrap();
+    assert!(bytes("received_bytes") > 1 << 20, "{result}");
+    assert_eq!(
+        bytes("messages"),
+        bytes("received_bytes").div_euclid(64 << 10)
+    );
+
+    let (_server, at) = serve("discard", "tcp", &[]);
+    let send = ["--bulk", "send", "-c", "2", "--duration", "200ms"];
+    let result = event("result", &at, &send);
+    assert!(result["sent_bytes"].as_u64().unwrap() > 1 << 20, "{result}");
+    assert_eq!(result["received_bytes"], 0);
+    let ended = bench(&at, &send);
+    assert!(ended.stdout.contains("Gbit/s"), "{}", ended.stdout);
+
+    let (_server, at) = serve("chargen", "tcp", &[]);
+    let receive = ["--bulk", "receive", "--duration", "200ms"];
+    let result = event("result", &at, &receive);
+    assert!(
+        result["received_bytes"].as_u64().unwrap() > 1 << 20,
+        "{result}"
+    );
+}
+
+#[test]
+fn bulk_to_a_server_that_answers_or_goes_is_an_error() {
+    let (_server, at) = serve("echo", "tcp", &[]);
+    let ended = bench(&at, &["--bulk", "send", "--duration", "1s"]);
+    assert_eq!(ended.code(), 4, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("unexpected bytes"),
+        "{}",
+        ended.stderr
+    );
+    let (_server, at) = serve("daytime", "tcp", &[]);
+    let ended = bench(&at, &["--bulk", "receive", "--duration", "1s"]);
+    assert_eq!(ended.code(), 4, "{}", ended.stderr);
+    assert!(ended.stderr.contains("sent no more"), "{}", ended.stderr);
+}
+
+#[test]
+fn idle_connections_are_held_and_their_memory_is_told() {
+    let (server, at) = serve("echo", "tcp", &[]);
+    let idle = ["--idle", "100", "-m", "hello", "--duration", "50ms"];
+    let held = event("idle", &at, &idle);
+    assert_eq!((&held["open"], &held["closed"]), (&100.into(), &0.into()));
+    assert_eq!(held["pid"], server.process.pid());
+    assert!(held["private_bytes_each"].is_number());
+    let ended = bench(&at, &["--idle", "10", "--duration", "10ms"]);
+    assert!(ended.stdout.contains("for each"), "{}", ended.stdout);
+
+    // A server that takes no more than five.
+    let full = ["--max-connections", "5", "--when-full", "refuse"];
+    let (_server, at) = serve("echo", "tcp", &full);
+    let ended = bench(&at, &["--idle", "20", "--duration", "300ms"]);
+    assert_eq!(ended.code(), 4, "{}", ended.stderr);
+    assert!(ended.stderr.contains("closed 1"), "{}", ended.stderr);
+}
+
+#[test]
+fn every_delivery_of_a_chat_is_accounted_for() {
+    let (_server, at) = serve("chat", "tcp", &[]);
+    let result = event("result", &at, &["--chat", "--users", "20", "-n", "400"]);
+    assert_eq!(result["messages"], 400);
+    let chat = &result["chat"];
+    assert_eq!(chat["users"], 20);
+    for fault in ["lost", "late", "doubled", "reordered", "altered"] {
+        assert_eq!(chat[fault], 0, "{fault}");
+    }
+    assert!(chat["answer_latency"]["p50"].as_f64().unwrap() > 0.0);
+    let ended = bench(&at, &["--chat", "--users", "3", "-n", "30"]);
+    assert!(ended.stdout.contains("0 lost"), "{}", ended.stdout);
+    let ended = bench(&at, &["--chat", "--users", "1"]);
+    assert_eq!(ended.code(), 2, "{}", ended.stderr);
+}
+
+#[test]
+fn two_servers_are_loaded_in_turns() {
+    let (_first, a) = serve("echo", "tcp", &[]);
+    let (_second, b) = serve("echo", "tcp", &[]);
+    let compare = ["--compare", &b, "--rounds", "3", "-n", "200"];
+    let found = event("comparison", &a, &compare);
+    assert_eq!(found["rounds"], 3);
+    assert_eq!(found["unit"], "messages_per_second");
+    for server in [0, 1] {
+        assert_eq!(found["throughput"][server].as_array().unwrap().len(), 3);
+    }
+    let ratio = &found["throughput_ratio"];
+    let [least, median, most] =
+        ["least", "median", "most"].map(|name| ratio[name].as_f64().unwrap());
+    assert!(0.0 < least && least <= median && median <= most, "{ratio}");
+    let ended = bench(&a, &compare);
+    assert!(ended.stdout.contains("B/A throughput"), "{}", ended.stdout);
+
+    let (_upper, wrong) = serve("upper", "tcp", &["--frame", "u8"]);
+    let ended = bench(
+        &a,
+        &[
+            "--compare",
+            &wrong,
+            "-n",
+            "20",
+            "--json",
+            "--timeout",
+            "300ms",
+        ],
+    );
+    assert_ne!(ended.code(), 0);
+    let error = find("error", &ended);
+    assert_eq!(error["evidence"]["in"], "round 1 of 5");
+}
+
+#[test]
+fn a_picture_is_drawn_on_a_terminal_and_the_report_comes_after_it() {
+    let (_server, at) = serve("echo", "tcp", &[]);
+    for (columns, rows) in [(80, 24), (120, 30)] {
+        let arguments = ["bench", &at, "--warmup", "0", "-t", "60s", "-c", "2"];
+        let mut terminal = Terminal::wharf(&arguments, columns, rows);
+        terminal.shows("2 connections, depth 1, 64 B, echo");
+        terminal.shows("measuring");
+        terminal
+            .shows("messages per second")
+            .shows("latency")
+            .shows("no errors");
+        terminal.type_in("q");
+        let (status, screen) = terminal.end();
+        assert_eq!(status.exit_code(), 130);
+        let text = screen.screen().contents();
+        assert!(
+            text.contains("throughput") && text.contains("ended early"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_small_terminal_has_a_line_instead_of_a_picture() {
+    let (_server, at) = serve("echo", "tcp", &[]);
+    let arguments = ["bench", &at, "--warmup", "0", "-t", "1s"];
+    let mut terminal = Terminal::wharf(&arguments, 79, 10);
+    terminal.shows("messages/s  p50");
+    let (status, screen) = terminal.end();
+    assert_eq!(status.exit_code(), 0);
+    let text = screen.screen().contents();
+    assert!(text.contains("no reply wrong or missing"), "{text}");
+}
