@@ -48,6 +48,9 @@ const ASCII: border::Set<'static> = border::Set {
 /// How soon a signal is noticed while no key is pressed.
 const TICK: Duration = Duration::from_millis(200);
 
+/// How long after a signal the loop may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Shows a trace until somebody leaves.
 pub(super) fn run(trace: &Trace, look: Look) -> Result<Exit, Failure> {
     if trace.steps.is_empty() {
@@ -106,6 +109,10 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
             }
         });
         seen.store(true, Ordering::Relaxed);
+        // The end of a terminal that is gone can be read for ever, and crossterm does so
+        // without coming back: then there is nothing left to give back, either.
+        std::thread::sleep(PATIENCE);
+        std::process::exit(Exit::Aborted as i32);
     });
     Ok(end)
 }
