@@ -53,8 +53,9 @@ fn a_refused_name_may_be_another_or_the_end() {
 #[test]
 fn who_does_not_log_in_is_closed() {
     let mut server = chat(&["--login-timeout", "100ms"]);
-    let mut ann = user(&server.port(), "ann");
-    assert_eq!(rest(&mut tcp(&server.port())), b"");
+    let port = server.port();
+    let mut ann = user(&port, "ann");
+    assert_eq!(rest(&mut tcp(&port)), b"");
     // Who is logged in stays.
     converse(&mut ann, b"SEND nobody hi\n", b"UNKNOWN\n");
 }

@@ -73,7 +73,7 @@ pub(crate) enum Command {
     /// Talk to people in a chat room
     Chat(ChatArgs),
     /// Measure how fast a service is, and whether every reply is right
-    Bench(BenchArgs),
+    Bench(Box<BenchArgs>),
     /// Fetch a page
     #[cfg(feature = "page")]
     Get(GetArgs),

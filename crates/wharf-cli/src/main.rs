@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&common, serve),
         Command::Connect(connect) => connect::run(&common, connect),
         Command::Chat(chat) => chat::run(&common, chat),
-        Command::Bench(bench) => bench::run(&common, bench),
+        Command::Bench(bench) => bench::run(&common, *bench),
         Command::Lab(lab) => lab::run(&common, lab),
         Command::Play(play) => play::run(&common, play),
         Command::Names(names) => names::run(&common, names),

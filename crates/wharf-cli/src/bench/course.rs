@@ -75,7 +75,7 @@ impl Course {
         };
         Ok(Course {
             csv: has_csv.then(|| HEAD.to_owned()),
-            events: common.json.then(|| Events {
+            events: common.json.then_some(Events {
                 due: EVENT,
                 began: Duration::ZERO,
                 messages: 0,
