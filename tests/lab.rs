@@ -240,7 +240,12 @@ fn a_file_serves_games_pages_and_what_is_behind_a_password() {
         "--width",
         "300",
     ]);
-    for said in ["HELLO ann", "access granted", "200 OK"] {
+    for said in [
+        "hello, ann",
+        "CHAT: ann is logged in",
+        "access granted",
+        "200 OK",
+    ] {
         assert!(view.contains(said), "{said}: {view}");
     }
     for (from, to, cure) in [

@@ -218,7 +218,7 @@ mod tests {
             if entry.speaks_datagrams() {
                 let outcome = wharf_lab::Lab::new(1).run(async |hosts| {
                     let running = place(entry.name, "udp4::0").serve(&hosts[0], &[]).await?;
-                    Ok::<_, LabError>(running.snapshot().datagrams.len())
+                    Ok::<_, LabError>(running.endpoints().len())
                 });
                 assert_eq!(outcome.unwrap().value.unwrap(), 1, "{}", entry.name);
             }

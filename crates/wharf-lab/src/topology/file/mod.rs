@@ -211,7 +211,7 @@ send = ["one", "two"]
         let (line, cause, cure) = mistake("password =", "passwort =");
         assert_eq!((line, cure.as_deref()), (9, Some("password")), "{cause}");
         let (line, ..) = mistake("[\"one\", \"two\"]", "2");
-        assert_eq!(line, 30);
+        assert_eq!(line, 31);
         let (line, ..) = mistake("name = \"s\"", "name = \"a\"");
         assert_eq!(line, 13);
         let (line, ..) = mistake("seed = 5", "seed = ");
