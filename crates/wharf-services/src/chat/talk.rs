@@ -32,6 +32,8 @@ pub(super) struct Talk<'a> {
     writing: Writing,
     /// Something may wait for this member.
     mail: bool,
+    /// It let others go first, and takes what waits now.
+    has_waited: bool,
     clogged: bool,
     stage: Stage,
     /// For the login, or for the next piece of delaybot.
@@ -70,6 +72,7 @@ impl<'a> Talk<'a> {
             input: None,
             writing: Writing::default(),
             mail: false,
+            has_waited: false,
             clogged: false,
             stage: Stage::Stranger,
             timer: login_timeout.map(|timeout| Box::pin(sleep(timeout))),
@@ -84,20 +87,25 @@ impl<'a> Talk<'a> {
         peer: &mut Connection,
     ) -> Poll<Result<(), ServiceError>> {
         self.seat.listen(cx.waker());
+        let goes_first = !std::mem::take(&mut self.has_waited);
         loop {
             let writer = match self.writing.poll(cx, peer)? {
                 Poll::Ready(()) => Writer::Free,
                 Poll::Pending => Writer::Busy,
             };
+            if goes_first && writer == Writer::Free && self.has_mail() {
+                // First what it says itself, then whoever else can be heard by now.
+                if self.hear(cx, peer)? != Step::Moved || !self.is_here() {
+                    return self.yields(cx);
+                }
+                continue;
+            }
             if self.look_for_mail(writer)? == Step::Moved {
                 continue;
             }
             match self.hear(cx, peer)? {
                 Step::Moved => continue,
-                Step::Yields => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
+                Step::Yields => return self.yields(cx),
                 Step::Idle => {}
             }
             if self.look_at_the_clock(cx)? == Step::Moved {
@@ -114,6 +122,29 @@ impl<'a> Talk<'a> {
                 _ => Poll::Pending,
             };
         }
+    }
+
+    /// Goes on when everybody whose lines have arrived has said them.
+    fn yields(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ServiceError>> {
+        self.has_waited = true;
+        // tokio wakes it when it has looked at all sockets; a waker of its own would
+        // only come behind the tasks that it knows of already. The future has no other
+        // effect, so it can be made for one poll.
+        match pin!(tokio::task::yield_now()).poll(cx) {
+            Poll::Pending => {}
+            Poll::Ready(()) => cx.waker().wake_by_ref(),
+        }
+        Poll::Pending
+    }
+
+    fn is_here(&self) -> bool {
+        !matches!(self.stage, Stage::Leaving(..))
+    }
+
+    /// Whether something waits that somebody else caused.
+    fn has_mail(&mut self) -> bool {
+        self.mail |= self.is_here() && self.seat.was_rung();
+        self.mail && self.is_here()
     }
 
     /// Takes what waits for this member.
