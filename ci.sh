@@ -158,7 +158,7 @@ verb_lab() {
 verb_bench() {
     need_programs gcc make taskset python3
     # Peers that are left out where they cannot be had; the page says so.
-    (need_programs go node socat ncat) || say "going on without them"
+    (need_programs go node socat ncat ngircd inspircd) || say "going on without them"
     # shellcheck disable=SC2086 # a list of words
     bash bench/suite.sh ${BENCH_OPTIONS:-}
 }

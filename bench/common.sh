@@ -47,13 +47,20 @@ peers() { # SERVICE
     fi
 }
 
-# The chats: the bare C loop, wharf, and ngircd where it is installed.
+irc_peer() { # NAME LOGINS_AT_ONCE
+    if command -v "$1" >/dev/null; then
+        PEERS+=(--irc "$1=bench/$1.sh {port}" --logins "$2")
+    else
+        echo "$1 is not installed: without it" >&2
+    fi
+}
+
+# The chats: the bare C loop, wharf, and what is installed of the IRC servers.
 chat_peers() {
     PEERS=(--chat "C-epoll=bench/peers/chat_epoll 0"
         --chat "wharf=$WHARF serve chat tcp:127.0.0.1:{port}")
-    if command -v ngircd >/dev/null; then
-        PEERS+=(--irc "ngircd=bench/ngircd.sh {port}")
-    else
-        echo "ngircd is not installed: without it" >&2
-    fi
+    # Its listener queues ten.
+    irc_peer ngircd 8
+    # It takes up to a second for a login, however many there are.
+    irc_peer inspircd 512
 }

@@ -5,7 +5,7 @@
 #
 #   bench/compare.sh                      echo, all rows, 9 rounds, pinned (about 5 minutes)
 #   bench/compare.sh upper --rounds 15
-#   bench/compare.sh chat                 beside ngircd, if that is installed (3 minutes)
+#   bench/compare.sh chat                 beside ngircd and InspIRCd, if installed (5 minutes)
 #   bench/compare.sh echo --rows 50x64B,churn
 #   UNPINNED=1 bench/compare.sh           servers and engine go where the kernel puts them
 #

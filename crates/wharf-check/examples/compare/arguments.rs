@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wharf_check::load::{ChatDialect, Expect};
+use wharf_check::load::Expect;
 
 use crate::peers::Spec;
 use crate::rows::{ROWS, Row, Transport};
@@ -51,9 +51,8 @@ impl Arguments {
             "--tcp" => self.tcp.push(Spec::parse(&value)?),
             "--udp" => self.udp.push(Spec::parse(&value)?),
             "--chat" => self.chat.push(Spec::parse(&value)?),
-            "--irc" => self
-                .chat
-                .push(Spec::parse(&value)?.speaks(ChatDialect::Irc)),
+            "--irc" => self.chat.push(Spec::parse(&value)?.speaks_irc()),
+            "--logins" => self.logins(&value)?,
             "--rows" => self.rows = rows(&value)?,
             "--rounds" => self.rounds = value.parse().map_err(|_| "--rounds is a number")?,
             "--seconds" => self.seconds = seconds(&value)?,
@@ -62,6 +61,14 @@ impl Arguments {
             "--json" => self.json = Some(value),
             _ => return Err(format!("there is no option {option}")),
         }
+        Ok(())
+    }
+
+    /// Of the chat that was named last.
+    fn logins(&mut self, value: &str) -> Result<(), String> {
+        let at_once = value.parse().map_err(|_| "--logins is a number")?;
+        let chat = self.chat.last_mut();
+        chat.ok_or("--logins follows a chat")?.logins(at_once);
         Ok(())
     }
 

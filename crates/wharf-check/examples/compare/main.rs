@@ -6,7 +6,8 @@
 //! Every command is a server that prints `listening IP:PORT` when it is ready; in
 //! one that does not say where it listens, `{port}` stands for a free port of
 //! 127.0.0.1. The first of each transport is what the others are compared with; a
-//! server of `--irc` is one of the chats and is spoken to as IRC.
+//! server of `--irc` is one of the chats and is spoken to as IRC. `--logins N` after a
+//! chat lets N users log in to it at once (512).
 //!
 //!     --rows A,B,…     only these rows; `--rows help` lists them
 //!     --rounds N       rounds per row (9)
@@ -108,7 +109,7 @@ fn measure(
 
 fn options(row: &Row, server: &Server, arguments: &Arguments, round: usize) -> Options {
     let prefix = prefix(row, round);
-    let mut options = row.options(server.at, arguments.expect, server.dialect, prefix);
+    let mut options = row.options(server.at, arguments.expect, server.speech, prefix);
     options.amount = Amount::Time(arguments.seconds);
     options.warm_up = arguments.warm_up;
     options.errors_at_most = 10;

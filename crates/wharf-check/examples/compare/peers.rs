@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use wharf_check::load::ChatDialect;
+use wharf_check::load::{Chat, ChatDialect};
 
 use crate::rows::Transport;
 
@@ -17,7 +17,24 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Spec {
     name: String,
     command: Vec<String>,
-    dialect: ChatDialect,
+    speech: Speech,
+}
+
+/// How a chat is spoken to.
+#[derive(Clone, Copy)]
+pub(crate) struct Speech {
+    pub(crate) dialect: ChatDialect,
+    pub(crate) logins_at_once: usize,
+}
+
+impl Default for Speech {
+    fn default() -> Self {
+        let chat = Chat::default();
+        Speech {
+            dialect: chat.dialect,
+            logins_at_once: chat.logins_at_once,
+        }
+    }
 }
 
 impl Spec {
@@ -31,14 +48,19 @@ impl Spec {
         Ok(Spec {
             name: name.to_owned(),
             command,
-            dialect: ChatDialect::default(),
+            speech: Speech::default(),
         })
     }
 
-    /// The same, of a server that speaks another protocol.
-    pub(crate) fn speaks(mut self, dialect: ChatDialect) -> Self {
-        self.dialect = dialect;
+    /// The same, of a server that speaks IRC.
+    pub(crate) fn speaks_irc(mut self) -> Self {
+        self.speech.dialect = ChatDialect::Irc;
         self
+    }
+
+    /// So many users log in to it at the same time.
+    pub(crate) fn logins(&mut self, at_once: usize) {
+        self.speech.logins_at_once = at_once;
     }
 
     /// The command with a free port for `{port}`, and the address, if it asks for one.
@@ -69,7 +91,7 @@ fn free_port(transport: Transport) -> io::Result<SocketAddr> {
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) at: SocketAddr,
-    pub(crate) dialect: ChatDialect,
+    pub(crate) speech: Speech,
     process: Child,
 }
 
@@ -92,7 +114,7 @@ impl Server {
         let mut server = Server {
             name: spec.name.clone(),
             at: SocketAddr::from(([127, 0, 0, 1], 0)),
-            dialect: spec.dialect,
+            speech: spec.speech,
             process,
         };
         let said = output.map(listening);

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use wharf_check::load::{Chat, ChatDialect, Expect, Messages, Options, Pacing, Target};
+use wharf_check::load::{Chat, Expect, Messages, Options, Pacing, Target};
+
+use crate::peers::Speech;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -81,7 +83,7 @@ impl Row {
         &self,
         at: SocketAddr,
         expect: Expect,
-        dialect: ChatDialect,
+        speech: Speech,
         prefix: String,
     ) -> Options {
         let target = match self.transport {
@@ -96,7 +98,8 @@ impl Row {
         options.messages = if self.transport == Transport::Chat {
             let mut chat = Chat::default();
             chat.size = self.size;
-            chat.dialect = dialect;
+            chat.dialect = speech.dialect;
+            chat.logins_at_once = speech.logins_at_once;
             chat.prefix = prefix;
             Messages::Chat(chat)
         } else {

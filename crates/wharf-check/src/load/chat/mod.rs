@@ -34,12 +34,6 @@ pub use options::{Chat, ChatDialect, Stalled};
 use texts::Texts;
 use user::{Stage, User, rejected, shown};
 
-/// How many users log in at the same time: fewer than a listener's usual backlog.
-const LOGGING_IN_AT_MOST: usize = 512;
-
-/// The same on IRC: ngircd's backlog is 10.
-const LOGGING_IN_AT_MOST_IRC: usize = 8;
-
 /// Beyond so many users their connections come from several loopback addresses: one
 /// has 28,232 ports by default (ip(7), `ip_local_port_range`).
 const USERS_PER_ADDRESS: usize = 20_000;
@@ -166,11 +160,7 @@ impl Engine<'_, '_> {
     }
 
     fn connect_waiting(&mut self) {
-        let at_most = match self.chat.dialect {
-            ChatDialect::Wharf => LOGGING_IN_AT_MOST,
-            ChatDialect::Irc => LOGGING_IN_AT_MOST_IRC,
-        };
-        while self.logging_in < at_most {
+        while self.logging_in < self.chat.logins_at_once {
             let Some(index) = self.waiting.pop_front() else {
                 return;
             };

@@ -33,6 +33,9 @@ pub struct Chat {
     pub write_at_most: Option<usize>,
     /// Users who log in and then never read.
     pub stalled: Stalled,
+    /// How many users log in at the same time, at least 1. More than the server's
+    /// listener queues (listen(2)) are not connected at once.
+    pub logins_at_once: usize,
 }
 
 /// The language of a chat server.
@@ -63,6 +66,7 @@ impl Default for Chat {
             prefix: "u".to_owned(),
             write_at_most: None,
             stalled: Stalled::default(),
+            logins_at_once: 512,
         }
     }
 }
@@ -87,6 +91,8 @@ impl Chat {
             "names of users begin with letters"
         } else if self.write_at_most == Some(0) {
             "a write has at least one byte"
+        } else if self.logins_at_once == 0 {
+            "at least one user logs in at a time"
         } else {
             return Ok(());
         };
