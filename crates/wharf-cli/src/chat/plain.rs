@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, words};
 
 /// What can be typed, in one line.
-const HELP: &str = "@NAME TEXT sends; /pin NAME, /unpin; !who; /name NAME; !quit";
+const HELP: &str = "@NAME TEXT sends; /pin NAME, /unpin; !who; !quit";
 
 /// Runs the client until the end of input or of the connection.
 pub(super) async fn run(
@@ -235,7 +235,10 @@ impl Plain<'_> {
             Typed::Quit => self.side = Side::Quit,
             Typed::Help => self.tell(&Told::Note(HELP)).await,
             Typed::Pin(to) => self.pinned = to,
-            Typed::Name(_) => self.tell(&Told::Note("logged in already")).await,
+            Typed::Name(_) => {
+                let note = "logged in already; the name is chosen with --as NAME";
+                self.tell(&Told::Note(note)).await;
+            }
             Typed::Unknown(word) => {
                 let why = format!("there is no command {word:?}; {HELP}");
                 self.not_sent(None, self.lines, line, &why).await;

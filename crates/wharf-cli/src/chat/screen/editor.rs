@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 const HISTORY: usize = 500;
 
 /// The longest line in bytes: what fits into a message.
-const LONGEST: usize = wharf_services::chat::MAX_LINE;
+pub(super) const LONGEST: usize = wharf_services::chat::MAX_LINE;
 
 /// A line with a cursor.
 #[derive(Debug, Default)]
@@ -32,6 +32,13 @@ struct Completing {
     start: usize,
     candidates: Vec<String>,
     shown: usize,
+}
+
+/// What became of a text that was to be inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inserted {
+    Yes,
+    TooLong,
 }
 
 /// Which of the candidates comes next.
@@ -68,8 +75,8 @@ impl Editor {
     }
 
     /// Inserts text at the cursor. Line ends become spaces; what would be obeyed by a
-    /// terminal is left out.
-    pub(super) fn insert(&mut self, text: &str) {
+    /// terminal is left out. Nothing is inserted that would make the line too long.
+    pub(super) fn insert(&mut self, text: &str) -> Inserted {
         self.completing = None;
         let clean: String = text
             .chars()
@@ -82,10 +89,12 @@ impl Editor {
             })
             .filter(|c| !c.is_control())
             .collect();
-        if self.text.len() + clean.len() <= LONGEST {
-            self.text.insert_str(self.cursor, &clean);
-            self.cursor += clean.len();
+        if self.text.len() + clean.len() > LONGEST {
+            return Inserted::TooLong;
         }
+        self.text.insert_str(self.cursor, &clean);
+        self.cursor += clean.len();
+        Inserted::Yes
     }
 
     pub(super) fn left(&mut self) {
@@ -319,8 +328,9 @@ mod tests {
     fn a_paste_is_one_line_without_control_characters() {
         assert_eq!(typed("a\nb\t\u{1b}[2Jc\u{9b}").text(), "a b [2Jc");
         let mut editor = typed("x");
-        editor.insert(&"y".repeat(LONGEST));
-        assert_eq!(editor.text(), "x");
+        let inserted = editor.insert(&"y".repeat(LONGEST));
+        assert_eq!((inserted, editor.text()), (Inserted::TooLong, "x"));
+        assert_eq!(editor.insert(&"y".repeat(LONGEST - 1)), Inserted::Yes);
     }
 
     #[test]

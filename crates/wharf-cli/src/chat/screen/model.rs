@@ -8,7 +8,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use wharf_services::chat::client::{Check, Denied, Event, Ticket};
 use wharf_services::chat::is_name;
 
-use super::editor::{Editor, Turn};
+use super::editor::{Editor, Inserted, LONGEST, Turn};
 use super::log::{Entry, Fate, Log, Tone, Trust, What, same};
 use super::wrap::{settled, shortened};
 use crate::chat::print::shown_name;
@@ -85,6 +85,10 @@ pub(super) struct Model {
     pub(super) unread: BTreeMap<String, usize>,
     pub(super) pinned: Option<String>,
     pub(super) editor: Editor,
+    /// What was being typed when another name had to be asked for.
+    draft: String,
+    /// The loss that was told last, until there is a login again.
+    told_loss: Option<String>,
     /// How many lines the view is above the newest one.
     pub(super) scroll: usize,
     /// How many entries came below what is shown.
@@ -113,6 +117,8 @@ impl Model {
             unread: BTreeMap::new(),
             pinned,
             editor: Editor::default(),
+            draft: String::new(),
+            told_loss: None,
             scroll: 0,
             below: 0,
             fresh: 0,
@@ -147,7 +153,7 @@ impl Model {
             KeyCode::Char('f') if alt => self.editor.word_right(),
             KeyCode::Char('l') if control => return Some(Action::Redraw),
             KeyCode::Char(_) if control || alt => {}
-            KeyCode::Char(typed) => self.editor.insert(typed.encode_utf8(&mut [0; 4])),
+            KeyCode::Char(typed) => self.insert(typed.encode_utf8(&mut [0; 4])),
             KeyCode::Backspace if control || alt => self.editor.delete_word(),
             KeyCode::Backspace => self.editor.backspace(),
             KeyCode::Delete => self.editor.delete(),
@@ -179,7 +185,14 @@ impl Model {
 
     /// Takes text that was pasted.
     pub(super) fn paste(&mut self, text: &str) {
-        self.editor.insert(text);
+        self.insert(text);
+    }
+
+    fn insert(&mut self, text: &str) {
+        if self.editor.insert(text) == Inserted::TooLong {
+            let note = format!("a line has {LONGEST} bytes at most; that would be more");
+            self.note(&note, Tone::Bad);
+        }
     }
 
     /// Takes what the client heard.
@@ -190,7 +203,11 @@ impl Model {
                 self.note(&format!("you are {name}"), Tone::Good);
                 self.name = name;
                 self.status = Status::Online;
-                self.prompt = Prompt::Message;
+                self.told_loss = None;
+                if std::mem::replace(&mut self.prompt, Prompt::Message) == Prompt::Name {
+                    let draft = std::mem::take(&mut self.draft);
+                    self.editor.set(&draft);
+                }
                 self.knows_users = false;
                 self.list_awaited = false;
             }
@@ -334,6 +351,11 @@ impl Model {
             Typed::Nothing => None,
             Typed::Quit => Some(Action::Quit),
             Typed::Name(name) => self.log_in(name),
+            Typed::Help => {
+                self.note("type a name to log in under, or /quit", Tone::Quiet);
+                self.editor.set("");
+                None
+            }
             _ => self.log_in(typed),
         }
     }
@@ -352,7 +374,9 @@ impl Model {
         // A full server is asked again; another name would not help.
         if why.is_about_the_name() {
             self.note(&format!("no login as {name}: {why}"), Tone::Bad);
-            self.prompt = Prompt::Name;
+            if std::mem::replace(&mut self.prompt, Prompt::Name) == Prompt::Message {
+                self.draft = self.editor.text().to_owned();
+            }
             self.status = Status::Asking;
             self.editor.set(name);
         }
@@ -360,8 +384,9 @@ impl Model {
 
     fn lost(&mut self, why: &str, again: Option<Duration>) {
         // An attempt that fails like the one before is no news.
-        if !matches!(self.status, Status::Offline(_) | Status::Connecting) {
+        if self.told_loss.as_deref() != Some(why) {
             self.note(why, Tone::Bad);
+            self.told_loss = Some(why.to_owned());
         }
         self.users.clear();
         self.status = Status::Offline(0);

@@ -3,7 +3,10 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use wharf_services::chat::client::{Check, Denied, Event, Message};
+use std::time::Duration;
+
+use wharf::network::Endpoint;
+use wharf_services::chat::client::{Check, Denied, Event, Lost, Message};
 
 use super::log::Tone;
 use super::model::{Action, Model, Prompt};
@@ -223,6 +226,54 @@ fn a_refused_name_is_asked_for_again() {
     );
     model.event(Event::LoggedIn("ann2".to_owned()));
     assert_eq!(model.prompt, Prompt::Message);
+}
+
+#[test]
+fn what_was_being_typed_is_there_again_once_another_name_is_found() {
+    let mut model = model();
+    model.paste("@ben half a line");
+    let refused = |name: &str| Event::Refused {
+        name: name.to_owned(),
+        why: Denied::InUse,
+    };
+    model.event(refused("ann"));
+    assert_eq!(model.editor.text(), "ann");
+    model.editor.set("");
+    assert_eq!(enter(&mut model, "/help"), None);
+    assert!(picture(&mut model, 80, 10).contains("type a name to log in under"));
+    assert!(enter(&mut model, "ann2").is_some());
+    model.event(refused("ann2"));
+    model.editor.set("");
+    assert!(enter(&mut model, "ann3").is_some());
+    model.event(Event::LoggedIn("ann3".to_owned()));
+    assert_eq!(model.editor.text(), "@ben half a line");
+}
+
+#[test]
+fn a_server_that_stays_silent_is_told_of_once() {
+    let mut model = model();
+    let tried_in_vain = |model: &mut Model| {
+        let again = Some(Duration::from_secs(1));
+        let why = Lost::Silent(Duration::from_secs(5));
+        model.event(Event::Lost { why, again });
+        let server = "127.0.0.1:5382".parse().map(Endpoint::Inet).unwrap();
+        model.event(Event::Connected(server));
+    };
+    (0..5).for_each(|_| tried_in_vain(&mut model));
+    let shown = picture(&mut model, 80, 24);
+    assert_eq!(shown.matches("did not answer").count(), 1, "{shown}");
+    model.event(Event::LoggedIn("ann".to_owned()));
+    tried_in_vain(&mut model);
+    let shown = picture(&mut model, 80, 24);
+    assert_eq!(shown.matches("did not answer").count(), 2, "{shown}");
+}
+
+#[test]
+fn a_paste_that_is_too_long_is_told() {
+    let mut model = model();
+    model.paste(&"y".repeat(100_000));
+    let shown = picture(&mut model, 80, 10);
+    assert!(shown.contains("a line has 65536 bytes at most"), "{shown}");
 }
 
 #[test]

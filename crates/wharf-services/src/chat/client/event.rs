@@ -203,7 +203,7 @@ impl fmt::Display for Lost {
         match self {
             Lost::Connect(error) => error.fmt(f),
             Lost::Closed => f.write_str("the server closed the connection"),
-            Lost::Broken(error) => write!(f, "the connection broke: {error}"),
+            Lost::Broken(error) => write!(f, "the connection broke: {}", words(error)),
             Lost::Silent(time) => write!(f, "the server did not answer for {time:?}"),
             Lost::Busy => f.write_str("the server has enough users"),
             Lost::Gate(error) => error.fmt(f),
@@ -212,4 +212,27 @@ impl fmt::Display for Lost {
     }
 }
 
+/// An error's own words, without Rust's "(os error 104)", in the middle of a sentence.
+fn words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
 impl std::error::Error for CannotSend {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_connection_is_told_in_words() {
+        let reset = std::io::Error::from_raw_os_error(104);
+        let told = Lost::Broken(reset).to_string();
+        assert_eq!(told, "the connection broke: connection reset by peer");
+    }
+}

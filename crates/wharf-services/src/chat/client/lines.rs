@@ -126,8 +126,9 @@ impl Lines {
         }
     }
 
-    /// Takes note of a line that was longer than [`MAX_REPLY`].
-    pub fn line_too_long(&mut self) {
+    /// Takes note of a line that is no answer: longer than [`MAX_REPLY`], or without
+    /// its end.
+    pub fn line_skipped(&mut self) {
         self.skipped += 1;
     }
 
@@ -434,7 +435,7 @@ mod tests {
         for line in ["", "GOODBYE", "SEND-OK", "HELLO you", "\u{1b}[2J"] {
             client.line(line.as_bytes());
         }
-        client.line_too_long();
+        client.line_skipped();
         assert_eq!(client.skipped(), 6);
         assert!(told(&mut client).is_empty());
         assert_eq!(client.name(), Some("ann"));

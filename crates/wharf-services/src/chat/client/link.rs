@@ -15,6 +15,7 @@ use wharf::datagram::Datagrams;
 use wharf::framing::{Decoder, Framing, Limits, OnTooLong};
 use wharf::network::{Endpoint, Network};
 
+use super::super::Reply;
 use super::ANSWER_TIMEOUT;
 use super::event::Lost;
 use super::lines::{Lines, MAX_REPLY};
@@ -198,9 +199,13 @@ impl Link {
         let filled = ready!(pin!(self.connection.fill()).poll(cx));
         let input = match filled {
             Ok([]) => {
-                // A last line may lack its end.
+                // A last line may lack its end; but half a message is none, and the
+                // half of a name is somebody else's.
                 if let Some(Ok(line)) = self.decoder.finish() {
-                    lines.line(line.as_bytes());
+                    match Reply::parse(&String::from_utf8_lossy(&line)) {
+                        Some(Reply::Delivery { .. }) => lines.line_skipped(),
+                        _ => lines.line(line.as_bytes()),
+                    }
                 }
                 return Poll::Ready(Err(Lost::Closed));
             }
@@ -211,7 +216,7 @@ impl Link {
         while let Some(line) = self.decoder.next(&mut rest) {
             match line {
                 Ok(line) => lines.line(line.as_bytes()),
-                Err(_) => lines.line_too_long(),
+                Err(_) => lines.line_skipped(),
             }
         }
         let count = input.len() - rest.len();
