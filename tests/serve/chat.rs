@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use crate::peer::{ask, converse, rest, tcp};
+use crate::peer::{ask, converse, rest, tcp, udp};
 use crate::support::Server;
 
 /// A chat with these options besides.
@@ -95,4 +95,81 @@ fn names_and_lines_are_as_long_as_is_allowed() {
         ask(&port, said.as_bytes()),
         "BAD-RQST-BODY\nHELLO ann\nSEND-OK\nDELIVERY ann 12345678901\nBAD-RQST-BODY\n"
     );
+}
+
+#[test]
+fn who_comes_and_goes_is_told_to_machines_in_fields() {
+    let mut server = chat(&["--show-messages"]);
+    let port = server.port();
+    let mut ann = user(&port, "ann");
+    let from = ann.local_addr().unwrap().to_string();
+    let mut other = tcp(&port);
+    converse(&mut other, b"HELLO-FROM ann\n", b"IN-USE\n");
+    converse(&mut ann, b"SEND ann hi\n", b"SEND-OK\nDELIVERY ann hi\n");
+    drop(ann);
+    let mut next = |what: &str| {
+        server.process.wait_for_event("shown", |event| {
+            (event["what"] == what).then(|| event.clone())
+        })
+    };
+    let came = next("logged-in");
+    assert_eq!(
+        (&came["name"], &came["users"], &came["peer"]),
+        (&"ann".into(), &1.into(), &from.clone().into())
+    );
+    let refused = next("refused");
+    assert_eq!(
+        (&refused["name"], &refused["reason"]),
+        (&"ann".into(), &"in-use".into())
+    );
+    let said = next("said");
+    assert_eq!(
+        (&said["from"], &said["to"], &said["message"]),
+        (&"ann".into(), &"ann".into(), &"hi".into())
+    );
+    let left = next("left");
+    assert_eq!(
+        (&left["name"], &left["users"], &left["reason"]),
+        (&"ann".into(), &0.into(), &"closed".into())
+    );
+}
+
+/// What a user hears who sends itself forty messages through a network that loses half.
+fn lossy_run(seed: &str) -> Vec<String> {
+    let mut server = Server::start(["chat", "udp:127.0.0.1:0", "--seed", seed]);
+    let user = udp(&server.port());
+    let mut space = [0; 2_048];
+    let mut hear = || {
+        let length = user.recv(&mut space).unwrap();
+        String::from_utf8_lossy(&space[..length]).into_owned()
+    };
+    for (say, answer) in [
+        ("HELLO-FROM ann\n", "HELLO ann\n"),
+        ("SET DROP 0.5\n", "SET-OK\n"),
+    ] {
+        user.send(say.as_bytes()).unwrap();
+        assert_eq!(hear(), answer);
+    }
+    let mut heard = Vec::new();
+    for n in 0..40 {
+        user.send(format!("SEND ann {n}\n").as_bytes()).unwrap();
+        // Answers to settings are never lost: all before this one has come.
+        user.send(b"GET DROP\n").unwrap();
+        loop {
+            let line = hear();
+            if line.starts_with("VALUE ") {
+                break;
+            }
+            heard.push(line);
+        }
+    }
+    heard
+}
+
+#[test]
+fn a_seed_repeats_what_is_lost() {
+    let run = lossy_run("7");
+    assert!((20..60).contains(&run.len()), "{run:?}");
+    assert_eq!(run, lossy_run("7"));
+    assert_ne!(run, lossy_run("8"));
 }

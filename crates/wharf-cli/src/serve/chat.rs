@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
 use wharf::connection::Silence;
 use wharf_services::Chat;
 use wharf_services::chat::{
@@ -193,6 +194,33 @@ fn show(printer: &Printer, quiet: bool) -> impl Fn(&Shown<'_>) + Send + Sync + '
         printer.print(Line::now(Told::Shown {
             service: Arc::clone(&service),
             text: shown.to_string(),
+            fields: fields(shown),
         }));
+    }
+}
+
+/// What a room shows in fields, for machines.
+fn fields(shown: &Shown<'_>) -> Value {
+    match *shown {
+        Shown::LoggedIn { peer, name, users } => json!({
+            "what": "logged-in", "peer": peer.to_string(), "name": name, "users": users,
+        }),
+        Shown::Left {
+            peer,
+            name,
+            why,
+            users,
+        } => json!({
+            "what": "left", "peer": peer.to_string(), "name": name, "users": users,
+            "reason": why.as_str(),
+        }),
+        Shown::Refused { peer, name, why } => json!({
+            "what": "refused", "peer": peer.to_string(), "name": name, "reason": why.as_str(),
+        }),
+        Shown::Said { from, to, text } => json!({
+            "what": "said", "from": from, "to": to, "message": text,
+        }),
+        // The words alone tell what is not known here yet.
+        _ => Value::Null,
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use serde_json::Value;
 use wharf::address::Scheme;
 use wharf::network::{Network, Os};
 use wharf::server::Bound;
@@ -168,6 +169,7 @@ fn show(
         printer.print(Line::now(Told::Shown {
             service: Arc::clone(&service),
             text: shown.to_string(),
+            fields: Value::Null,
         }));
     }
 }

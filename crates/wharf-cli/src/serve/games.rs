@@ -1,6 +1,8 @@
 //! The options of the games, and the tables that they make.
 
 use std::sync::Arc;
+
+use serde_json::Value;
 use std::time::Duration;
 
 use clap::Args;
@@ -136,6 +138,7 @@ fn show(service: &str, printer: &Printer, quiet: bool) -> impl Fn(&str) + Send +
             printer.print(Line::now(Told::Shown {
                 service: Arc::clone(&service),
                 text: words.to_owned(),
+                fields: Value::Null,
             }));
         }
     }

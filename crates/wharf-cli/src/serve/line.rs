@@ -79,6 +79,8 @@ pub(crate) enum Told {
     Shown {
         service: Arc<str>,
         text: String,
+        /// The same in fields, for machines: an object, or null where there are only words.
+        fields: Value,
     },
     /// The picture of a conversation, ready to be printed.
     Traced(String),
@@ -191,7 +193,7 @@ impl Line {
         let text = match &self.told {
             // The table at the start says it better.
             Told::Listening { .. } | Told::Failed(_) | Told::Stopped(_) => return None,
-            Told::Shown { service, text } => format!("{} {text}", style.name(service)),
+            Told::Shown { service, text, .. } => format!("{} {text}", style.name(service)),
             Told::Traced(picture) => return Some(picture.clone()),
             Told::Opened(who) => {
                 format!(
@@ -380,8 +382,14 @@ impl Line {
             Told::Full { cap } => json!({"event": "full", "cap": cap}),
             Told::Draining { open } => json!({"event": "draining", "open": open}),
             Told::Note { text } => json!({"event": "note", "text": text}),
-            Told::Shown { service, text } => {
-                json!({"event": "shown", "service": **service, "text": text})
+            Told::Shown {
+                service,
+                text,
+                fields,
+            } => {
+                let shown = json!({"event": "shown", "service": **service, "text": text});
+                let fields = fields.as_object().into_iter().flatten();
+                fields.fold(shown, |shown, (key, value)| with(shown, key, value.clone()))
             }
             Told::Traced(picture) => json!({"event": "traced", "text": picture}),
             Told::Lost { events } => json!({"event": "lost", "events": events}),
@@ -480,6 +488,7 @@ mod tests {
             Told::Shown {
                 service: "message".into(),
                 text: "x".into(),
+                fields: Value::Null,
             },
             Told::Lost { events: 1 },
             Told::Failed(Failure::new(Exit::CannotListen, "x").to_json()),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use serde_json::{Value, json};
 use wharf::address::Address;
 use wharf_services::Page;
 use wharf_services::page::{Hidden, Shown};
@@ -44,6 +45,7 @@ impl PageArgs {
                 printer.print(Line::now(Told::Shown {
                     service: Arc::clone(&service),
                     text: shown.to_string(),
+                    fields: fields(shown),
                 }));
             }
         };
@@ -59,6 +61,16 @@ impl PageArgs {
             }),
         }
     }
+}
+
+/// A reply in fields, for machines.
+fn fields(shown: &Shown<'_>) -> Value {
+    json!({
+        "peer": shown.peer.to_string(),
+        "method": shown.method,
+        "path": shown.path,
+        "status": shown.status,
+    })
 }
 
 /// Where pages stand that nobody gave an address: at the port of pages where this user

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use wharf::address::Address;
 use wharf::datagram::{Amplification, Datagrammed};
 use wharf::framing::{self, Framing, OnTooLong};
@@ -233,6 +234,7 @@ impl Plan {
             printer.print(Line::now(Told::Shown {
                 service: Arc::clone(&service),
                 text: shown.to_string(),
+                fields: Value::Null,
             }));
         });
         let message = match &self.framing {

@@ -98,6 +98,16 @@ impl Refusal {
     }
 }
 
+impl Leave {
+    /// The name used in reports: lower case, hyphens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Leave::Closed => "closed",
+            Leave::SlowReader => "slow-reader",
+        }
+    }
+}
+
 /// A number of users, in words.
 struct Users(usize);
 
