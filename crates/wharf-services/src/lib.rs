@@ -51,6 +51,9 @@ pub mod rps;
 pub mod time;
 pub mod upper;
 
+#[cfg(fuzzing)]
+pub use games::fuzzing;
+
 mod date;
 mod games;
 mod loops;

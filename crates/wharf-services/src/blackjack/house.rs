@@ -38,7 +38,7 @@ const HELP: [&str; 10] = [
 
 /// What is kept under a name.
 #[derive(Debug, Default)]
-pub(super) struct Account {
+pub(crate) struct Account {
     chips: Chips,
     bought: Chips,
     won: Chips,
@@ -47,7 +47,7 @@ pub(super) struct Account {
 
 /// Everybody who is here.
 #[derive(Debug)]
-pub(super) struct House {
+pub(crate) struct House {
     rules: Rules,
     desk: Desk<Account>,
     tables: Slab<Table>,
@@ -61,7 +61,7 @@ pub(super) struct House {
 }
 
 impl House {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: Rules) -> Self {
         House {
             desk: Desk::new(rules.max_names, &[DEALER]),
             rules,
@@ -74,8 +74,8 @@ impl House {
     }
 
     /// What was bought, and where it is now: the two are the same.
-    #[cfg(test)]
-    pub(super) fn books(&self) -> (Chips, Chips) {
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn books(&self) -> (Chips, Chips) {
         let accounts = || self.desk.accounts().map(|(_, account)| account);
         let bought: Chips = accounts().map(|account| account.bought).sum();
         let held: Chips = accounts().map(|account| account.chips).sum();

@@ -48,7 +48,7 @@ pub use rules::{
 };
 pub use verify::{Kind, Problem, Verdict, Verifier};
 
-use house::House;
+pub(crate) use house::House;
 
 /// Tables of blackjack.
 ///

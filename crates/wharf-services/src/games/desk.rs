@@ -26,7 +26,7 @@ pub(crate) enum Door {
     /// A peer over datagrams.
     Peer(Endpoint),
     /// It looks for itself.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     Nobody,
 }
 

@@ -16,6 +16,8 @@
 mod desk;
 mod dice;
 pub(crate) mod dissect;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hall;
 mod letters;
 mod repeater;

@@ -16,6 +16,8 @@ mod desk;
 mod dissect;
 mod door;
 mod file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gate;
 mod hash;
 mod limiter;

@@ -42,7 +42,7 @@ pub use grammar::{Move, No, Outcome, Reply, Request, Why};
 pub use referee::HOUSE;
 pub use rules::{BEST_OF, GRACE, MAX_BEST_OF, ROUNDS_PER_WIN, Rules, TURN_TIMEOUT, WAIT};
 
-use referee::Referee;
+pub(crate) use referee::Referee;
 
 /// A referee for rock, paper, scissors, over streams.
 ///

@@ -36,7 +36,7 @@ const HELP: [&str; 8] = [
 
 /// What is kept under a name.
 #[derive(Debug, Default)]
-pub(super) struct Account {
+pub(crate) struct Account {
     /// Matches won, lost and drawn.
     pub(super) matches: [u64; 3],
     place: Place,
@@ -75,7 +75,7 @@ enum Due {
 
 /// Everybody who is here.
 #[derive(Debug)]
-pub(super) struct Referee {
+pub(crate) struct Referee {
     rules: Rules,
     desk: Desk<Account>,
     /// Who plays against the next who comes. There is never a second one.
@@ -87,7 +87,7 @@ pub(super) struct Referee {
 }
 
 impl Referee {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: Rules) -> Self {
         Referee {
             desk: Desk::new(rules.max_names, &[HOUSE]),
             rules,
