@@ -66,10 +66,10 @@ fn a_thousand_users_at_once_lose_nothing() {
 }
 
 #[test]
-fn a_hundred_users_with_a_hundred_messages_each_lose_nothing() {
+fn a_hundred_users_with_a_thousand_messages_each_lose_nothing() {
     let (_server, target) = server();
-    let report = talk(target, 100, 100, Chat::default(), 4);
-    all_came(&report, 100, 100);
+    let report = talk(target, 100, 1_000, Chat::default(), 4);
+    all_came(&report, 100, 1_000);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use wharf::datagram::{Batch, DatagramService};
 use wharf::network::{
     ConnectOptions, Endpoint, MemoryNetwork, Network, Os, StreamKind, memory::Delivery,
 };
-use wharf::server::Server;
+use wharf::server::{Bound, Server};
 use wharf::service::{Context, Drain, Service, ServiceError};
 
 /// A peer on this machine.
@@ -99,11 +99,15 @@ pub(crate) async fn client_of(
     };
     let server = Server::new().serve("tested", address.parse().unwrap(), service);
     let running = server.start().await.unwrap();
-    let bound = &running.endpoints()[0];
+    (client_to(&running.endpoints()[0]).await, running)
+}
+
+/// A client of a server of the operating system.
+pub(crate) async fn client_to(bound: &Bound) -> Connection {
     if bound.scheme == Scheme::Tls {
         let address = format!("tls:{},insecure", bound.local);
         let client = Client::new().connect(&address.parse().unwrap()).await;
-        return (client.unwrap(), running);
+        return client.unwrap();
     }
     let options = ConnectOptions {
         kind: match bound.scheme {
@@ -112,8 +116,7 @@ pub(crate) async fn client_of(
         },
         ..ConnectOptions::default()
     };
-    let client = Os.connect(&bound.local, &options).await.unwrap();
-    (client, running)
+    Os.connect(&bound.local, &options).await.unwrap()
 }
 
 /// What a client hears at `address` of the operating system that says `words`

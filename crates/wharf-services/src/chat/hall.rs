@@ -55,6 +55,15 @@ pub(super) enum Writer {
     Busy,
 }
 
+/// What becomes of a last line that has no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastLine {
+    /// The stream is over: the line is whole.
+    Said,
+    /// More of it was to come: it is no line.
+    Dropped,
+}
+
 /// What a member is to do next.
 #[derive(Debug)]
 pub(super) struct Orders {
@@ -237,16 +246,16 @@ impl Seat<'_> {
         })
     }
 
-    /// Says a last line without an end, if there is one, and leaves the room. What
-    /// still waits for the member is its own now.
-    pub(super) fn leave(&mut self, decoder: &mut Decoder) -> Outbox {
+    /// Leaves the room, and before that says a last line without an end if there is one
+    /// and it counts. What still waits for the member is its own now.
+    pub(super) fn leave(&mut self, decoder: &mut Decoder, last_line: LastLine) -> Outbox {
         self.left = true;
         let mut room = self.hall.lock();
         let mut fx = Effects::default();
-        match decoder.finish() {
-            Some(Ok(line)) => drop(room.line(self.id, &line, &mut fx)),
-            Some(Err(_)) => room.line_too_long(self.id),
-            None => {}
+        match (last_line, decoder.finish()) {
+            (LastLine::Said, Some(Ok(line))) => drop(room.line(self.id, &line, &mut fx)),
+            (LastLine::Said, Some(Err(_))) => room.line_too_long(self.id),
+            (LastLine::Dropped, _) | (_, None) => {}
         }
         let rest = room.leave(self.id, &mut fx);
         self.hall.carry_out(room, fx);

@@ -110,10 +110,10 @@ impl Default for Chat {
 }
 
 impl Service for Chat {
-    async fn serve(&self, peer: &mut Connection, _: &Context) -> Result<(), ServiceError> {
+    async fn serve(&self, peer: &mut Connection, context: &Context) -> Result<(), ServiceError> {
         peer.set_silence(self.silence);
         let seat = self.hall.sit(peer.peer());
-        let mut talk = Talk::new(seat, self.max_line, self.login_timeout);
+        let mut talk = Talk::new(seat, context, self.max_line, self.login_timeout);
         poll_fn(|cx| talk.poll(cx, peer)).await
     }
 }

@@ -8,6 +8,9 @@
 //! Nothing is cancelled and nothing waits for the other direction, except that a
 //! peer whose answers pile up is asked nothing more. All that waits is written at
 //! once, up to where a new write must begin; an idle member holds no buffer.
+//!
+//! Once the server drains, a member has [`LAST_WORDS`] to end its line; then it leaves
+//! the room, and is written at once what was accepted for it.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -18,14 +21,19 @@ use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use wharf::connection::{Chunk, CloseReason, Connection, DrainReads};
 use wharf::framing::{Decoder, Framing, Limits, OnTooLong};
-use wharf::service::ServiceError;
+use wharf::limits::DRAIN_PAUSE_ACTIVE;
+use wharf::service::{Context as Serving, ServiceError};
 
-use super::hall::{Orders, Seat, Writer};
+use super::hall::{LastLine, Orders, Seat, Writer};
 use super::room::{Outbox, Output, Refusal, SlowReader, Verdict};
+
+/// How long a member may go on talking once the server drains.
+const LAST_WORDS: Duration = DRAIN_PAUSE_ACTIVE;
 
 /// A conversation with one peer.
 pub(super) struct Talk<'a> {
     seat: Seat<'a>,
+    context: &'a Serving,
     decoder: Decoder,
     /// Lines that were read and not yet said.
     input: Option<Chunk>,
@@ -39,6 +47,8 @@ pub(super) struct Talk<'a> {
     /// For the login, or for the next piece of delaybot.
     timer: Option<Pin<Box<Sleep>>>,
     login_timeout: Option<Duration>,
+    /// Until when it may talk, once the server drains.
+    last_words: Option<Pin<Box<Sleep>>>,
 }
 
 enum Stage {
@@ -61,13 +71,19 @@ enum Step {
 }
 
 impl<'a> Talk<'a> {
-    pub(super) fn new(seat: Seat<'a>, max_line: usize, login_timeout: Option<Duration>) -> Self {
+    pub(super) fn new(
+        seat: Seat<'a>,
+        context: &'a Serving,
+        max_line: usize,
+        login_timeout: Option<Duration>,
+    ) -> Self {
         let limits = Limits {
             max_message: max_line,
             on_too_long: OnTooLong::Skip,
         };
         Talk {
             seat,
+            context,
             decoder: Decoder::new(&Framing::default(), limits),
             input: None,
             writing: Writing::default(),
@@ -77,6 +93,7 @@ impl<'a> Talk<'a> {
             stage: Stage::Stranger,
             timer: login_timeout.map(|timeout| Box::pin(sleep(timeout))),
             login_timeout,
+            last_words: None,
         }
     }
 
@@ -87,6 +104,13 @@ impl<'a> Talk<'a> {
         peer: &mut Connection,
     ) -> Poll<Result<(), ServiceError>> {
         self.seat.listen(cx.waker());
+        if self.context.is_draining() && self.is_here() {
+            self.look_at_the_drain(cx);
+        }
+        if matches!(self.stage, Stage::Stranger) {
+            // Here, because one that talks without end never gets to what is below.
+            self.look_at_the_clock(cx)?;
+        }
         let goes_first = !std::mem::take(&mut self.has_waited);
         loop {
             let writer = match self.writing.poll(cx, peer)? {
@@ -153,7 +177,10 @@ impl<'a> Talk<'a> {
             if writer == Writer::Busy {
                 return Ok(Step::Idle);
             }
-            let output = rest.take(Instant::now());
+            let output = match self.context.is_draining() {
+                true => rest.take_all(),
+                false => rest.take(Instant::now()),
+            };
             self.timer = rest.due().map(|due| Box::pin(sleep_until(due)));
             return Ok(self.writing.begin(output));
         }
@@ -164,7 +191,7 @@ impl<'a> Talk<'a> {
             return Ok(Step::Idle);
         }
         let orders = self.seat.take(writer).map_err(cut)?;
-        Ok(self.obey(orders))
+        Ok(self.obey(orders, writer))
     }
 
     /// Reads, and says what was read.
@@ -184,7 +211,7 @@ impl<'a> Talk<'a> {
                 Poll::Pending => return Ok(Step::Idle),
                 Poll::Ready(Some(chunk)) => self.input = Some(chunk),
                 Poll::Ready(None) => {
-                    self.leave(None);
+                    self.leave(LastLine::Said, None);
                     return Ok(Step::Moved);
                 }
             }
@@ -197,9 +224,9 @@ impl<'a> Talk<'a> {
             self.input = None;
         }
         peer.count_messages(heard.lines);
-        self.obey(heard.orders);
+        self.obey(heard.orders, Writer::Busy);
         if let Verdict::Closes(why) = heard.verdict {
-            self.leave(ending(why));
+            self.leave(LastLine::Said, ending(why));
         }
         Ok(match heard.lines {
             0 => Step::Moved,
@@ -208,8 +235,9 @@ impl<'a> Talk<'a> {
     }
 
     /// Notes how things stand after a look into the room.
-    fn obey(&mut self, orders: Orders) -> Step {
-        self.mail = orders.more;
+    fn obey(&mut self, orders: Orders, writer: Writer) -> Step {
+        // A bell that was heard counts until the mail was taken: nobody rings again.
+        self.mail = orders.more || (self.mail && writer == Writer::Busy);
         self.clogged = orders.clogged;
         if orders.is_user && matches!(self.stage, Stage::Stranger) {
             self.stage = Stage::User;
@@ -222,12 +250,26 @@ impl<'a> Talk<'a> {
     }
 
     /// Leaves the room; what waits is still written.
-    fn leave(&mut self, ending: Option<ServiceError>) {
+    fn leave(&mut self, last_line: LastLine, ending: Option<ServiceError>) {
         self.input = None;
         self.timer = None;
         self.clogged = false;
-        let rest = self.seat.leave(&mut self.decoder);
+        let rest = self.seat.leave(&mut self.decoder, last_line);
         self.stage = Stage::Leaving(rest, ending);
+    }
+
+    /// It may end what it says, but neither talk on nor hold up the end with half a line.
+    fn look_at_the_drain(&mut self, cx: &mut Context<'_>) {
+        let last_words = self
+            .last_words
+            .get_or_insert_with(|| Box::pin(sleep(LAST_WORDS)));
+        if last_words.as_mut().poll(cx).is_ready() {
+            let ending = ServiceError::Closed {
+                reason: CloseReason::Drained,
+                detail: "it was still talking when the server stopped".to_owned(),
+            };
+            self.leave(LastLine::Dropped, Some(ending));
+        }
     }
 
     fn look_at_the_clock(&mut self, cx: &mut Context<'_>) -> Result<Step, ServiceError> {

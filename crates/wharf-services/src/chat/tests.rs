@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use wharf::connection::{CloseReason, Connection};
 use wharf::framing::{Decoder, Framing, Limits};
@@ -11,7 +12,7 @@ use wharf::network::{ConnectOptions, MemoryNetwork, Network, Os, memory::Deliver
 use wharf::server::{Event, Running, Server};
 
 use super::*;
-use crate::testing::{EVERYWHERE, client_of, conversation, everything, heard, heard_at};
+use crate::testing::{EVERYWHERE, client_of, client_to, conversation, everything, heard, heard_at};
 
 mod table;
 
@@ -213,6 +214,62 @@ async fn a_send_ok_and_the_delivery_it_caused_come_in_two_writes() {
     }
 }
 
+#[tokio::test]
+async fn what_is_answered_and_what_others_said_meanwhile_is_one_write() {
+    // Packets keep the boundaries of writes.
+    let (ann, running) = client_of("seqpacket:@chat", Chat::default()).await;
+    let ben = client_to(&running.endpoints()[0]).await;
+    let mut ann = Client::new(ann).log_in("ann").await;
+    let mut ben = Client::new(ben).log_in("ben").await;
+    // Both have said it before the server looks.
+    ann.say("SEND ben x\n").await;
+    ben.say("SEND ann y\n").await;
+    for (client, delivery) in [
+        (&mut ann, "DELIVERY ben y\n"),
+        (&mut ben, "DELIVERY ann x\n"),
+    ] {
+        let packet = client.connection.read_chunk().await.unwrap().unwrap();
+        let packet = String::from_utf8_lossy(&packet).into_owned();
+        let either = [
+            format!("SEND-OK\n{delivery}"),
+            format!("{delivery}SEND-OK\n"),
+        ];
+        assert!(either.contains(&packet), "{packet:?}");
+    }
+    // Who says nothing hears it too.
+    ann.say("SEND ben z\n").await;
+    let packet = ben.connection.read_chunk().await.unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(&packet), "DELIVERY ann z\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_line_of_delaybot_keeps_no_talker_from_hearing_much() {
+    for ann_is_first in [true, false] {
+        let place = in_memory(Rules::default()).await;
+        let mut ann = place.user("ann").await;
+        let mut ben = place.user("ben").await;
+        ben.say("SEND delaybot hello\n").await;
+        let half = ben.connection.read_chunk().await.unwrap().unwrap();
+        assert_eq!(String::from_utf8_lossy(&half), "SEND-OK\nDELIVERY del");
+        // A bell rings, and lines of its own come at the same moment.
+        if ann_is_first {
+            ann.say("SEND ben x\n").await;
+            ben.say("WHO\n").await;
+        } else {
+            ben.say("WHO\n").await;
+            ann.say("SEND ben x\n").await;
+        }
+        ann.hears("SEND-OK").await;
+        let began = Instant::now();
+        let long = "y".repeat(50_000);
+        ann.say(&format!("SEND ben {long}\nSEND ben {long}\n"))
+            .await;
+        let rest = ben.connection.read_chunk().await.unwrap().unwrap();
+        assert!(rest.starts_with(b"aybot hello\nDELIVERY delaybot hello\n"));
+        assert_eq!(began.elapsed(), Duration::ZERO, "first {ann_is_first}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn delaybot_answers_in_three_pieces_half_a_second_apart() {
     let place = in_memory(Rules::default()).await;
@@ -300,15 +357,49 @@ async fn a_full_room_says_busy_and_closes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_log_in_is_closed() {
-    let place = in_memory(Rules::default()).await;
-    let mut idle = place.connect().await;
-    let mut ann = place.user("ann").await;
-    let began = Instant::now();
-    idle.hears_the_end().await;
-    assert_eq!(began.elapsed().as_secs(), LOGIN_TIMEOUT.as_secs());
-    ann.say("WHO\n").await;
-    ann.hears("WHO-OK echobot,delaybot,ann").await;
+async fn who_does_not_log_in_is_closed_under_both_policies() {
+    for refused in [Refused::Keep, Refused::Close] {
+        let place = in_memory(Rules {
+            refused,
+            ..Rules::default()
+        })
+        .await;
+        let mut idle = place.connect().await;
+        let mut ann = place.user("ann").await;
+        let began = Instant::now();
+        idle.hears_the_end().await;
+        assert_eq!(began.elapsed().as_secs(), LOGIN_TIMEOUT.as_secs());
+        ann.say("WHO\n").await;
+        ann.hears("WHO-OK echobot,delaybot,ann").await;
+    }
+}
+
+#[tokio::test]
+async fn who_talks_without_end_must_log_in_too() {
+    let network = MemoryNetwork::new();
+    let chat = Chat::default().login_timeout(Some(Duration::from_millis(50)));
+    let _running = Server::on(network.clone())
+        .serve("chat", "tcp:127.0.0.1:1".parse().unwrap(), chat)
+        .start()
+        .await
+        .unwrap();
+    let to = "127.0.0.1:1".parse::<std::net::SocketAddr>().unwrap();
+    let connection = network
+        .connect(&to.into(), &ConnectOptions::default())
+        .await;
+    let (mut hear, mut say) = tokio::io::split(connection.unwrap());
+    // A line at every look of the server, and never so many that it waits for a reader.
+    let talks = async move {
+        while say.write_all(b"x\n").await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let listens = async move {
+        let mut space = [0; 4_096];
+        while hear.read(&mut space).await.is_ok_and(|count| count > 0) {}
+    };
+    let both = async { tokio::join!(talks, listens) };
+    timeout(DEADLINE, both).await.expect("it is closed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -448,7 +539,10 @@ async fn one_that_asks_without_end_and_never_reads_holds_up_nobody_else() {
     asking.abort();
 }
 
-/// Everyone sends to everyone: `each` messages from each to each.
+/// How many messages everyone sends to each.
+const EACH: usize = 3;
+
+/// Everyone sends to everyone, and hears what each sent in its order.
 async fn everyone_to_everyone<N: Network + Clone>(place: &Place<N>, users: usize) {
     let mut clients = Vec::new();
     for number in 0..users {
@@ -456,24 +550,26 @@ async fn everyone_to_everyone<N: Network + Clone>(place: &Place<N>, users: usize
     }
     let talking = clients.into_iter().enumerate().map(|(me, mut client)| {
         tokio::spawn(async move {
-            let text: String = (0..users)
-                .map(|to| format!("SEND u{to} {me}-{to}\n"))
+            let all = (0..EACH).flat_map(|n| (0..users).map(move |to| (n, to)));
+            let text: String = all
+                .map(|(n, to)| format!("SEND u{to} {me}-{to}-{n}\n"))
                 .collect();
             client.say(&text).await;
             let (mut accepted, mut delivered) = (0, vec![0; users]);
-            while accepted < users || delivered.iter().sum::<usize>() < users {
+            let due = EACH * users;
+            while accepted < due || delivered.iter().sum::<usize>() < due {
                 let line = client.line().await.unwrap();
                 match Reply::parse(&line) {
                     Some(Reply::SendOk) => accepted += 1,
                     Some(Reply::Delivery { from, text }) => {
                         let from: usize = from[1..].parse().unwrap();
-                        assert_eq!(text, format!("{from}-{me}"));
+                        assert_eq!(text, format!("{from}-{me}-{}", delivered[from]));
                         delivered[from] += 1;
                     }
                     _ => panic!("{line:?}"),
                 }
             }
-            assert_eq!(delivered, vec![1; users]);
+            assert_eq!(delivered, vec![EACH; users]);
             // Nothing more is on its way: the next answer is the next line.
             client.say("SEND nobody x\n").await;
             client.hears("UNKNOWN").await;
@@ -487,8 +583,8 @@ async fn everyone_to_everyone<N: Network + Clone>(place: &Place<N>, users: usize
 }
 
 #[tokio::test]
-async fn two_hundred_users_send_to_everyone() {
-    everyone_to_everyone(&in_memory(Rules::default()).await, 200).await;
+async fn a_hundred_users_send_to_everyone() {
+    everyone_to_everyone(&in_memory(Rules::default()).await, 100).await;
 }
 
 #[tokio::test]
@@ -538,6 +634,68 @@ async fn a_drain_delivers_what_was_accepted() {
     drop((ann, ben));
     assert_eq!(draining.await.unwrap().cut_off, 0);
     assert!(accepted > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_neither_for_talkers_nor_for_half_a_line() {
+    let place = in_memory(Rules::default()).await;
+    let mut ann = place.user("ann").await;
+    let mut ben = place.user("ben").await;
+    let mut half = place.connect().await;
+    half.say("HELLO-FROM half\nSEND ben hal").await;
+    half.hears("HELLO half").await;
+    let began = Instant::now();
+    let draining = tokio::spawn(async move { place.running.drain().await });
+    let mut accepted = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Once it is closed, nobody hears this.
+        let said = ann.connection.write_all(b"SEND ben hi\n").await;
+        match (said, ann.line().await) {
+            (Ok(()), Some(line)) if line == "SEND-OK" => accepted += 1,
+            _ => break,
+        }
+    }
+    for _ in 0..accepted {
+        ben.hears("DELIVERY ann hi").await;
+    }
+    ben.hears_the_end().await;
+    half.hears_the_end().await;
+    drop((ann, ben, half));
+    let drained = draining.await.unwrap();
+    assert_eq!(drained.cut_off, 0);
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(accepted > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_lets_delaybot_hurry() {
+    let place = in_memory(Rules::default()).await;
+    let mut ann = place.user("ann").await;
+    ann.say(&"SEND delaybot hi\n".repeat(15)).await;
+    let began = Instant::now();
+    ann.hears("SEND-OK").await;
+    let draining = tokio::spawn(async move { place.running.drain().await });
+    let (mut accepted, mut delivered) = (1, 0);
+    while let Some(line) = ann.line().await {
+        match &*line {
+            "SEND-OK" => accepted += 1,
+            "DELIVERY delaybot hi" => delivered += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    drop(ann);
+    assert_eq!(draining.await.unwrap().cut_off, 0);
+    assert_eq!((accepted, delivered), (15, 30));
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]

@@ -131,6 +131,19 @@ impl Outbox {
         slow.go_on(now)
     }
 
+    /// Takes everything, delaybot's answers too: there is no time left to wait.
+    pub(crate) fn take_all(&mut self) -> Option<Output> {
+        let mut slow = self.slow.take().unwrap_or_default();
+        let Output { mut bytes, .. } = slow.hurry();
+        let before = bytes.len();
+        bytes.append(&mut self.bytes);
+        let mut breaks = std::mem::take(&mut self.breaks);
+        breaks.iter_mut().for_each(|at| *at += before);
+        bytes.extend(slow.waiting.into_iter().flatten().flatten());
+        self.messages = 0;
+        (!bytes.is_empty()).then_some(Output { bytes, breaks })
+    }
+
     /// When there is more to take, if that is later than now.
     pub(crate) fn due(&self) -> Option<Instant> {
         let slow = self.slow.as_ref()?;
@@ -231,6 +244,29 @@ mod tests {
         assert_eq!(taken(&mut outbox, third).unwrap(), "SEND-OK\n");
         assert_eq!(taken(&mut outbox, third).unwrap(), "DELIVERY d");
         assert!(!outbox.is_empty());
+    }
+
+    #[test]
+    fn everything_can_be_taken_at_once() {
+        let now = Instant::now();
+        let mut outbox = Outbox::default();
+        outbox.push_slowly(&delivery("hi"));
+        outbox.push_slowly(&delivery("ho"));
+        assert_eq!(taken(&mut outbox, now).unwrap(), "DELIVERY d");
+        outbox.push(&Reply::SendOk);
+        outbox.push_apart(&delivery("apart"));
+        let all = outbox.take_all().unwrap();
+        assert_eq!(
+            String::from_utf8(all.bytes).unwrap(),
+            "elaybot hi\nDELIVERY delaybot hi\nSEND-OK\nDELIVERY delaybot apart\n\
+             DELIVERY delaybot ho\nDELIVERY delaybot ho\n"
+        );
+        assert_eq!(
+            all.breaks,
+            ["elaybot hi\nDELIVERY delaybot hi\nSEND-OK\n".len()]
+        );
+        assert!(outbox.is_empty());
+        assert_eq!(outbox.take_all(), None);
     }
 
     #[test]

@@ -97,6 +97,7 @@ impl Damage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn settings(set: impl FnOnce(&mut Settings)) -> Settings {
         let mut settings = Settings::default();
@@ -153,14 +154,32 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_a_row_of_bits() {
-        let bursts = struck(
-            1,
-            &settings(|set| (set.burst, set.burst_bits) = (1.0, (3, 3))),
-        );
-        for (_, datagram) in bursts {
-            assert!((1..=3).contains(&flipped(&datagram)));
+    fn a_burst_is_a_row_of_bits_of_every_length_and_anywhere() {
+        let bits = 100 * 8;
+        let (mut lengths, mut starts) = (BTreeSet::new(), BTreeSet::new());
+        let set = settings(|set| (set.burst, set.burst_bits) = (1.0, (4, 7)));
+        for (_, datagram) in struck(1, &set) {
+            let flipped: Vec<usize> = (0..bits)
+                .filter(|bit| datagram[bit / 8] & 1 << (bit % 8) != 0)
+                .collect();
+            let (first, last) = (flipped[0], flipped[flipped.len() - 1]);
+            assert_eq!(
+                last - first + 1,
+                flipped.len(),
+                "without a gap: {flipped:?}"
+            );
+            // The end of the datagram is the end of the burst.
+            if last + 1 < bits {
+                lengths.insert(flipped.len());
+            }
+            starts.insert(first / 80);
         }
+        assert_eq!(lengths, BTreeSet::from([4, 5, 6, 7]));
+        assert_eq!(starts.len(), 10, "in every tenth of the datagram");
+    }
+
+    #[test]
+    fn an_empty_datagram_has_no_bits_to_flip() {
         let nothing = settings(|set| (set.burst, set.burst_bits) = (1.0, (1, u32::MAX)));
         assert_eq!(
             Damage::new(1).strike(&mut [], &nothing),

@@ -194,6 +194,10 @@ impl Conversation for Correspondent {
         {
             answer.push('\n');
             out.push(answer.as_bytes());
+            if !is_user {
+                // None keeps a place for a stranger's RESET, either.
+                out.end();
+            }
             return;
         }
         if !is_user && !is_hello(&text) {
@@ -475,6 +479,14 @@ mod tests {
         }
         assert_eq!(total, 0);
         assert_eq!(sent, MAX_LATE_BYTES / 60_096);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_who_resets_keeps_no_session() {
+        let mut scene = Scene::new(1);
+        assert_eq!(scene.say(1, "RESET\n"), ["1: SET-OK\n"]);
+        assert_eq!(scene.chat.deadline(), None);
+        assert_eq!(scene.say(1, "RESET\n"), ["1: SET-OK\n"]);
     }
 
     #[tokio::test(start_paused = true)]
