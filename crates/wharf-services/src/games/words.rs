@@ -51,9 +51,9 @@ impl<'a> Fields<'a> {
         Fields(line.split_ascii_whitespace())
     }
 
-    /// The next field as it is.
+    /// The next field as it is. What stands before words for people is none.
     pub(crate) fn next(&mut self) -> Option<&'a str> {
-        self.0.next()
+        self.0.next().filter(|field| *field != "--")
     }
 
     /// The next field, read as a `T`.
@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
 
     /// Something, if no field is left over.
     pub(crate) fn end<T>(mut self, found: T) -> Option<T> {
-        match self.next() {
+        match self.0.next() {
             None => Some(found),
             Some(_) => None,
         }
@@ -165,5 +165,7 @@ mod tests {
         assert_eq!(fields.clone().end(()), None);
         assert_eq!(fields.next(), Some("b"));
         assert_eq!(fields.end(()), Some(()));
+        let mut fields = Fields::of("A\x0c--");
+        assert_eq!((fields.next(), fields.next()), (Some("A"), None));
     }
 }

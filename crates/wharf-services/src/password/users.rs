@@ -98,7 +98,7 @@ impl Users {
                 why,
             };
             if line.trim().is_empty() || line.starts_with('#') {
-                users.lines.push(Line::Comment(line.to_owned()));
+                users.lines.push(Line::Comment(line.trim_end().to_owned()));
                 continue;
             }
             let (name, hash) = line.split_once(':').ok_or(bad(BadLine::Form))?;
@@ -283,6 +283,12 @@ pub(super) mod tests {
         assert_eq!(check(&users, "open sesame").as_deref(), Some(""));
         assert_eq!(check(&users, "ann open sesame"), None);
         assert_eq!(check(&Users::none(), "open sesame"), None);
+    }
+
+    #[test]
+    fn a_file_of_another_system_is_written_as_it_is_read() {
+        let users = Users::parse("# guests\r\n\r").unwrap();
+        assert_eq!(users.to_string(), "# guests\n\n");
     }
 
     #[test]
