@@ -266,7 +266,7 @@ impl<'a> Talk<'a> {
         if last_words.as_mut().poll(cx).is_ready() {
             let ending = ServiceError::Closed {
                 reason: CloseReason::Drained,
-                detail: "it was still talking when the server stopped".to_owned(),
+                detail: "the conversation still went on when the server stopped".to_owned(),
             };
             self.leave(LastLine::Dropped, Some(ending));
         }
