@@ -47,6 +47,13 @@ impl Blackjack {
         }
     }
 
+    /// Says something; what is said is compared with what is done for it.
+    fn say(&mut self, request: Request<'_>) -> Do {
+        let line = request.to_string();
+        self.client.said(&line);
+        Do::Send(line)
+    }
+
     /// Bets; what is added to the shuffle is hidden until all bets are in.
     fn place(&mut self, chips: u32) -> Do {
         let mut random = [0; 16];
@@ -56,13 +63,11 @@ impl Blackjack {
         Do::Send(self.client.bet(chips, &nonce))
     }
 
-    fn sit(&self) -> String {
-        let place = if self.company == Company::House {
-            Where::Alone
-        } else {
-            Where::Anywhere
-        };
-        Request::Sit(place).to_string()
+    fn sit(&self) -> Request<'static> {
+        Request::Sit(match self.company {
+            Company::House => Where::Alone,
+            Company::Others => Where::Anywhere,
+        })
     }
 
     fn is_broke(&self) -> bool {
@@ -167,7 +172,6 @@ impl Blackjack {
                     self.who(name)
                 )
             }
-            Reply::End(_) => judged(self.client.verdict.as_ref()?),
             Reply::Balance(chips) => format!("you have {chips} chips"),
             Reply::Score { rank, name, won } => format!("{rank:>3}  {name:16}  {won} won"),
             Reply::No(no) => no.for_people().to_owned(),
@@ -223,7 +227,8 @@ fn mood(outcome: Outcome) -> Mood {
 fn judged(verdict: &Verdict) -> String {
     match (verdict.problems.first(), verdict.kind) {
         (None, Kind::Dealt) => "dealt again and found fair".to_owned(),
-        (None, _) => "the seed is the one that was promised".to_owned(),
+        (None, Kind::Void) => "the seed is the one that was promised".to_owned(),
+        (None, Kind::Unfinished) => "its end was missed, so it is not known to be fair".to_owned(),
         (Some(problem), _) => format!(
             "NOT FAIR: {}",
             crate::failure::visible(&problem.to_string())
@@ -234,6 +239,7 @@ fn judged(verdict: &Verdict) -> String {
 impl Table for Blackjack {
     fn hear(&mut self, line: &str, now: Instant) -> Result<Heard, NotUnderstood> {
         let (before, chips) = (self.client.phase, self.client.chips);
+        let judged_before = self.client.verdict.clone();
         let reply = self.client.receive(line, now).map_err(|_| NotUnderstood)?;
         let mut heard = Heard {
             tell: self.sentence(&reply),
@@ -246,16 +252,16 @@ impl Table for Blackjack {
         match reply {
             Reply::Greeting { .. } => {
                 let (name, key) = &self.wanted;
-                let hello = Request::Hello(name, key.as_deref());
-                return Ok(heard.send(hello.to_string()));
+                heard
+                    .send
+                    .push(Request::Hello(name, key.as_deref()).to_string());
             }
             // Who comes back may have a seat already.
             Reply::Welcome { .. } if before == Phase::Stranger => {
-                let request = match self.wanted.1 {
+                heard.send.push(match self.wanted.1 {
                     Some(_) => Request::Again.to_string(),
-                    None => self.sit(),
-                };
-                return Ok(heard.send(request));
+                    None => self.sit().to_string(),
+                });
             }
             // Nothing new.
             Reply::Balance(told) if told == chips => heard.tell = None,
@@ -266,6 +272,17 @@ impl Table for Blackjack {
             }
             _ => {}
         }
+        for request in &heard.send {
+            self.client.said(request);
+        }
+        // The verdict on a round comes with the balance after it.
+        let verdict = self.client.verdict.as_ref();
+        if let Some(verdict) = verdict.filter(|new| judged_before.as_ref() != Some(new)) {
+            let told = heard
+                .tell
+                .map_or_else(String::new, |told| format!("\n{told}"));
+            heard.tell = Some(judged(verdict) + &told);
+        }
         Ok(heard)
     }
 
@@ -274,7 +291,6 @@ impl Table for Blackjack {
             return Do::Draw;
         }
         let own_turn = self.client.is_own_turn();
-        let act = |action| Do::Send(Request::Act(action).to_string());
         let most = self.client.most.max(1);
         match (key, self.client.phase) {
             (KeyCode::Enter | KeyCode::Char(' '), Phase::Bet) if !self.is_broke() => {
@@ -289,19 +305,22 @@ impl Table for Blackjack {
                 self.bet = self.stake().saturating_sub(STEP).max(1);
                 Do::Draw
             }
-            (KeyCode::Enter, Phase::Idle) => Do::Send(self.sit()),
+            (KeyCode::Enter, Phase::Idle) => {
+                let sit = self.sit();
+                self.say(sit)
+            }
             (KeyCode::Char(letter), phase) => match letter.to_ascii_lowercase() {
                 'q' => Do::Quit,
-                't' => Do::Send(Request::Top.to_string()),
+                't' => self.say(Request::Top),
                 '?' => {
                     self.help = true;
                     Do::Draw
                 }
-                'b' if phase == Phase::Bet && self.is_broke() => Do::Send(Request::Buy.to_string()),
-                'h' if own_turn => act(Action::Hit),
-                's' if own_turn => act(Action::Stand),
-                'd' if own_turn && self.client.can[0] => act(Action::Double),
-                'p' if own_turn && self.client.can[1] => act(Action::Split),
+                'b' if phase == Phase::Bet && self.is_broke() => self.say(Request::Buy),
+                'h' if own_turn => self.say(Request::Act(Action::Hit)),
+                's' if own_turn => self.say(Request::Act(Action::Stand)),
+                'd' if own_turn && self.client.can[0] => self.say(Request::Act(Action::Double)),
+                'p' if own_turn && self.client.can[1] => self.say(Request::Act(Action::Split)),
                 _ => Do::Nothing,
             },
             _ => Do::Nothing,
@@ -323,10 +342,8 @@ impl Table for Blackjack {
             Request::Bet(chips, wharf_services::blackjack::Nonce::None) => Some(self.place(chips)),
             Request::Bye => Some(Do::Quit),
             request => {
-                let line = request.to_string();
                 self.awaits_balance = matches!(request, Request::Balance | Request::Buy);
-                self.client.said(&line);
-                Some(Do::Send(line))
+                Some(self.say(request))
             }
         }
     }

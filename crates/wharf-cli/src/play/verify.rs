@@ -93,6 +93,11 @@ fn kind(verdict: &Verdict) -> &'static str {
     }
 }
 
+/// Names in a sentence. What stands in a file must not command a terminal.
+fn all_of(names: &[String]) -> String {
+    crate::failure::visible(&names.join(" and "))
+}
+
 fn text(verdict: &Verdict) -> String {
     let [players, cards, payments] = verdict.counts;
     let (round, players) = (verdict.round, count(players as u64, "player"));
@@ -104,9 +109,15 @@ fn text(verdict: &Verdict) -> String {
                 count(cards as u64, "card"),
                 count(payments as u64, "payment"),
             ),
-            Kind::Void => format!("round {round}: void. The seed has the hash that was published"),
+            Kind::Void => format!(
+                "round {round}: void, because {} did not reveal a nonce. The seed has the hash \
+                 that was published; nothing was dealt, so nothing is proved",
+                all_of(&verdict.late)
+            ),
             Kind::Unfinished => {
-                format!("round {round}: not over, so its seed is not known; nothing is judged")
+                format!(
+                    "round {round}: its end is missing, so its seed is not known; nothing is judged"
+                )
             }
         };
     }
@@ -126,7 +137,8 @@ fn json(verdict: &Verdict) -> serde_json::Value {
         "event": "verdict",
         "round": verdict.round,
         "kind": kind(verdict),
-        "fair": verdict.problems.is_empty() && verdict.kind != Kind::Unfinished,
+        "fair": verdict.is_fair(),
+        "late": verdict.late,
         "players": players,
         "cards": cards,
         "payments": payments,

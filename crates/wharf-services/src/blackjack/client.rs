@@ -51,7 +51,7 @@ pub struct Client {
     pub until: Option<Instant>,
     /// The SHA-256 of the seed of this round.
     pub commitment: Option<String>,
-    /// What came of the last round.
+    /// What came of the last round; it is there when the balance after it is.
     pub verdict: Option<Verdict>,
     /// The table of scores that was asked for last: name and chips won.
     pub scores: Vec<(String, Chips)>,
@@ -109,8 +109,10 @@ pub struct Hand {
 pub struct NotUnderstood;
 
 impl Client {
-    /// The request for a bet whose nonce is hidden until all bets are in. When the table
-    /// says `REVEAL`, [`reveal`](Client::reveal) gives the request for that.
+    /// The request for a bet whose nonce is hidden until all bets are in, which is noted
+    /// as sent. The nonce must be one that nobody can guess, and a new one each time: 16
+    /// random bytes will do. When the table says `REVEAL`, [`reveal`](Client::reveal)
+    /// gives the request for that.
     pub fn bet(&mut self, chips: u32, nonce: &str) -> String {
         let hash = hash_of(nonce);
         let bet = Request::Bet(chips, Nonce::Hashed(&hash)).to_string();
@@ -122,7 +124,8 @@ impl Client {
     }
 
     /// The request that reveals the nonce of the bet that was taken, if it is hidden:
-    /// of several bets in one round the others were refused.
+    /// of several bets in one round the others were refused. It is to be
+    /// [noted](Client::said) when it is sent.
     pub fn reveal(&self) -> Option<String> {
         let hash = self.hash.as_ref()?;
         let mut nonces = self.nonces.iter();
@@ -130,7 +133,8 @@ impl Client {
         Some(Request::Reveal(nonce).to_string())
     }
 
-    /// Notes a request that was sent, to compare it with what the table says.
+    /// Notes a request that was sent, to compare it with what the table says. Every
+    /// request is to be noted: what was not said must not be done.
     pub fn said(&mut self, line: &str) {
         self.verifier.say(line);
     }

@@ -580,6 +580,12 @@ impl House {
             }
         }
         lines.extend(table.said.iter().cloned());
+        if table.chairs[seat - 1]
+            .as_ref()
+            .is_some_and(|chair| chair.leaving)
+        {
+            lines.push(Reply::Leaving.to_string());
+        }
         let left = table
             .until
             .map_or(0, |until| seconds(until.saturating_duration_since(now)));

@@ -4,15 +4,37 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::blackjack::{Kind, Verifier, hash_of};
+use crate::blackjack::{Kind, Verdict, Verifier, hash_of};
 use crate::games::Door;
 
-/// A house and its clients, each with a verifier that reads everything.
+/// A house and its clients, each with verifiers that read everything.
 struct World {
     house: House,
     now: Instant,
-    seats: Vec<(MemberId, Verifier)>,
+    seats: Vec<(MemberId, Readers)>,
     judged: usize,
+}
+
+/// Who reads a transcript.
+#[derive(Default)]
+struct Readers {
+    /// That of one connection.
+    connection: Verifier,
+    /// Those of all connections of a client, one after the other.
+    all: Verifier,
+    /// All that was heard, without what was said.
+    heard: Verifier,
+}
+
+impl Readers {
+    fn say(&mut self, line: &str) {
+        self.connection.say(line);
+        self.all.say(line);
+    }
+
+    fn hear(&mut self, line: &str) -> [Option<Verdict>; 3] {
+        [&mut self.connection, &mut self.all, &mut self.heard].map(|verifier| verifier.hear(line))
+    }
 }
 
 impl World {
@@ -47,7 +69,7 @@ impl World {
 
     fn enter(&mut self) {
         let id = self.house.desk.enter(Door::Nobody);
-        self.seats.push((id, Verifier::default()));
+        self.seats.push((id, Readers::default()));
     }
 
     fn say(&mut self, seat: usize, line: &str) {
@@ -71,12 +93,15 @@ impl World {
     /// Everything that waits for a member, without the words for people. Each round
     /// that ends is dealt again.
     fn heard(&mut self, seat: usize) -> Vec<String> {
-        let (id, verifier) = &mut self.seats[seat];
+        let (id, readers) = &mut self.seats[seat];
         let text = String::from_utf8(self.house.desk.take(*id)).unwrap();
         for line in text.lines() {
             assert!(Reply::parse(line).is_some(), "{line:?} is a reply");
-            if let Some(verdict) = verifier.hear(line) {
+            let verdicts = readers.hear(line);
+            for verdict in verdicts.iter().flatten() {
                 assert_eq!(verdict.problems, [], "{text}");
+            }
+            if let [Some(verdict), ..] = verdicts {
                 self.judged += usize::from(verdict.kind == Kind::Dealt);
             }
         }
@@ -104,7 +129,8 @@ impl World {
         self.house.hang_up(id, self.now);
         self.house.desk.leave(id);
         self.check_books();
-        self.seats[seat] = (self.house.desk.enter(Door::Nobody), Verifier::default());
+        self.seats[seat].0 = self.house.desk.enter(Door::Nobody);
+        self.seats[seat].1.connection = Verifier::default();
     }
 }
 
@@ -197,6 +223,8 @@ fn who_leaves_in_a_round_stands_and_is_gone_after_it() {
     world.say(0, "BET 10");
     world.say(0, "LEAVE");
     assert_eq!(world.heard(0).last().unwrap(), "LEAVING");
+    world.say(0, "AGAIN");
+    assert!(world.heard(0).contains(&"LEAVING".to_owned()));
     world.say(1, "BET 10");
     world.wait(Duration::from_secs(30));
     let heard = world.heard(0);
@@ -305,6 +333,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..5_usize, turn).prop_map(|(seat, line)| Step::Say(seat, line)),
         2 => (0..5_usize, other).prop_map(|(seat, line)| Step::Say(seat, line)),
+        2 => (0..5_usize).prop_map(|seat| Step::Say(seat, "AGAIN")),
         4 => (0..5_usize).prop_map(|seat| Step::Say(seat, "SIT")),
         8 => (0..5_usize, 0..60_u32, any::<bool>())
             .prop_map(|(seat, chips, hide)| Step::Bet(seat, chips, hide)),
