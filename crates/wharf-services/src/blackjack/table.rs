@@ -287,7 +287,8 @@ impl Table {
         }
     }
 
-    /// Ends a round whose nonces did not all come: gives what each gets back.
+    /// Ends a round whose nonces did not all come: gives what each gets back. Who made it
+    /// void gives up its seat after it, or one player could keep a table from playing.
     pub(super) fn void(&mut self) -> Vec<Payment> {
         let mut payments = Vec::new();
         let mut late = Vec::new();
@@ -301,6 +302,9 @@ impl Table {
                 stake: bet.stake,
                 paid: if is_late { Chips::ZERO } else { bet.stake },
             });
+        }
+        for chair in self.chairs.iter_mut().flatten() {
+            chair.leaving |= late.contains(&chair.name);
         }
         let round = self.round;
         for name in &late {

@@ -197,7 +197,15 @@ fn who_does_not_reveal_loses_its_stake_and_the_others_have_theirs_back() {
     world.wait(Duration::from_secs(15));
     let heard = world.heard(0);
     assert!(heard.contains(&"VOID 1 ben".to_owned()) && heard.contains(&"BALANCE 100".to_owned()));
-    assert!(world.heard(1).contains(&"BALANCE 90".to_owned()));
+    // Whoever makes a round void does so once: the seat is free.
+    assert!(heard.contains(&"STOOD ben".to_owned()), "{heard:?}");
+    let late = world.heard(1);
+    let end = late.iter().position(|line| line == "END 1").unwrap();
+    assert_eq!(late[end + 1..], ["BALANCE 90", "IDLE"]);
+    world.say(1, "BET 10");
+    assert_eq!(world.heard(1), ["NO SEAT"]);
+    world.say(0, "BET 10");
+    assert!(world.heard(0).contains(&"DEAL 2 1".to_owned()));
 }
 
 #[test]
