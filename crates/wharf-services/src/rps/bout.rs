@@ -28,6 +28,8 @@ pub(super) struct Bout {
     moves: [Option<Move>; 2],
     /// When the round ends, while nobody is away.
     until: Instant,
+    /// How long the round still lasts, while somebody is away.
+    rest: Duration,
     /// When whoever is away has lost.
     away: [Option<Instant>; 2],
     grace: [Duration; 2],
@@ -98,6 +100,7 @@ impl Bout {
             wins: [0; 2],
             moves: [None; 2],
             until: now + rules.turn,
+            rest: rules.turn,
             away: [None; 2],
             grace: [rules.grace; 2],
             needed: rules.needed(),
@@ -119,7 +122,10 @@ impl Bout {
 
     /// How long a round still lasts.
     pub(super) fn left(&self, now: Instant) -> Duration {
-        self.until.saturating_duration_since(now)
+        match self.away {
+            [None, None] => self.until.saturating_duration_since(now),
+            _ => self.rest,
+        }
     }
 
     /// When whoever is away has lost.
@@ -145,17 +151,20 @@ impl Bout {
 
     /// Somebody is gone; the clock of the round stops. Gives for how long it may be.
     pub(super) fn leave(&mut self, side: Side, now: Instant) -> Duration {
+        self.rest = self.left(now);
         let grace = self.grace[side.index()];
         let until = self.away[side.index()].get_or_insert(now + grace);
         until.saturating_duration_since(now)
     }
 
-    /// Somebody is back; with both here, the round has its full time again.
+    /// Somebody is back; with both here, the clock of the round goes on from where it
+    /// stood. A full turn for each who comes back would let one who never moves hold a
+    /// match up for ever, at the price of the moments that it is away.
     pub(super) fn come_back(&mut self, side: Side, now: Instant) {
         if let Some(until) = self.away[side.index()].take() {
             self.grace[side.index()] = until.saturating_duration_since(now);
             if self.away == [None; 2] {
-                self.until = now + self.turn;
+                self.until = now + self.rest;
             }
         }
     }
@@ -205,6 +214,7 @@ impl Bout {
         };
         self.round += 1;
         self.until = now + self.turn;
+        self.rest = self.turn;
         round
     }
 
@@ -282,11 +292,61 @@ mod tests {
         let now = now + second;
         assert_eq!(bout.leave(Side::First, now), grace - second, "still away");
         bout.come_back(Side::First, now);
-        assert_eq!(bout.deadline(), now + Rules::default().turn);
+        assert_eq!(bout.left(now), Rules::default().turn);
         assert_eq!(bout.leave(Side::First, now), grace - second);
         bout.leave(Side::Second, now);
         let end = now + grace - second;
         assert_eq!(bout.late(end), Some(Late::Away(Outcome::Lose)));
+    }
+
+    #[test]
+    fn the_clock_of_a_round_stops_while_somebody_is_away_and_goes_on_from_there() {
+        let (mut bout, start) = bout();
+        let [turn, grace] = [Rules::default().turn, Rules::default().grace];
+        let second = Duration::from_secs(1);
+        let now = start + 10 * second;
+        bout.leave(Side::First, now);
+        assert_eq!(bout.left(now + second), turn - 10 * second);
+        bout.leave(Side::Second, now + second);
+        bout.come_back(Side::First, now + 2 * second);
+        assert_eq!(bout.deadline(), now + second + grace, "one is still away");
+        let now = now + 3 * second;
+        bout.come_back(Side::Second, now);
+        assert_eq!(bout.deadline(), now + turn - 10 * second);
+        // A round that begins while somebody is away is a whole one.
+        bout.show(Side::Second, Rock, now).unwrap();
+        bout.leave(Side::Second, now);
+        bout.show(Side::First, Rock, now).unwrap().unwrap();
+        assert_eq!(bout.left(now), turn);
+        bout.come_back(Side::Second, now + second);
+        assert_eq!(bout.deadline(), now + second + turn);
+    }
+
+    #[test]
+    fn coming_and_going_gains_no_time() {
+        let (mut bout, start) = bout();
+        bout.show(Side::Second, Rock, start).unwrap();
+        let mut now = start;
+        // It is away for a moment, just before its time is up, again and again.
+        let round = loop {
+            match bout.late(now) {
+                Some(Late::Round(round)) => break round,
+                late => assert_eq!(late, None),
+            }
+            bout.leave(Side::First, now);
+            now += Duration::from_millis(1);
+            bout.come_back(Side::First, now);
+            now = bout.deadline() - Duration::from_millis(1);
+            bout.leave(Side::First, now);
+            bout.come_back(Side::First, now);
+            now += Duration::from_millis(1);
+        };
+        assert_eq!(round.moves, [None, Some(Rock)]);
+        assert!(
+            now - start <= 2 * Rules::default().turn,
+            "{:?}",
+            now - start
+        );
     }
 
     #[test]

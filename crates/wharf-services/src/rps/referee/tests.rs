@@ -208,6 +208,23 @@ fn who_does_not_move_loses_and_who_goes_away_may_come_back_in_time() {
 }
 
 #[test]
+fn nobody_holds_a_match_up_by_coming_and_going() {
+    let mut world = World::of(&["ann", "ben"]);
+    world.say(0, "PLAY");
+    world.say(1, "PLAY");
+    world.say(0, "ROCK");
+    world.wait(Duration::from_secs(29));
+    world.heard(0);
+    world.reconnect(1);
+    world.say(1, "HELLO ben key");
+    // The clock goes on from where it stood.
+    assert_eq!(world.heard(1)[2], "ROUND 1 1 0 0");
+    world.hears(0, &["AWAY ben 30", "BACK ben", "ROUND 1 1 0 0"]);
+    world.wait(Duration::from_secs(29));
+    assert_eq!(world.heard(0)[0], "RESULT 1 ROCK - WIN 1 0");
+}
+
+#[test]
 fn a_key_takes_a_name_over_from_a_connection_that_hangs() {
     let mut world = World::of(&["ann", "ben"]);
     world.say(0, "PLAY house");
