@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use super::path::{encode, encoded};
-use super::root::{Entry, MAX_ENTRIES};
+use super::root::Listing;
 use crate::date::{Utc, unix_seconds};
 
 const STYLE: &str = include_str!("style.css");
@@ -90,7 +90,7 @@ fn group(rows: &[Row]) -> String {
 }
 
 /// The listing of a folder.
-pub(super) fn listing(names: &[Vec<u8>], entries: &[Entry]) -> String {
+pub(super) fn listing(names: &[Vec<u8>], Listing { entries, is_cut }: &Listing) -> String {
     let place = names
         .iter()
         .map(|name| String::from_utf8_lossy(name))
@@ -133,7 +133,7 @@ pub(super) fn listing(names: &[Vec<u8>], entries: &[Entry]) -> String {
         1 => "1 entry".to_owned(),
         count => format!("{count} entries"),
     };
-    if entries.len() >= MAX_ENTRIES {
+    if *is_cut {
         note += ", and there are more that are not listed";
     }
     let content = format!(
@@ -207,6 +207,7 @@ fn date(time: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::root::Entry;
     use std::time::UNIX_EPOCH;
 
     fn entry(name: &[u8]) -> Entry {
@@ -220,10 +221,15 @@ mod tests {
 
     #[test]
     fn a_name_is_neither_html_nor_a_way_elsewhere() {
-        let html = listing(
-            &[b"a&b".to_vec()],
-            &[entry(b"<script>"), entry(b"x\":y"), entry(b"\xff")],
-        );
+        let mut listed = Listing {
+            entries: vec![entry(b"<script>"), entry(b"x\":y"), entry(b"\xff")],
+            is_cut: false,
+        };
+        let html = listing(&[b"a&b".to_vec()], &listed);
+        assert!(html.contains("3 entries</p>"));
+        listed.is_cut = true;
+        let cut = listing(&[], &listed);
+        assert!(cut.contains("3 entries, and there are more that are not listed</p>"));
         assert!(html.contains("<title>/a&amp;b/</title>"));
         assert!(html.contains("href=\"./%3Cscript%3E\">&lt;script&gt;</a>"));
         assert!(html.contains("href=\"./x%22%3Ay\""));

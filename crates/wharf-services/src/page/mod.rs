@@ -90,7 +90,7 @@ impl Page {
     ///
     /// A folder is answered with its `index.html`, or with a listing. Symbolic links
     /// are followed by relative ways that stay in the folder, and others are as if they
-    /// were not there.
+    /// were not there; those to something hidden are as hidden as that.
     ///
     /// # Errors
     /// Those of open(2) for the folder.
@@ -99,7 +99,7 @@ impl Page {
         hidden: Hidden,
         show: impl Fn(&Shown<'_>) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let content = Content::Files(Arc::new(Root::open(root)?), hidden);
+        let content = Content::Files(Arc::new(Root::open(root, hidden)?), hidden);
         Ok(Page(Arc::new(Inner {
             content,
             show: Box::new(show),

@@ -5,18 +5,18 @@ use std::io;
 use bytes::Bytes;
 use hyper::header::{
     ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION,
+    CONTENT_TYPE, DATE, ETAG, HOST, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION,
     X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use std::sync::{Arc, PoisonError};
 use wharf::network::Endpoint;
 use wharf::service::Context;
 
 use super::body::Body;
 use super::conditions::{Facts, Verdict};
-use super::path::{self, Hidden, Refused, Wanted, encoded};
-use super::root::{Entry, Opened, Root};
+use super::path::{self, Refused, Wanted, encoded};
+use super::root::{Listing, Opened, Root};
 use super::shown::Shown;
 use super::{Content, Inner, html};
 
@@ -36,7 +36,10 @@ impl Inner {
     ) -> Reply {
         let (head, _) = request.into_parts();
         let mut reply = match head.method {
-            Method::GET | Method::HEAD => self.find(head.uri.path(), &head.headers, context).await,
+            _ if !names_one_host(head.version, &head.headers) => {
+                failure_because(StatusCode::BAD_REQUEST, "A request names one host.")
+            }
+            Method::GET | Method::HEAD => self.find(&head.uri, &head.headers, context).await,
             _ => not_allowed(),
         };
         if head.method == Method::HEAD {
@@ -58,7 +61,8 @@ impl Inner {
         reply
     }
 
-    async fn find(&self, path: &str, headers: &HeaderMap, context: &Context) -> Reply {
+    async fn find(&self, uri: &Uri, headers: &HeaderMap, context: &Context) -> Reply {
+        let path = uri.path();
         match &self.content {
             Content::Own(page) if path == "/" => {
                 let page = page.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,7 +70,7 @@ impl Inner {
             }
             Content::Own(_) => failure(StatusCode::NOT_FOUND),
             Content::Files(root, hidden) => match path::parse(path, *hidden) {
-                Ok(wanted) => file(root, *hidden, wanted, headers, context).await,
+                Ok(wanted) => file(root, wanted, uri.query(), headers, context).await,
                 Err(Refused::Malformed) => failure(StatusCode::BAD_REQUEST),
                 Err(Refused::NotThere) => failure(StatusCode::NOT_FOUND),
             },
@@ -74,29 +78,39 @@ impl Inner {
     }
 }
 
+/// RFC 9112, section 3.2: a request of HTTP/1.1 without a Host is wrong, and every one
+/// with two.
+fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    match headers.get_all(HOST).iter().count() {
+        0 => version < Version::HTTP_11,
+        count => count == 1,
+    }
+}
+
 /// What stands at some names.
 enum Found {
     File(Opened, Vec<u8>),
-    Listing(Vec<Vec<u8>>, Vec<Entry>),
-    /// A folder that was asked for without a slash, or a file with one.
+    Listing(Vec<Vec<u8>>, Listing),
+    /// A folder that was asked for without a slash.
     Elsewhere(String),
 }
 
 async fn file(
     root: &Arc<Root>,
-    hidden: Hidden,
     wanted: Wanted,
+    query: Option<&str>,
     headers: &HeaderMap,
     context: &Context,
 ) -> Reply {
     let root = Arc::clone(root);
-    let found = context
-        .blocking(move || look_up(&root, hidden, wanted))
-        .await;
+    let found = context.blocking(move || look_up(&root, wanted)).await;
     match found.unwrap_or_else(|| Err(io::ErrorKind::Other.into())) {
         Ok(Found::File(opened, name)) => send(opened, &name, headers, context),
-        Ok(Found::Listing(names, entries)) => made(StatusCode::OK, html::listing(&names, &entries)),
-        Ok(Found::Elsewhere(location)) => {
+        Ok(Found::Listing(names, listing)) => made(StatusCode::OK, html::listing(&names, &listing)),
+        Ok(Found::Elsewhere(mut location)) => {
+            if let Some(query) = query {
+                location += &format!("?{query}");
+            }
             let mut reply = failure(StatusCode::MOVED_PERMANENTLY);
             set(&mut reply, LOCATION, &location);
             reply
@@ -106,7 +120,7 @@ async fn file(
 }
 
 /// Opens what is wanted; it blocks.
-fn look_up(root: &Root, hidden: Hidden, wanted: Wanted) -> io::Result<Found> {
+fn look_up(root: &Root, wanted: Wanted) -> io::Result<Found> {
     let Wanted {
         mut names,
         is_folder,
@@ -130,8 +144,8 @@ fn look_up(root: &Root, hidden: Hidden, wanted: Wanted) -> io::Result<Found> {
         Ok(index) if index.about.is_file() => Ok(Found::File(index, b"index.html".to_vec())),
         _ => {
             names.pop();
-            let entries = root.list(&names, hidden)?;
-            Ok(Found::Listing(names, entries))
+            let listing = root.list(&names)?;
+            Ok(Found::Listing(names, listing))
         }
     }
 }
@@ -217,17 +231,23 @@ fn made(status: StatusCode, html: String) -> Reply {
 }
 
 fn failure(status: StatusCode) -> Reply {
+    failure_because(
+        status,
+        match status {
+            StatusCode::NOT_FOUND => "There is nothing of this name here.",
+            StatusCode::FORBIDDEN => "This server may not read it.",
+            StatusCode::BAD_REQUEST => "That is no path.",
+            StatusCode::METHOD_NOT_ALLOWED => "Pages can be read here, and nothing else.",
+            StatusCode::MOVED_PERMANENTLY => "It is a folder: its path ends in a slash.",
+            StatusCode::PRECONDITION_FAILED => "It has changed.",
+            StatusCode::RANGE_NOT_SATISFIABLE => "It has no such bytes.",
+            _ => "The server could not read it.",
+        },
+    )
+}
+
+fn failure_because(status: StatusCode, why: &str) -> Reply {
     let words = status.canonical_reason().unwrap_or("Failure");
-    let why = match status {
-        StatusCode::NOT_FOUND => "There is nothing of this name here.",
-        StatusCode::FORBIDDEN => "This server may not read it.",
-        StatusCode::BAD_REQUEST => "That is no path.",
-        StatusCode::METHOD_NOT_ALLOWED => "Pages can be read here, and nothing else.",
-        StatusCode::MOVED_PERMANENTLY => "It is a folder: its path ends in a slash.",
-        StatusCode::PRECONDITION_FAILED => "It has changed.",
-        StatusCode::RANGE_NOT_SATISFIABLE => "It has no such bytes.",
-        _ => "The server could not read it.",
-    };
     made(status, html::failure(status.as_u16(), words, why))
 }
 

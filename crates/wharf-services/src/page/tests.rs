@@ -33,6 +33,7 @@ fn site_with(hidden: Hidden) -> (tempfile::TempDir, Page) {
     write(".git/config", b"secret");
     std::fs::write(folder.path().join("outside"), "secret").unwrap();
     std::os::unix::fs::symlink("../outside", root.join("link")).unwrap();
+    std::os::unix::fs::symlink(".git", root.join("repository")).unwrap();
     let page = Page::files(&root, hidden, |_| {}).unwrap();
     (folder, page)
 }
@@ -109,6 +110,9 @@ async fn a_folder_is_its_index_or_its_listing() {
     let reply = get(&page, "/with", "").await;
     assert!(reply.starts_with("HTTP/1.1 301 "), "{reply}");
     assert_eq!(header(&reply, "location"), Some("/with/"));
+    // What a form or a script has put behind it is not lost.
+    let reply = get(&page, "/with?x=1&y=%20", "").await;
+    assert_eq!(header(&reply, "location"), Some("/with/?x=1&y=%20"));
     let listing = get(&page, "/without/", "").await;
     assert!(
         listing.contains("href=\"./b%20c.css\">b c.css</a>"),
@@ -124,7 +128,7 @@ async fn a_folder_is_its_index_or_its_listing() {
         root.contains("href=\"./a.txt\"") && root.contains("href=\"./with/\""),
         "{root}"
     );
-    for hidden in [".hidden", ".git", "link", "outside"] {
+    for hidden in [".hidden", ".git", "link", "outside", "repository"] {
         assert!(!root.contains(hidden), "{hidden}");
     }
 }
@@ -179,6 +183,9 @@ async fn nothing_outside_the_root_and_nothing_hidden_is_had() {
         "/.hidden",
         "/%2ehidden",
         "/.git/config",
+        "/repository",
+        "/repository/",
+        "/repository/config",
         "/a.txt/",
         "/a.txt/..",
         "/a.txt%00",
@@ -231,6 +238,24 @@ async fn only_reading_is_allowed_and_only_http_is_spoken() {
     let (reply, reason) = raw(&page, &long).await;
     assert!(reply.starts_with("HTTP/1.1 431 "), "{reply}");
     assert_eq!(reason, Some(CloseReason::ProtocolError));
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let (_folder, page) = site();
+    for (version, hosts, status) in [
+        ("1.1", "Host: x\r\n", "200"),
+        ("1.1", "Host:\r\n", "200"),
+        ("1.1", "", "400"),
+        ("1.1", "Host: x\r\nHost: x\r\n", "400"),
+        ("1.0", "", "200"),
+        ("1.0", "Host: x\r\n", "200"),
+        ("1.0", "Host: x\r\nhost: y\r\n", "400"),
+    ] {
+        let request = format!("GET /a.txt HTTP/{version}\r\n{hosts}\r\n");
+        let (reply, _) = raw(&page, &request).await;
+        assert_eq!(reply.get(9..12), Some(status), "{request}{reply}");
+    }
 }
 
 #[tokio::test]
