@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::{Process, Server, wharf};
-use crate::{bench, event, serve};
+use crate::support::{Process, Server, run, wharf};
+use crate::{bench, event, find, serve};
 
 #[test]
 fn a_right_server_is_measured_and_the_exit_code_is_zero() {
@@ -167,6 +167,30 @@ fn a_fixed_rate_shows_both_latencies() {
 }
 
 #[test]
+fn so_many_messages_at_a_fixed_rate_are_as_many_after_a_warm_up() {
+    let (_server, at) = serve("echo", "tcp", &[]);
+    let (_datagrams, udp) = serve("echo", "udp", &[]);
+    let rate = ["-n", "200", "--rate", "1000", "--json"];
+    for (at, more) in [
+        (&at, &[][..]),
+        (&at, &["-c", "8"]),
+        (&at, &["-c", "8", "--churn"]),
+        (&udp, &["--fail-if", "loss>0"]),
+        (&udp, &["-m", "hello"]),
+    ] {
+        let mut command = wharf(["bench", at]);
+        let ended = run(command.args(rate).args(more), "");
+        assert_eq!(ended.code(), 0, "{more:?}: {}", ended.stderr);
+        let result = find("result", &ended);
+        assert_eq!(result["messages"], 200, "{more:?}");
+        assert_eq!(result["sent_bytes"], result["received_bytes"], "{more:?}");
+        if more.contains(&"--churn") {
+            assert_eq!(result["connections_ended"], 200);
+        }
+    }
+}
+
+#[test]
 fn limits_fail_a_run_that_passes_them() {
     let (_server, at) = serve("echo", "tcp", &[]);
     let kept = ["--fail-if", "p99>10s", "--fail-if", "rate<1", "-n", "100"];
@@ -228,7 +252,7 @@ fn ctrl_c_ends_a_run_with_the_figures_so_far() {
     process.signal("INT");
     let ended = process.end();
     assert_eq!(ended.code(), 130, "{}", ended.stderr);
-    let result = crate::find("result", &ended);
+    let result = find("result", &ended);
     assert_eq!(result["cut_short"], true);
     assert!(result["messages"].as_u64().unwrap() > 0);
     assert!(result["seconds"].as_f64().unwrap() < Duration::from_secs(30).as_secs_f64());

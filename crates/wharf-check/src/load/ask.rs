@@ -146,11 +146,6 @@ impl Common<'_> {
         }
         self.meter.patience()
     }
-
-    /// Whether what happens to a datagram now is told in the counts.
-    fn is_measuring(&self) -> bool {
-        self.meter.phase() == Phase::Measuring
-    }
 }
 
 fn drive(mut poll: Poll, flows: &mut [Flow], common: &mut Common<'_>) -> Result<(), LoadError> {
@@ -227,8 +222,15 @@ struct Asked {
     question: usize,
     due: u64,
     at: u64,
-    /// Whether it was sent in the measured time.
-    counts: bool,
+    /// In which phase.
+    of: Phase,
+}
+
+impl Asked {
+    /// One if it was sent in the measured time, of which the counts tell.
+    fn counts(&self) -> u64 {
+        u64::from(self.of == Phase::Measuring)
+    }
 }
 
 impl Flow {
@@ -262,15 +264,15 @@ impl Flow {
         let request = &common.questions[self.next].request;
         match retry(|| self.socket.send(request)) {
             Ok(count) => {
-                let counts = common.is_measuring();
-                common.counts.sent += u64::from(counts);
-                common.meter.bytes(count as u64, 0);
-                self.asked = Some(Asked {
+                let asked = Asked {
                     question: self.next,
                     due,
                     at: now,
-                    counts,
-                });
+                    of: common.meter.phase(),
+                };
+                common.counts.sent += asked.counts();
+                common.meter.bytes(count as u64, 0);
+                self.asked = Some(asked);
                 self.next = (self.next + 1) % common.questions.len();
             }
             Err(error) => {
@@ -329,11 +331,11 @@ impl Flow {
             return;
         }
         let length = reply.len() as u64;
-        common.counts.answered += u64::from(asked.counts);
-        common.meter.bytes(0, length);
-        common.meter.replies(now, asked.due, 1);
+        common.counts.answered += asked.counts();
+        common.meter.bytes_of(asked.of, 0, length);
+        common.meter.replies(now, asked.due, asked.of, 1);
         if common.schedule.is_some() {
-            common.meter.uncorrected(now, asked.at, 1);
+            common.meter.uncorrected(now, asked.at, asked.of, 1);
         }
     }
 
@@ -345,7 +347,7 @@ impl Flow {
         }
         self.asked = None;
         common.meter.abandon(1);
-        common.counts.lost += u64::from(asked.counts);
+        common.counts.lost += asked.counts();
         match datagram_socket(common.peer, &common.registry, Token(self.index)) {
             Ok((socket, _)) => self.socket = socket,
             Err(error) => self.failed(&error, common),

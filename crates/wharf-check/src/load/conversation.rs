@@ -41,6 +41,10 @@ pub(super) struct Conversation {
     decoder: Option<Box<Decoder>>,
     sent: VecDeque<Sent>,
     in_flight: usize,
+    /// How much of that, and of the unsent bytes, is of the warm-up.
+    warm_up: WarmUp,
+    /// The phase in which a message was sent last.
+    last_of: Phase,
     /// Messages that this connection may still send.
     share: u64,
     opened_at: u64,
@@ -56,8 +60,19 @@ struct Sent {
     /// When they were due; in a closed loop, when they were sent.
     due: u64,
     at: u64,
+    /// In which phase.
+    of: Phase,
     /// How many replies are owed.
     count: u64,
+}
+
+/// What was issued before measuring began.
+#[derive(Clone, Copy, Debug, Default)]
+struct WarmUp {
+    /// Messages in flight.
+    in_flight: usize,
+    /// Bytes that are not written yet.
+    unsent: usize,
 }
 
 /// How far a socket is read.
@@ -162,6 +177,8 @@ impl Conversation {
             decoder: common.decoder(),
             sent: VecDeque::new(),
             in_flight: 0,
+            warm_up: WarmUp::default(),
+            last_of: Phase::Opening,
             share: common.share,
             opened_at,
             due_at,
@@ -180,6 +197,11 @@ impl Conversation {
 
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// The phase in which a message was sent last.
+    pub(super) fn last_of(&self) -> Phase {
+        self.last_of
     }
 
     /// Where the next connection in this place goes on.
@@ -274,9 +296,15 @@ impl Conversation {
         if self.share != u64::MAX {
             self.share -= granted as u64;
         }
+        self.last_of = common.meter.phase();
+        if self.last_of != Phase::Measuring {
+            self.warm_up.in_flight += granted;
+            self.warm_up.unsent = self.unsent;
+        }
         self.sent.push_back(Sent {
             due,
             at,
+            of: self.last_of,
             count: granted as u64,
         });
         granted
@@ -290,7 +318,10 @@ impl Conversation {
                     self.state = State::Open;
                     self.unsent -= written;
                     self.requests.at = script.requests.advance(self.requests.at, written);
-                    meter.bytes(written as u64, 0);
+                    let of_warm_up = written.min(self.warm_up.unsent);
+                    self.warm_up.unsent -= of_warm_up;
+                    meter.bytes_of(Phase::WarmUp, of_warm_up as u64, 0);
+                    meter.bytes_of(Phase::Measuring, (written - of_warm_up) as u64, 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
@@ -307,14 +338,19 @@ impl Conversation {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
-            let completed = match &common.asked {
+            let Taken {
+                completed,
+                of_warm_up,
+            } = match &common.asked {
                 None => {
                     self.verify(&common.space[..count], &common.script)?;
                     self.take(count, &common.script)
                 }
                 Some(asked) => self.judge(&common.space[..count], asked)?,
             };
-            common.meter.bytes(0, count as u64);
+            let meter = &mut common.meter;
+            meter.bytes_of(Phase::WarmUp, 0, of_warm_up as u64);
+            meter.bytes_of(Phase::Measuring, 0, (count - of_warm_up) as u64);
             if completed > 0 {
                 let now = common.meter.now();
                 self.account(completed, now, common);
@@ -355,20 +391,22 @@ impl Conversation {
         Ok(())
     }
 
-    /// Looks at replies that are known by a rule; returns how many are complete.
-    fn judge(&mut self, mut bytes: &[u8], asked: &Asked) -> Result<usize, Failure> {
+    /// Looks at replies that are known by a rule.
+    fn judge(&mut self, mut bytes: &[u8], asked: &Asked) -> Result<Taken, Failure> {
+        let (all, mut taken) = (bytes.len(), Taken::default());
         let Some(decoder) = &mut self.decoder else {
-            return Ok(0);
+            return Ok(taken);
         };
-        let mut completed = 0;
         while let Some(reply) = decoder.next(&mut bytes) {
-            let number = self.reply_number + completed as u64 + 1;
+            let number = self.reply_number + taken.completed as u64 + 1;
             match reply {
-                Ok(reply) if completed == self.in_flight => {
+                Ok(reply) if taken.completed == self.in_flight => {
                     let evidence = format!("{} after reply {}", quoted(&reply), number - 1);
                     return Err(Failure::new(Cause::Unexpected, evidence));
                 }
-                Ok(reply) if asked.rule.is_right(&reply) => completed += 1,
+                Ok(reply) if asked.rule.is_right(&reply) => {
+                    taken.complete(all - bytes.len(), &self.warm_up);
+                }
                 Ok(reply) => {
                     let evidence = format!("reply {number} is {}", quoted(&reply));
                     return Err(Failure::new(Cause::Wrong, evidence));
@@ -379,14 +417,14 @@ impl Conversation {
                 }
             }
         }
-        Ok(completed)
+        Ok(taken.end(all, &self.warm_up))
     }
 
-    /// Goes on by `count` right bytes; returns how many replies are complete with them.
-    fn take(&mut self, count: usize, script: &Script) -> usize {
+    /// Goes on by `count` right bytes.
+    fn take(&mut self, count: usize, script: &Script) -> Taken {
         self.owed -= count;
         self.replies.at = script.replies.advance(self.replies.at, count);
-        let (mut rest, mut completed) = (count, 0);
+        let (mut rest, mut taken) = (count, Taken::default());
         while rest > 0 {
             if self.reply_left == 0 {
                 self.reply_left = script.next(&mut self.replies).1;
@@ -394,21 +432,24 @@ impl Conversation {
             let part = rest.min(self.reply_left);
             self.reply_left -= part;
             rest -= part;
-            completed += usize::from(self.reply_left == 0);
+            if self.reply_left == 0 {
+                taken.complete(count - rest, &self.warm_up);
+            }
         }
-        completed
+        taken.end(count, &self.warm_up)
     }
 
     fn account(&mut self, completed: usize, now: u64, common: &mut Common<'_>) {
         self.in_flight -= completed;
+        self.warm_up.in_flight = self.warm_up.in_flight.saturating_sub(completed);
         self.reply_number += completed as u64;
         self.moved_at = now;
         let mut rest = completed as u64;
         while let Some(sent) = self.sent.front_mut() {
             let part = rest.min(sent.count);
-            common.meter.replies(now, sent.due, part);
+            common.meter.replies(now, sent.due, sent.of, part);
             if common.schedule.is_some() {
-                common.meter.uncorrected(now, sent.at, part);
+                common.meter.uncorrected(now, sent.at, sent.of, part);
             }
             sent.count -= part;
             rest -= part;
@@ -509,6 +550,34 @@ impl Conversation {
             self.reply_number, self.in_flight
         );
         Failure::new(Cause::NoReply, evidence)
+    }
+}
+
+/// What was read at once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    /// How many replies are complete with it.
+    completed: usize,
+    /// How many of its bytes answer messages of the warm-up.
+    of_warm_up: usize,
+}
+
+impl Taken {
+    /// A reply ends behind `bytes`. Replies come in the order of their messages, so those of
+    /// the warm-up come first.
+    fn complete(&mut self, bytes: usize, warm_up: &WarmUp) {
+        self.completed += 1;
+        if self.completed <= warm_up.in_flight {
+            self.of_warm_up = bytes;
+        }
+    }
+
+    /// There is no more.
+    fn end(mut self, bytes: usize, warm_up: &WarmUp) -> Self {
+        if self.completed < warm_up.in_flight {
+            self.of_warm_up = bytes;
+        }
+        self
     }
 }
 

@@ -229,6 +229,8 @@ struct Slot {
     /// When it was due; in a closed loop, when it was sent.
     due: u64,
     at: u64,
+    /// In which phase.
+    of: Phase,
     answered: bool,
 }
 
@@ -308,9 +310,11 @@ impl Flow {
             .iter()
             .map(|parts| parts[0].len() + parts[1].len())
             .sum();
+        let of = common.meter.phase();
         self.slots.extend(due[..sent].iter().map(|&due| Slot {
             due,
             at: now,
+            of,
             answered: false,
         }));
         self.in_flight += sent;
@@ -378,14 +382,13 @@ impl Flow {
             return;
         }
         slot.answered = true;
-        let Slot { due, at, .. } = *slot;
-        common.meter.replies(now, due, 1);
+        let Slot { due, at, of, .. } = *slot;
+        common.meter.replies(now, due, of, 1);
         if common.schedule.is_some() {
-            common.meter.uncorrected(now, at, 1);
+            common.meter.uncorrected(now, at, of, 1);
         }
-        common
-            .meter
-            .bytes(0, common.length(self.index, number) as u64);
+        let length = common.length(self.index, number) as u64;
+        common.meter.bytes_of(of, 0, length);
         common.counts.answered += u64::from(counts);
         common.counts.reordered += u64::from(counts && number < self.highest_answered);
         self.highest_answered = self.highest_answered.max(number);

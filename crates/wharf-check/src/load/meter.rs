@@ -209,21 +209,22 @@ impl<'a> Meter<'a> {
         granted as usize
     }
 
-    /// `count` right replies came at `now` to messages sent at `sent`.
-    pub(super) fn replies(&mut self, now: u64, sent: u64, count: u64) {
+    /// `count` right replies came at `now` to messages that count from `sent` on, and were
+    /// sent in the phase `of`.
+    pub(super) fn replies(&mut self, now: u64, sent: u64, of: Phase, count: u64) {
         self.in_flight -= count;
-        self.measure(now, sent, count);
+        self.measure(now, sent, of, count);
     }
 
     /// As [`Meter::replies`], of messages that are still in flight.
-    pub(super) fn measure(&mut self, now: u64, sent: u64, count: u64) {
+    pub(super) fn measure(&mut self, now: u64, sent: u64, of: Phase, count: u64) {
         let took = now.saturating_sub(sent);
         self.was_ever_right = true;
         if took > self.late_after {
             let late = Duration::from_nanos(took);
             self.fail(Cause::Late, || format!("after {late:.1?}"));
         }
-        if self.counts(sent) {
+        if self.counts(of) {
             self.counts.messages += count;
             self.recent.record(took, count);
             if took > self.slowest.nanoseconds {
@@ -235,9 +236,10 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// In an open loop: replies came at `now` to messages that were really sent at `sent`.
-    pub(super) fn uncorrected(&mut self, now: u64, sent: u64, count: u64) {
-        if self.counts(sent)
+    /// In an open loop: replies came at `now` to messages that were really sent at `sent`,
+    /// in the phase `of`.
+    pub(super) fn uncorrected(&mut self, now: u64, sent: u64, of: Phase, count: u64) {
+        if self.counts(of)
             && let Some(open) = &mut self.open_loop
         {
             open.uncorrected.record(now.saturating_sub(sent), count);
@@ -267,19 +269,29 @@ impl<'a> Meter<'a> {
     /// A message that was sent at `sent` was answered, and may still be on its way to
     /// somebody else.
     pub(super) fn acknowledged(&mut self, now: u64, sent: u64) {
-        if self.counts(sent) {
+        if self.counts(self.phase_at(sent)) {
             self.acknowledgement.record(now.saturating_sub(sent), 1);
         }
     }
 
-    /// Whether a reply that comes now to what was sent at `sent` is measured.
-    fn counts(&self, sent: u64) -> bool {
-        // A run of so many requests leaves out what the warm-up had sent.
-        let counts = match self.options.amount {
-            Amount::Time(_) => true,
-            Amount::Requests { .. } => sent >= self.measuring_began,
-        };
-        counts && self.is_counting()
+    /// The phase in which something was sent at `sent`, not later than now, while messages
+    /// are sent.
+    pub(super) fn phase_at(&self, sent: u64) -> Phase {
+        match self.phase {
+            Phase::Opening | Phase::WarmUp => self.phase,
+            _ if sent < self.measuring_began => Phase::WarmUp,
+            _ => Phase::Measuring,
+        }
+    }
+
+    /// Whether a reply that comes now to what was sent in the phase `of` is measured.
+    fn counts(&self, of: Phase) -> bool {
+        // A run of so many requests leaves out what the warm-up had sent. When that was due
+        // says nothing: what is due in the warm-up may be sent after it.
+        let is_left_out = self.phase == Phase::Measuring
+            && of != Phase::Measuring
+            && matches!(self.options.amount, Amount::Requests { .. });
+        !is_left_out && self.is_counting()
     }
 
     /// Whether what happens now belongs to the run, and not to its end.
@@ -317,6 +329,14 @@ impl<'a> Meter<'a> {
         }
     }
 
+    /// Bytes that were sent or received; `of` is the phase in which their messages were sent.
+    pub(super) fn bytes_of(&mut self, of: Phase, sent: u64, received: u64) {
+        if self.counts(of) {
+            self.counts.sent_bytes += sent;
+            self.counts.received_bytes += received;
+        }
+    }
+
     pub(super) fn bytes(&mut self, sent: u64, received: u64) {
         if self.is_counting() {
             self.counts.sent_bytes += sent;
@@ -324,8 +344,9 @@ impl<'a> Meter<'a> {
         }
     }
 
-    pub(super) fn connection_ended(&mut self) {
-        if self.phase != Phase::Draining {
+    /// A connection has had its share, whose last message was sent in the phase `of`.
+    pub(super) fn connection_ended(&mut self, of: Phase) {
+        if self.counts(of) {
             self.counts.connections += 1;
         }
     }

@@ -333,7 +333,9 @@ impl Engine<'_, '_> {
 
     /// A connection has had its share: it is closed, and another one takes its place.
     fn finished(&mut self, index: usize) {
-        self.common.meter.connection_ended();
+        if let Some(conversation) = &self.places[index].conversation {
+            self.common.meter.connection_ended(conversation.last_of());
+        }
         self.close(index);
         self.waiting.push_front((0, index));
     }

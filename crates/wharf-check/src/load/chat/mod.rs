@@ -365,7 +365,8 @@ impl Engine<'_, '_> {
         } else if came.late {
             self.counts.late += 1;
         } else {
-            self.meter.measure(now, came.sent, 1);
+            let of = self.meter.phase_at(came.sent);
+            self.meter.measure(now, came.sent, of, 1);
         }
         self.done(sender, came);
     }

@@ -249,6 +249,34 @@ fn replies_are_judged_by_a_rule_where_their_bytes_are_not_known() {
 }
 
 #[test]
+fn bytes_of_the_warm_up_do_not_count_among_so_many_messages() {
+    let mut options = options(Target::Tcp(tokio_echo()));
+    options.warm_up = Duration::from_millis(30);
+    options.pacing = Pacing::Closed { depth: 16 };
+    options.messages = Messages::Size(50_000);
+    options.amount = requests(40);
+    let bytes = |options: &Options| {
+        let report = run(options).unwrap();
+        assert!(report.errors.is_empty(), "{}", report.errors);
+        assert_eq!(report.messages, 40);
+        (report.sent_bytes, report.received_bytes)
+    };
+    for _ in 0..5 {
+        assert_eq!(bytes(&options), (2_000_000, 2_000_000));
+    }
+    // Nor do those of replies whose length is not known before.
+    options.messages = Messages::Asked(Asked {
+        requests: vec![[&[b'x'; 29_999][..], b"\n"].concat()],
+        framing: "lines".parse().unwrap(),
+        longest: 30_000,
+        rule: Rule::new(|reply| reply.len() == 29_999),
+    });
+    for _ in 0..5 {
+        assert_eq!(bytes(&options), (1_200_000, 1_200_000));
+    }
+}
+
+#[test]
 fn connections_come_one_by_one_in_a_ramp() {
     let mut options = options(Target::Tcp(tokio_echo()));
     options.connections = 4;
