@@ -1,5 +1,6 @@
 //! What a run measures of a server that answers rightly.
 
+use std::thread;
 use std::time::Duration;
 
 use crate::support::{Process, Server, run, wharf};
@@ -187,6 +188,22 @@ fn so_many_messages_at_a_fixed_rate_are_as_many_after_a_warm_up() {
         if more.contains(&"--churn") {
             assert_eq!(result["connections_ended"], 200);
         }
+    }
+}
+
+#[test]
+fn a_rate_that_is_kept_is_no_failure() {
+    let (_server, at) = serve("echo", "tcp", &[]);
+    // The eleventh message is due in the moment in which the run ends.
+    let runs: Vec<_> = (0..10)
+        .map(|_| {
+            let at = at.clone();
+            thread::spawn(move || bench(&at, &["--rate", "10", "--duration", "1s"]))
+        })
+        .collect();
+    for one in runs {
+        let ended = one.join().unwrap();
+        assert_eq!(ended.code(), 0, "{}", ended.stderr);
     }
 }
 

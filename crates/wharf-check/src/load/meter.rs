@@ -496,7 +496,9 @@ impl<'a> Meter<'a> {
         // Of a run by number, nothing more was to be sent.
         let all_sent = self.allowance == 0;
         if let (Some(open), Some(schedule), false) = (&mut self.open_loop, schedule, all_sent) {
-            open.behind = schedule.behind(self.measuring_ended);
+            // What became due after the last look at the clock had no chance.
+            let last_look = self.measuring_ended.saturating_sub(nanoseconds(TICK));
+            open.behind = schedule.behind(last_look);
         }
         self.report()
     }

@@ -8,7 +8,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::style::count;
 
-/// This share of the messages that were due may be left over at the end of a fixed rate.
+/// This share of the messages that were due may be left over at the end of a fixed rate, or
+/// one for each connection, which may be waiting for its last reply.
 const BEHIND_AT_MOST: f64 = 0.01;
 
 /// The failure of a run, if it is one. `who` is the server in words.
@@ -93,7 +94,8 @@ fn incomplete(args: &BenchArgs, report: &Report) -> Option<Failure> {
     }
     let open = report.open_loop.as_ref()?;
     let due = report.messages as f64 + open.behind as f64;
-    (open.behind as f64 > BEHIND_AT_MOST * due).then(|| {
+    let at_most = (BEHIND_AT_MOST * due).max(args.connections as f64);
+    (open.behind as f64 > at_most).then(|| {
         let cause = format!(
             "the rate was not kept: {} messages/s instead of {}",
             number(report.messages_per_second()),

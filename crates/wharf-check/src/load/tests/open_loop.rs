@@ -87,3 +87,17 @@ fn an_open_loop_of_connections_and_of_datagrams() {
     assert!(report.elapsed >= Duration::from_millis(90), "{report:?}");
     assert_eq!(report.open_loop.unwrap().uncorrected.histogram().len(), 50);
 }
+
+#[test]
+fn what_is_due_as_the_time_runs_out_is_not_left_over() {
+    let mut options = options(Target::Tcp(tokio_echo()));
+    options.amount = Amount::Time(Duration::from_millis(100));
+    // The eleventh message is due in the moment in which the run ends.
+    options.pacing = Pacing::Open {
+        rate: 100,
+        depth: 1,
+    };
+    let behind = |_| run(&options).unwrap().open_loop.unwrap().behind;
+    let behind: Vec<u64> = (0..15).map(behind).collect();
+    assert_eq!(behind, [0; 15]);
+}
