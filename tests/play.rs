@@ -128,11 +128,14 @@ fn in_a_pipe_a_word_is_a_move_and_a_sentence_comes_back() {
         "{ended:?}"
     );
     assert!(ended.stdout.contains(" the match, "), "{ended:?}");
-    // Nothing of the protocol.
+    // A move after the match is refused; nothing of the protocol is told.
     assert!(
-        !ended.stdout.contains("RESULT") && !ended.stdout.contains(" -- "),
+        ended.stdout.contains("there is no round now\n"),
         "{ended:?}"
     );
+    for word in ["RESULT", " -- ", "AGAIN", "NOT-NOW"] {
+        assert!(!ended.stdout.contains(word), "{word}: {ended:?}");
+    }
 }
 
 /// A referee that says what it is told to, to one player.

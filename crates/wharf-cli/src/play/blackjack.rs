@@ -14,7 +14,9 @@ use wharf_services::blackjack::{
 
 use super::pictures::{Look, Mood, left};
 use super::rps::{draw_keys, middle, parting};
-use super::table::{Because, Company, Do, Heard, NotUnderstood, Table};
+use super::table::{
+    Because, Company, Do, Heard, NAME_IN_USE, NO_NAME, NOT_UNDERSTOOD, NotUnderstood, Table,
+};
 
 /// The first bet, and by how much one key changes it.
 const FIRST_BET: u32 = 10;
@@ -174,9 +176,24 @@ impl Blackjack {
             }
             Reply::Balance(chips) => format!("you have {chips} chips"),
             Reply::Score { rank, name, won } => format!("{rank:>3}  {name:16}  {won} won"),
-            Reply::No(no) => no.for_people().to_owned(),
+            Reply::No(no) => self.refusal(no).to_owned(),
             _ => return None,
         })
+    }
+
+    /// Why something was not done, for somebody who does not see the protocol.
+    fn refusal(&self, no: No) -> &'static str {
+        match no {
+            No::NotNow if self.client.phase == Phase::Idle => "take a seat first",
+            No::NotNow => "not at this point of the round",
+            No::Seat => "take a seat first",
+            No::Table => "there is no free seat at that table; sit finds one",
+            No::Nonce => "the server does not take what you add to the shuffle",
+            No::InUse => NAME_IN_USE,
+            No::Request | No::Line => NOT_UNDERSTOOD,
+            No::Login => NO_NAME,
+            no => no.for_people(),
+        }
     }
 
     fn one(&self, card: Card) -> String {
@@ -268,7 +285,7 @@ impl Table for Blackjack {
             Reply::Reveal(_) => heard.send.extend(self.client.reveal()),
             Reply::Top(_) => self.shows_scores = true,
             Reply::No(no @ (No::InUse | No::Name | No::Full)) if before == Phase::Stranger => {
-                heard.over = Some(format!("as {}: {}", self.wanted.0, no.for_people()));
+                heard.over = Some(format!("as {}: {}", self.wanted.0, self.refusal(no)));
             }
             _ => {}
         }

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use wharf_services::rps::{Client, HOUSE, Move, No, Outcome, Phase, Reply, Request, Why};
 
 use super::pictures::{Look, Mood, PICTURE, left, picture};
-use super::table::{Because, Company, Do, Heard, NotUnderstood, Table};
+use super::table::{
+    Because, Company, Do, Heard, NAME_IN_USE, NO_NAME, NOT_UNDERSTOOD, NotUnderstood, Table,
+};
 
 /// A player's view of a referee.
 pub(super) struct Rps {
@@ -66,9 +68,24 @@ impl Rps {
                 matches: [won, lost, drawn],
             } => format!("{rank:>3}  {name:16}  {won} won, {lost} lost, {drawn} drawn"),
             Reply::Top(0) => "nobody has played yet".to_owned(),
-            Reply::No(no) => no.for_people().to_owned(),
+            Reply::No(no) => self.refusal(no).to_owned(),
             _ => return None,
         })
+    }
+
+    /// Why something was not done, for somebody who does not see the protocol.
+    fn refusal(&self, no: No) -> &'static str {
+        match no {
+            No::NotNow if matches!(self.client.phase, Phase::Move | Phase::Moved(_)) => {
+                "not while you are in a match"
+            }
+            No::NotNow => "there is no round now",
+            No::NoMatch => "nobody came; play asks again, play house plays at once",
+            No::InUse => NAME_IN_USE,
+            No::Request | No::Line => NOT_UNDERSTOOD,
+            No::Login => NO_NAME,
+            no => no.for_people(),
+        }
     }
 
     fn begin(&self) -> String {
@@ -171,7 +188,7 @@ impl Table for Rps {
             }
             Reply::Top(_) => self.shows_scores = true,
             Reply::No(no @ (No::InUse | No::Name | No::Full)) if before == Phase::Stranger => {
-                heard.over = Some(format!("as {}: {}", self.wanted.0, no.for_people()));
+                heard.over = Some(format!("as {}: {}", self.wanted.0, self.refusal(no)));
             }
             Reply::Bye => heard.tell = None,
             _ => {}

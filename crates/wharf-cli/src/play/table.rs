@@ -29,6 +29,12 @@ pub(super) trait Table {
     fn parting(&self) -> Option<String>;
 }
 
+/// What is refused in both games, for somebody who does not see the protocol.
+pub(super) const NAME_IN_USE: &str =
+    "somebody has this name; if it is you, come back with --key and your key";
+pub(super) const NOT_UNDERSTOOD: &str = "the server does not understand that";
+pub(super) const NO_NAME: &str = "the server does not know your name yet";
+
 /// Against whom one plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Company {

@@ -150,3 +150,47 @@ fn what_no_server_says_is_refused() {
     );
     assert!(rps.hear("MATCH ann \u{1b}[2J 3", Instant::now()).is_err());
 }
+
+#[test]
+fn what_is_refused_is_said_without_a_word_of_the_protocol() {
+    let is_shouted = |word: &str| word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase());
+    let check = |table: &mut dyn Table, line: &str| {
+        let heard = table.hear(line, Instant::now()).unwrap();
+        for words in [heard.tell, heard.over].into_iter().flatten() {
+            let mut all = words.split(|c: char| !c.is_ascii_alphanumeric());
+            assert!(!all.any(is_shouted), "{line}: {words}");
+        }
+    };
+    for known in [0, 1, 2, MATCH.len()] {
+        for no in wharf_services::rps::No::ALL {
+            let mut table = Rps::new("ann".to_owned(), None, Company::House, UNICODE);
+            hear(&mut table, &MATCH[..known]);
+            check(&mut table, &format!("NO {}", no.word()));
+        }
+    }
+    for known in [0, 1, 2, 3, ROUND.len()] {
+        for no in wharf_services::blackjack::No::ALL {
+            let mut table = Blackjack::new("ann".to_owned(), None, Company::House, UNICODE);
+            hear(&mut table, &ROUND[..known]);
+            check(&mut table, &format!("NO {}", no.word()));
+        }
+    }
+}
+
+#[test]
+fn the_verdict_on_a_round_is_told_with_the_balance_after_it() {
+    let mut table = Blackjack::new("ann".to_owned(), None, Company::Others, ASCII);
+    hear(&mut table, &ROUND);
+    let end = hear(
+        &mut table,
+        &[
+            "SEED 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            "END 1",
+            "BALANCE 90",
+        ],
+    );
+    assert_eq!(end[1].tell, None);
+    let told = end[2].tell.as_deref().unwrap();
+    assert!(told.starts_with("NOT FAIR: "), "{told}");
+    assert!(drawn(&table, 80, 40).contains("!! NOT FAIR: "));
+}
