@@ -92,6 +92,7 @@ verb_test() {
     # shellcheck disable=SC2086 # a list of words
     need_programs $TEST_PROGRAMS
     local doctests=0 started=$SECONDS
+    have chromium || say "no chromium here: a_browser_shows_the_own_page looks at nothing"
     cargo test --locked --workspace --doc || doctests=$?
     say "doctests took $((SECONDS - started)) s"
     if need_cargo_tool cargo-nextest "$NEXTEST_VERSION"; then

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wharf::connection::CloseReason;
 use wharf::network::{ConnectOptions, MemoryNetwork, Network, memory::Delivery};
-use wharf::server::Server;
+use wharf::server::{Event, Server};
 
 use super::*;
 use crate::testing::{EVERYWHERE, STREAMS, client_of, context, conversation, everything, heard_at};
@@ -293,6 +293,29 @@ async fn a_client_that_does_not_ask_is_closed_as_idle() {
     let outcome = page.serve(&mut server, &context()).await;
     assert_eq!(outcome.unwrap_err().reason(), CloseReason::Idle);
     assert_eq!(began.elapsed(), HEADER_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_closed_as_a_slow_reader() {
+    let (folder, page) = site();
+    // More than fits on the way.
+    std::fs::write(folder.path().join("root/huge"), vec![b'x'; 8 << 20]).unwrap();
+    let network = MemoryNetwork::new();
+    let (closed, mut closing) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::on(network.clone())
+        .serve("page", "tcp:127.0.0.1:8080".parse().unwrap(), page)
+        .observer(move |event: &Event<'_>| {
+            if let Event::Closed { reason, .. } = event {
+                closed.send(*reason).unwrap();
+            }
+        });
+    let running = server.start().await.unwrap();
+    let at = &running.endpoints()[0].local;
+    let options = ConnectOptions::default();
+    let mut deaf = network.connect(at, &options).await.unwrap();
+    let request = b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n";
+    deaf.write_all(request).await.unwrap();
+    assert_eq!(closing.recv().await, Some(CloseReason::SlowReader));
 }
 
 #[tokio::test]

@@ -98,6 +98,18 @@ impl Referee {
         }
     }
 
+    /// How many matches stand as won, as lost and as drawn in all accounts.
+    #[cfg(test)]
+    pub(crate) fn totals(&self) -> [u64; 3] {
+        let mut totals = [0; 3];
+        for (_, account) in self.desk.accounts() {
+            for (total, matches) in totals.iter_mut().zip(account.matches) {
+                *total += matches;
+            }
+        }
+        totals
+    }
+
     fn login(&mut self, id: MemberId, name: &str, key: Option<&str>, now: Instant) {
         if let Some(player) = self.desk.player_of(id) {
             // Who did not hear the answer, over datagrams, asks again.

@@ -11,6 +11,7 @@ use wharf::network::{
 use wharf::server::{Event, Server};
 
 use super::*;
+use crate::games::MAX_ROWS;
 use crate::games::testing::{Chance, Client as Lines, connect, replay, served};
 use crate::testing::{EVERYWHERE, STREAMS, client_of, everything, heard, heard_at};
 
@@ -232,7 +233,7 @@ async fn a_thousand_matches_at_once_over_a_network_that_splits_and_delays() {
             show.lock().unwrap()[row] += 1;
         }
     });
-    let (_running, to) = served(&network, referee).await;
+    let (_running, to) = served(&network, referee.clone()).await;
     let mut players = Vec::new();
     for number in 0..2 * MATCHES {
         let player = connect(&network, &to).await;
@@ -255,6 +256,16 @@ async fn a_thousand_matches_at_once_over_a_network_that_splits_and_delays() {
     );
     assert_eq!(drawn, 2 * drawn_matches);
     assert_eq!(decided + drawn_matches, MATCHES);
+    // The same stands in the accounts and, as far as it goes, in the table of scores.
+    assert_eq!(referee.hall.looked_at(Referee::totals), outcomes);
+    let mut last = connect(&network, &to).await;
+    last.say("HELLO last").await;
+    last.say("TOP").await;
+    while !last.fields().await.unwrap().starts_with("WELCOME") {}
+    last.hears(&format!("TOP {MAX_ROWS}")).await;
+    for rank in 1..=MAX_ROWS {
+        last.hears(&format!("SCORE {rank} p[..] 1 0 0")).await;
+    }
 }
 
 /// How a match over datagrams went: how it ended, and every line that was heard.
