@@ -99,6 +99,82 @@ fn nobody_listening_is_refused_at_once_over_tcp_and_udp() {
 }
 
 #[test]
+fn a_host_finds_all_its_neighbours_at_once() {
+    const OTHERS: usize = 100;
+    let outcome = Lab::new(7).star(OTHERS + 1).run(async |hosts| {
+        let mut servers = Vec::new();
+        for i in 1..=OTHERS {
+            let service = hosts[i].serve_datagrams("udp::7", Echo::default());
+            servers.push(service.await?);
+        }
+        let begun = tokio::time::Instant::now();
+        for scheme in ["udp4", "udp6"] {
+            let mut socket = hosts[0].bind(&format!("{scheme}::0")).await?;
+            // Nobody has this address: those behind it must not wait for it.
+            let nobody = match scheme {
+                "udp4" => "10.0.0.200:7",
+                _ => "[fd00::200]:7",
+            };
+            let nobody: std::net::SocketAddr = nobody.parse().unwrap();
+            socket.send_to(b"?", &nobody.into()).await?;
+            for i in 1..=OTHERS {
+                let all = hosts[0].network().addresses(&format!("h{i}"))?;
+                let ip = all.iter().find(|ip| ip.is_ipv4() == (scheme == "udp4"));
+                let to = std::net::SocketAddr::new(*ip.unwrap(), 7).into();
+                socket.send_to(b"hello", &to).await?;
+            }
+            let mut heard = Vec::new();
+            for _ in 0..OTHERS {
+                socket.receive_from(&mut heard).await?;
+                assert_eq!(heard, b"hello");
+            }
+        }
+        // Two links each way, for the question and for the datagram.
+        let took = begun.elapsed();
+        assert!(took < Duration::from_millis(2), "{took:?}");
+        Ok::<_, LabError>(())
+    });
+    outcome.unwrap().value.unwrap();
+}
+
+#[test]
+fn refusal_over_both_versions_takes_no_time() {
+    let outcome = Lab::new(8).star(2).run(async |hosts| {
+        let begun = tokio::time::Instant::now();
+        hosts[1].connect("tcp4:h0:9").await.unwrap_err();
+        hosts[1].connect("tcp6:h0:9").await.unwrap_err();
+        let took = begun.elapsed();
+        assert!(took < Duration::from_millis(1), "{took:?}");
+        Ok::<_, LabError>(())
+    });
+    outcome.unwrap().value.unwrap();
+}
+
+#[test]
+fn a_neighbour_that_does_not_answer_is_asked_three_times_and_then_unreachable() {
+    let lab = Lab::new(9).star(2).with_recording();
+    let outcome = lab.run(async |hosts| {
+        let begun = tokio::time::Instant::now();
+        let error = hosts[0].connect("tcp4:10.0.0.99:7").await.unwrap_err();
+        assert!(error.to_string().contains("no route to host"), "{error}");
+        let mut socket = hosts[0].bind("udp4::0").await?;
+        let nobody: std::net::SocketAddr = "10.0.0.99:7".parse().unwrap();
+        socket.connect(&nobody.into())?;
+        socket.send_to(b"?", &nobody.into()).await?;
+        let error = socket.receive_from(&mut Vec::new()).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::HostUnreachable);
+        assert_eq!(begun.elapsed().as_secs(), 6);
+        Ok::<_, LabError>(())
+    });
+    let outcome = outcome.unwrap();
+    outcome.value.unwrap();
+    let frames = outcome.report.recording().unwrap().frames().iter();
+    // Asked on its own link, and flooded to that of the other host.
+    let questions = frames.filter(|it| it.frame.ether_type() == 0x0806);
+    assert_eq!(questions.count(), 2 * 6);
+}
+
+#[test]
 fn routers_count_hops_and_say_what_is_unreachable() {
     let lab = Lab::new(4).topology(Topology::router_ring(4));
     let outcome = lab.run(async |hosts| {

@@ -11,9 +11,8 @@
 //! its seed.
 
 use std::any::Any;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
+use super::events::{End, Events, Transit, Way, What};
 use super::frame::{Frame, FrameId};
 use super::journal::{Action, Entry, Journal, Place};
 use super::link::{Cause, Direction, Link, LinkCounters, Offer};
@@ -29,8 +28,7 @@ pub struct LinkId(pub u32);
 pub struct Fabric {
     now: Time,
     seed: u64,
-    order: u64,
-    events: BinaryHeap<Reverse<Event>>,
+    events: Events,
     nodes: Vec<Site>,
     links: Vec<Cable>,
     next_frame: u64,
@@ -55,38 +53,13 @@ struct Site {
     name: String,
     node: Box<dyn Node>,
     /// By port: the link, and whether the node is its first end.
-    ports: Vec<(LinkId, End)>,
-    /// When the node will be woken; older wake events are void.
-    wakes: Time,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    First,
-    Second,
+    ports: Vec<Way>,
 }
 
 struct Cable {
     ends: [(NodeId, usize); 2],
     /// From the first end to the second, and back.
     directions: [Direction; 2],
-}
-
-struct Event {
-    at: Time,
-    order: u64,
-    what: What,
-}
-
-enum What {
-    Arrive {
-        link: LinkId,
-        from: End,
-        life: u32,
-        frame: Frame,
-    },
-    Wake(NodeId),
-    Change(LinkId, Change),
 }
 
 /// Something that is done to a link while the network runs.
@@ -98,29 +71,6 @@ pub enum Change {
     Up,
     /// It has these properties from now on.
     Become(Box<Link>),
-}
-
-impl Event {
-    fn key(&self) -> (Time, u64) {
-        (self.at, self.order)
-    }
-}
-
-impl PartialEq for Event {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-impl Eq for Event {}
-impl PartialOrd for Event {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Event {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
-    }
 }
 
 /// A link, as reports see it.
@@ -146,8 +96,7 @@ impl Fabric {
         Fabric {
             now: Time::ZERO,
             seed,
-            order: 0,
-            events: BinaryHeap::new(),
+            events: Events::default(),
             nodes: Vec::new(),
             links: Vec::new(),
             next_frame: 0,
@@ -166,8 +115,8 @@ impl Fabric {
             name: name.to_owned(),
             node: Box::new(node),
             ports: Vec::new(),
-            wakes: Time::NEVER,
         });
+        self.events.add_node();
         self.touched.push(id);
         id
     }
@@ -197,6 +146,7 @@ impl Fabric {
             (second, self.plug(second, id, End::Second)),
         ];
         self.links.push(Cable { ends, directions });
+        self.events.add_link();
         id
     }
 
@@ -230,7 +180,7 @@ impl Fabric {
 
     /// Does `change` to a link at `at`.
     pub fn schedule(&mut self, at: Time, link: LinkId, change: Change) {
-        self.push(at.max(self.now), What::Change(link, change));
+        self.events.change(at.max(self.now), link, change);
     }
 
     /// The seed.
@@ -320,8 +270,13 @@ impl Fabric {
     pub fn next_at(&self) -> Option<Time> {
         match self.touched.is_empty() {
             false => Some(self.now),
-            true => self.events.peek().map(|Reverse(event)| event.at),
+            true => self.events.next_at(),
         }
+    }
+
+    /// How many events are planned: frames on their way, nodes to be woken, changes.
+    pub fn planned(&self) -> usize {
+        self.events.len()
     }
 
     /// Moves the clock to `to`, or to the next event if that is earlier.
@@ -339,18 +294,16 @@ impl Fabric {
             self.turn(node, |node, turn| node.wake(turn));
             return Some(Step::Node(node));
         }
-        let Reverse(event) = self.events.pop()?;
-        self.now = self.now.max(event.at);
+        let (at, what) = self.events.pop()?;
+        self.now = self.now.max(at);
         self.counters.events += 1;
-        Some(match event.what {
-            What::Wake(node) => self.wake(node, event.at),
+        Some(match what {
+            What::Wake(node) => {
+                self.turn(node, |node, turn| node.wake(turn));
+                Step::Node(node)
+            }
             What::Change(link, change) => self.change(link, change),
-            What::Arrive {
-                link,
-                from,
-                life,
-                frame,
-            } => self.arrive(link, from, life, frame),
+            What::Arrive(way, transit) => self.arrive(way, transit),
         })
     }
 
@@ -362,17 +315,8 @@ impl Fabric {
         self.advance(end);
     }
 
-    fn wake(&mut self, id: NodeId, at: Time) -> Step {
-        let place = &mut self.nodes[id.0 as usize];
-        if place.wakes != at {
-            return Step::Nothing;
-        }
-        place.wakes = Time::NEVER;
-        self.turn(id, |node, turn| node.wake(turn));
-        Step::Node(id)
-    }
-
-    fn arrive(&mut self, link: LinkId, from: End, life: u32, frame: Frame) -> Step {
+    fn arrive(&mut self, (link, from): Way, transit: Transit) -> Step {
+        let Transit { frame, life } = transit;
         let cable = &mut self.links[link.0 as usize];
         let direction = &mut cable.directions[from as usize];
         let (node, port) = cable.ends[1 - from as usize];
@@ -433,10 +377,7 @@ impl Fabric {
         };
         call(&mut *place.node, &mut turn);
         let wake_at = turn.wake_at;
-        if wake_at < place.wakes {
-            place.wakes = wake_at;
-            self.push(wake_at, What::Wake(id));
-        }
+        self.events.wake(wake_at, id);
         for (port, frame) in outgoing.drain(..) {
             self.offer(id, port, frame);
         }
@@ -467,16 +408,12 @@ impl Fabric {
         };
         self.record(place, &frame, remark);
         self.note(place, Some(&frame), Action::Entered(carried.waited));
-        let arrive = |frame| What::Arrive {
-            link,
-            from: end,
-            life: carried.life,
-            frame,
-        };
+        let life = carried.life;
         if let Some(at) = carried.twin {
             let twin = frame.twin(self.new_frame());
             self.note(place, Some(&twin), Action::Doubled);
-            self.push(at, arrive(twin));
+            let twin = Transit { frame: twin, life };
+            self.events.arrive_late(at, (link, end), twin);
         }
         if carried.held_back {
             self.note(place, Some(&frame), Action::HeldBack);
@@ -494,7 +431,13 @@ impl Fabric {
                 damaged
             }
         };
-        self.push(carried.arrives, arrive(frame));
+        let transit = Transit { frame, life };
+        match carried.held_back {
+            true => self
+                .events
+                .arrive_late(carried.arrives, (link, end), transit),
+            false => self.events.arrive(carried.arrives, (link, end), transit),
+        }
     }
 
     fn new_frame(&mut self) -> FrameId {
@@ -512,12 +455,6 @@ impl Fabric {
         if let Some(recording) = &mut self.recording {
             recording.record(self.now, place, frame, remark);
         }
-    }
-
-    fn push(&mut self, at: Time, what: What) {
-        self.order += 1;
-        let order = self.order;
-        self.events.push(Reverse(Event { at, order, what }));
     }
 }
 

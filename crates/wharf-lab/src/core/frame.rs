@@ -25,7 +25,7 @@ pub struct Frame {
     /// monitor station sets it, and removes what passes with the bit set. Ethernet
     /// has no such field, so it is carried beside the bytes.
     pub monitored: bool,
-    bytes: Rc<Vec<u8>>,
+    bytes: Rc<[u8]>,
 }
 
 /// The length of an Ethernet header.
@@ -34,12 +34,17 @@ pub(crate) const HEADER: usize = 14;
 impl Frame {
     /// A frame of these bytes. One that is shorter than a header goes nowhere.
     pub fn new(id: FrameId, bytes: Vec<u8>) -> Self {
+        Frame::of(id, bytes.into())
+    }
+
+    /// A frame of these bytes, which are not copied.
+    pub(crate) fn of(id: FrameId, bytes: Rc<[u8]>) -> Self {
         Frame {
             id,
             parent: None,
             message: None,
             monitored: false,
-            bytes: Rc::new(bytes),
+            bytes,
         }
     }
 
@@ -51,7 +56,7 @@ impl Frame {
             parent: Some(self.id),
             message: self.message,
             monitored: self.monitored,
-            bytes: Rc::new(bytes),
+            bytes: bytes.into(),
         }
     }
 
@@ -83,6 +88,13 @@ impl Frame {
     /// The hardware address that it is for.
     pub fn destination(&self) -> Mac {
         self.address(0)
+    }
+
+    /// Addresses it to `to`.
+    pub(crate) fn set_destination(&mut self, to: Mac) {
+        if let Some(place) = Rc::make_mut(&mut self.bytes).get_mut(..6) {
+            place.copy_from_slice(&to.0);
+        }
     }
 
     /// The hardware address that it says it comes from.

@@ -2,9 +2,10 @@
 //!
 //! Layout: `time` and `random` are the two things that a simulation lives by;
 //! `frame` is what travels, `link` (with the presets of `media`) what it travels
-//! on, `node` what stands at the ends; `fabric` lets it all happen; `journal` and
-//! `record` are what is left afterwards.
+//! on, `node` what stands at the ends; `events` is what is to come, `fabric` lets it
+//! all happen; `journal` and `record` are what is left afterwards.
 
+mod events;
 mod fabric;
 mod frame;
 mod journal;

@@ -67,6 +67,15 @@ impl LabNetwork {
         self.act(|world| Ok(world.fabric.now()))
     }
 
+    /// How many frames were offered to links so far, in the whole lab: one frame over
+    /// three links counts three.
+    ///
+    /// # Errors
+    /// The lab does not run in this thread.
+    pub fn frames(&self) -> io::Result<u64> {
+        self.act(|world| Ok(world.fabric.counters().hops))
+    }
+
     /// Sends one echo request (ping) to the host of this name, with so many hops,
     /// and waits for its answer at most for `patience`. Routers on the way are
     /// found by counting the hops up from 1 (traceroute).

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::core::Mac;
 
-pub(super) const IPV4: u16 = 0x0800;
-pub(super) const ARP: u16 = 0x0806;
-pub(super) const IPV6: u16 = 0x86DD;
-pub(super) const ICMP: u8 = 1;
-pub(super) const ICMPV6: u8 = 58;
+pub(crate) const IPV4: u16 = 0x0800;
+pub(crate) const ARP: u16 = 0x0806;
+pub(crate) const IPV6: u16 = 0x86DD;
+pub(crate) const ICMP: u8 = 1;
+pub(crate) const ICMPV6: u8 = 58;
 
 /// The length of an IPv6 header.
 const V6_HEADER: usize = 40;
@@ -19,7 +19,7 @@ const V4_QUOTE: usize = 576 - 20 - 8;
 const V6_QUOTE: usize = 1_280 - 40 - 8;
 
 /// A frame's bytes.
-pub(super) fn ethernet(to: Mac, from: Mac, kind: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn ethernet(to: Mac, from: Mac, kind: u16, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(14 + payload.len());
     bytes.extend(to.0);
     bytes.extend(from.0);
@@ -29,7 +29,7 @@ pub(super) fn ethernet(to: Mac, from: Mac, kind: u16, payload: &[u8]) -> Vec<u8>
 }
 
 /// The Internet checksum (RFC 1071).
-pub(super) fn checksum(parts: &[&[u8]]) -> u16 {
+pub(crate) fn checksum(parts: &[&[u8]]) -> u16 {
     let mut sum = 0_u32;
     for part in parts {
         // Every part but the last has an even length.
@@ -46,14 +46,14 @@ pub(super) fn checksum(parts: &[&[u8]]) -> u16 {
 
 /// An ARP message for IPv4 over Ethernet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Arp {
-    pub(super) request: bool,
-    pub(super) sender: (Mac, Ipv4Addr),
-    pub(super) target: (Mac, Ipv4Addr),
+pub(crate) struct Arp {
+    pub(crate) request: bool,
+    pub(crate) sender: (Mac, Ipv4Addr),
+    pub(crate) target: (Mac, Ipv4Addr),
 }
 
 impl Arp {
-    pub(super) fn parse(bytes: &[u8]) -> Option<Arp> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Arp> {
         let bytes = bytes.get(..28)?;
         if bytes[..6] != [0, 1, 8, 0, 6, 4] || bytes[6] != 0 || !(1..=2).contains(&bytes[7]) {
             return None;
@@ -71,7 +71,7 @@ impl Arp {
         })
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![0, 1, 8, 0, 6, 4, 0, if self.request { 1 } else { 2 }];
         for (mac, ip) in [self.sender, self.target] {
             bytes.extend(mac.0);
@@ -83,22 +83,22 @@ impl Arp {
 
 /// What a router looks at in an IP header of either version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ip {
-    pub(super) from: IpAddr,
-    pub(super) to: IpAddr,
-    pub(super) hops: u8,
-    pub(super) protocol: u8,
-    pub(super) header: usize,
-    pub(super) length: usize,
+pub(crate) struct Ip {
+    pub(crate) from: IpAddr,
+    pub(crate) to: IpAddr,
+    pub(crate) hops: u8,
+    pub(crate) protocol: u8,
+    pub(crate) header: usize,
+    pub(crate) length: usize,
     /// It may be cut into fragments (IPv4 without DF).
-    pub(super) may_fragment: bool,
+    pub(crate) may_fragment: bool,
     /// It begins a datagram: not a later fragment.
-    pub(super) first: bool,
+    pub(crate) first: bool,
 }
 
 impl Ip {
     /// Reads a header. `None` if it is no IP, or damaged.
-    pub(super) fn parse(kind: u16, bytes: &[u8]) -> Option<Ip> {
+    pub(crate) fn parse(kind: u16, bytes: &[u8]) -> Option<Ip> {
         match kind {
             IPV4 => Ip::parse_v4(bytes),
             IPV6 => Ip::parse_v6(bytes),
@@ -155,7 +155,7 @@ impl Ip {
 }
 
 /// The packet with one hop less to go.
-pub(super) fn one_hop_less(packet: &[u8], ip: &Ip) -> Vec<u8> {
+pub(crate) fn one_hop_less(packet: &[u8], ip: &Ip) -> Vec<u8> {
     let mut bytes = packet[..ip.length].to_vec();
     match ip.to {
         IpAddr::V4(_) => {
@@ -175,7 +175,7 @@ fn seal_v4(bytes: &mut [u8], header: usize) {
 }
 
 /// Cuts an IPv4 packet into fragments of at most `mtu` bytes (RFC 791 section 3.2).
-pub(super) fn fragments(packet: &[u8], ip: &Ip, mtu: usize) -> Vec<Vec<u8>> {
+pub(crate) fn fragments(packet: &[u8], ip: &Ip, mtu: usize) -> Vec<Vec<u8>> {
     let step = (mtu.saturating_sub(ip.header) / 8 * 8).max(8);
     let body = &packet[ip.header..ip.length];
     let offset = u16::from_be_bytes([packet[6], packet[7]]);
@@ -199,7 +199,7 @@ pub(super) fn fragments(packet: &[u8], ip: &Ip, mtu: usize) -> Vec<Vec<u8>> {
 }
 
 /// An IP packet with an ICMP message. `rest` is the message without its checksum.
-pub(super) fn icmp(from: IpAddr, to: IpAddr, hops: u8, mut message: Vec<u8>) -> Vec<u8> {
+pub(crate) fn icmp(from: IpAddr, to: IpAddr, hops: u8, mut message: Vec<u8>) -> Vec<u8> {
     message[2..4].fill(0);
     match (from, to) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
@@ -233,7 +233,7 @@ pub(super) fn icmp(from: IpAddr, to: IpAddr, hops: u8, mut message: Vec<u8>) -> 
 }
 
 /// Whether an ICMPv6 message is intact.
-pub(super) fn icmpv6_is_sound(ip: &Ip, message: &[u8]) -> bool {
+pub(crate) fn icmpv6_is_sound(ip: &Ip, message: &[u8]) -> bool {
     let (IpAddr::V6(from), IpAddr::V6(to)) = (ip.from, ip.to) else {
         return false;
     };
@@ -248,7 +248,7 @@ pub(super) fn icmpv6_is_sound(ip: &Ip, message: &[u8]) -> bool {
 
 /// Why a packet came to its end at a router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Complaint {
+pub(crate) enum Complaint {
     TimeExceeded,
     NoRoute,
     NoSuchHost,
@@ -256,7 +256,7 @@ pub(super) enum Complaint {
 }
 
 impl Complaint {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Complaint::TimeExceeded => "ICMP time exceeded",
             Complaint::NoRoute => "ICMP network unreachable",
@@ -266,7 +266,7 @@ impl Complaint {
     }
 
     /// The ICMP message about `packet`.
-    pub(super) fn message(self, packet: &[u8], to: IpAddr) -> Vec<u8> {
+    pub(crate) fn message(self, packet: &[u8], to: IpAddr) -> Vec<u8> {
         let v4 = to.is_ipv4();
         let (kind, code, word) = match (self, v4) {
             (Complaint::TimeExceeded, true) => (11, 0, 0),
@@ -288,7 +288,7 @@ impl Complaint {
 
 /// The group that a host with this address listens to (RFC 4291 section 2.7.1),
 /// and the hardware address of that group.
-pub(super) fn solicited_node(ip: Ipv6Addr) -> (Ipv6Addr, Mac) {
+pub(crate) fn solicited_node(ip: Ipv6Addr) -> (Ipv6Addr, Mac) {
     let [.., a, b, c] = ip.octets();
     let mut group = Ipv6Addr::new(0xFF02, 0, 0, 0, 0, 1, 0xFF00, 0).octets();
     group[13..].copy_from_slice(&[a, b, c]);
@@ -296,12 +296,109 @@ pub(super) fn solicited_node(ip: Ipv6Addr) -> (Ipv6Addr, Mac) {
 }
 
 /// A neighbour solicitation or advertisement with the sender's hardware address.
-pub(super) fn neighbour(kind: u8, flags: u8, target: Ipv6Addr, option: u8, mac: Mac) -> Vec<u8> {
+pub(crate) fn neighbour(kind: u8, flags: u8, target: Ipv6Addr, option: u8, mac: Mac) -> Vec<u8> {
     let mut message = vec![kind, 0, 0, 0, flags, 0, 0, 0];
     message.extend(target.octets());
     message.extend([option, 1]);
     message.extend(mac.0);
     message
+}
+
+/// Neighbour discovery is believed only with this many hops left: from the same link.
+pub(crate) const ND_HOPS: u8 = 255;
+
+/// The frame that asks for the hardware address of `ip`. `None` if the addresses are
+/// of different versions.
+pub(crate) fn question(own: IpAddr, mac: Mac, ip: IpAddr) -> Option<Vec<u8>> {
+    match (own, ip) {
+        (IpAddr::V4(own), IpAddr::V4(ip)) => {
+            let question = Arp {
+                request: true,
+                sender: (mac, own),
+                target: (Mac::default(), ip),
+            };
+            Some(ethernet(Mac::BROADCAST, mac, ARP, &question.bytes()))
+        }
+        (IpAddr::V6(_), IpAddr::V6(ip)) => {
+            let (group, to) = solicited_node(ip);
+            let question = neighbour(135, 0, ip, 1, mac);
+            let packet = icmp(own, group.into(), ND_HOPS, question);
+            Some(ethernet(to, mac, IPV6, &packet))
+        }
+        _ => None,
+    }
+}
+
+/// The frame that tells `asker` that `own` has the address `target`.
+pub(crate) fn advertisement(
+    flags: u8,
+    target: Ipv6Addr,
+    asker: IpAddr,
+    own: Mac,
+    to: Mac,
+) -> Vec<u8> {
+    let answer = neighbour(136, flags, target, 2, own);
+    let packet = icmp(target.into(), asker, ND_HOPS, answer);
+    ethernet(to, own, IPV6, &packet)
+}
+
+/// A message of neighbour discovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Discovery {
+    /// It is a question, not an answer.
+    pub(crate) asks: bool,
+    pub(crate) target: Ipv6Addr,
+    /// The hardware address of its sender.
+    pub(crate) mac: Mac,
+}
+
+impl Discovery {
+    /// Reads an intact message; `sender` is the hardware address of its frame. `None` if
+    /// it is something else, or comes from another link.
+    pub(crate) fn parse(ip: &Ip, message: &[u8], sender: Mac) -> Option<Discovery> {
+        let kind = *message.first()?;
+        if ip.hops != ND_HOPS || !matches!(kind, 135 | 136) {
+            return None;
+        }
+        let target: [u8; 16] = message.get(8..24)?.try_into().ok()?;
+        let option = message.get(24..32);
+        let option = option.filter(|option| matches!(option[..2], [1 | 2, 1]));
+        let mac = option.map_or(sender, |option| {
+            let mut mac = [0; 6];
+            mac.copy_from_slice(&option[2..]);
+            Mac(mac)
+        });
+        Some(Discovery {
+            asks: kind == 135,
+            target: target.into(),
+            mac,
+        })
+    }
+}
+
+/// The EtherType of an IP packet.
+pub(crate) fn kind_of(packet: &[u8]) -> u16 {
+    match packet.first().map(|byte| byte >> 4) {
+        Some(4) => IPV4,
+        _ => IPV6,
+    }
+}
+
+/// Whether two addresses share their first `prefix` bits.
+pub(crate) fn same_network(a: IpAddr, b: IpAddr, prefix: u8) -> bool {
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            let rest = 32_u32.saturating_sub(u32::from(prefix));
+            let differ = u32::from(a) ^ u32::from(b);
+            differ.checked_shr(rest).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => {
+            let rest = 128_u32.saturating_sub(u32::from(prefix));
+            let differ = u128::from(a) ^ u128::from(b);
+            differ.checked_shr(rest).unwrap_or(0) == 0
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

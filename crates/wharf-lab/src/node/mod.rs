@@ -1,7 +1,7 @@
 //! What connects hosts: switches, shared media, rings and routers.
 
 mod bus;
-mod headers;
+pub(crate) mod headers;
 mod ring;
 mod router;
 mod switch;

@@ -6,12 +6,12 @@
 //! while a few packets wait; and it says *unreachable* when nobody answers.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::headers::{
-    ARP, Arp, Complaint, ICMP, ICMPV6, IPV4, IPV6, Ip, ethernet, fragments, icmp, icmpv6_is_sound,
-    neighbour, one_hop_less, solicited_node,
+    ARP, Arp, Complaint, Discovery, ICMP, ICMPV6, IPV4, Ip, advertisement, ethernet, fragments,
+    icmp, icmpv6_is_sound, kind_of, one_hop_less, question, same_network,
 };
 use crate::core::{Action, ETHERNET_MTU, Frame, Mac, Node, Time, Turn};
 
@@ -28,8 +28,6 @@ const WAITING: usize = 31;
 const NEIGHBOURS: usize = 4_096;
 /// What the router puts into its own packets (RFC 1700).
 const HOPS: u8 = 64;
-/// Neighbour discovery is believed only with this many hops left: from the same link.
-const ND_HOPS: u8 = 255;
 
 /// A router with an interface for each link.
 #[derive(Debug)]
@@ -245,22 +243,8 @@ impl Router {
             return;
         };
         let mac = self.interfaces[out].mac;
-        let bytes = match (own, ip) {
-            (IpAddr::V4(own), IpAddr::V4(ip)) => {
-                let question = Arp {
-                    request: true,
-                    sender: (mac, own),
-                    target: (Mac::default(), ip),
-                };
-                ethernet(Mac::BROADCAST, mac, ARP, &question.bytes())
-            }
-            (own, IpAddr::V6(ip)) => {
-                let (group, to) = solicited_node(ip);
-                let question = neighbour(135, 0, ip, 1, mac);
-                let packet = icmp(own, group.into(), ND_HOPS, question);
-                ethernet(to, mac, IPV6, &packet)
-            }
-            _ => return,
+        let Some(bytes) = question(own, mac, ip) else {
+            return;
         };
         let frame = Frame::new(turn.new_frame(), bytes);
         turn.send(out, frame);
@@ -338,36 +322,22 @@ impl Router {
         frame: &Frame,
         turn: &mut Turn<'_>,
     ) {
-        let Some(target) = message.get(8..24).filter(|_| ip.hops == ND_HOPS) else {
+        let Some(discovery) = Discovery::parse(ip, message, frame.source()) else {
             return;
         };
-        let mut octets = [0; 16];
-        octets.copy_from_slice(target);
-        let target = Ipv6Addr::from(octets);
-        let link_layer = message
-            .get(24..32)
-            .filter(|option| matches!(option[..2], [1 | 2, 1]));
-        let mac = link_layer.map_or(frame.source(), |option| {
-            let mut mac = [0; 6];
-            mac.copy_from_slice(&option[2..]);
-            Mac(mac)
-        });
-        if message[0] == 136 {
+        let Discovery { asks, target, mac } = discovery;
+        if !asks {
             return self.learn(port, target.into(), mac, turn);
         }
         if !ip.from.is_unspecified() {
             self.learn(port, ip.from, mac, turn);
         }
-        if self.interfaces[port]
-            .addresses
-            .iter()
-            .any(|(own, _)| *own == IpAddr::V6(target))
-        {
+        let mut own = self.interfaces[port].addresses.iter();
+        if own.any(|(own, _)| *own == IpAddr::V6(target)) {
             let own = self.interfaces[port].mac;
             // Router, solicited, override.
-            let answer = neighbour(136, 0xE0, target, 2, own);
-            let packet = icmp(target.into(), ip.from, ND_HOPS, answer);
-            let frame = frame.child(turn.new_frame(), ethernet(mac, own, IPV6, &packet));
+            let answer = advertisement(0xE0, target, ip.from, own, mac);
+            let frame = frame.child(turn.new_frame(), answer);
             turn.send(port, frame);
         }
     }
@@ -498,25 +468,5 @@ impl Node for Router {
         for (port, ip) in lost {
             self.give_up(port, ip, turn);
         }
-    }
-}
-
-fn kind_of(packet: &[u8]) -> u16 {
-    match packet.first().map(|byte| byte >> 4) {
-        Some(4) => IPV4,
-        _ => IPV6,
-    }
-}
-
-/// Whether two addresses share their first `prefix` bits.
-fn same_network(a: IpAddr, b: IpAddr, prefix: u8) -> bool {
-    let differ = |x: u128, y: u128, width: u32| {
-        let rest = width.saturating_sub(u32::from(prefix));
-        rest < width && (x ^ y) >> rest != 0
-    };
-    match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => !differ(u32::from(a).into(), u32::from(b).into(), 32),
-        (IpAddr::V6(a), IpAddr::V6(b)) => !differ(a.into(), b.into(), 128),
-        _ => false,
     }
 }

@@ -7,7 +7,10 @@ use smoltcp::time::Instant;
 
 use crate::core::{Frame, HEADER};
 
-/// One frame in, any number of frames out.
+/// What the memory of a frame is made from; longer ones than any MTU allows are rare.
+static ZEROS: [u8; 9_216] = [0; 9_216];
+
+/// One packet in, any number of packets out.
 #[derive(Debug, Default)]
 pub(super) struct Card {
     pub(super) mtu: usize,
@@ -27,22 +30,23 @@ pub(super) struct Received {
 #[derive(Debug)]
 pub(super) enum Bytes {
     AsSent(Frame),
-    Changed(Rc<Vec<u8>>),
+    Changed(Rc<[u8]>),
 }
 
 impl Bytes {
-    pub(super) fn get(&self) -> &[u8] {
+    /// The packet in the frame: the stack sees no header of the link.
+    fn packet(&self) -> &[u8] {
         match self {
-            Bytes::AsSent(frame) => frame.bytes(),
-            Bytes::Changed(bytes) => bytes,
+            Bytes::AsSent(frame) => frame.payload(),
+            Bytes::Changed(bytes) => bytes.get(HEADER..).unwrap_or_default(),
         }
     }
 }
 
-/// A frame from the stack.
+/// A packet from the stack, with room for the header of its frame before it.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Rc<[u8]>,
     pub(super) message: u32,
 }
 
@@ -55,7 +59,7 @@ pub(super) struct Outgoing<'a> {
 
 impl phy::RxToken for Incoming {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, take: F) -> R {
-        take(self.0.bytes.get())
+        take(self.0.bytes.packet())
     }
 
     fn meta(&self) -> PacketMeta {
@@ -67,8 +71,12 @@ impl phy::RxToken for Incoming {
 
 impl phy::TxToken for Outgoing<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        let mut bytes = vec![0; length];
-        let result = fill(&mut bytes);
+        // One piece of memory, which travels as it is.
+        let mut bytes: Rc<[u8]> = match ZEROS.get(..HEADER + length) {
+            Some(zeros) => Rc::from(zeros),
+            None => vec![0; HEADER + length].into(),
+        };
+        let result = fill(&mut Rc::make_mut(&mut bytes)[HEADER..]);
         self.sent.push(Sent {
             bytes,
             message: self.message,
@@ -88,8 +96,8 @@ impl Device for Card {
     fn capabilities(&self) -> DeviceCapabilities {
         // Checksums are left on: frames can be damaged on their way.
         let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = self.mtu + HEADER;
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = self.mtu;
         capabilities
     }
 

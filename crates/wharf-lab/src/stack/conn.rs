@@ -12,7 +12,7 @@ use std::time::Duration;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{self, RecvError, Socket, State};
 
-use super::host::{Congestion, Host, Work};
+use super::host::{Congestion, Host, Work, ends_key};
 use super::segment::Segment;
 use crate::core::{Time, Turn};
 
@@ -433,7 +433,7 @@ impl Host {
             .map_err(|_| io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))?;
         let conn = Conn::new(socket, *settings, (local, to), Holder::Program, now);
         let id = self.conns.insert(conn);
-        self.by_ends.insert((local, to), id);
+        self.by_ends.insert(ends_key(local, to), id);
         self.work.push(Work::Conn(id));
         Ok(ConnId(id))
     }
@@ -584,18 +584,15 @@ impl Host {
                 self.forget(id);
             }
             // It is looked at when its time is over, whatever the stack wants.
-            Holder::Nobody(until) if conn.armed > until => {
-                conn.armed = until;
-                self.timers.push(until, Work::Conn(id));
-            }
-            Holder::Nobody(_) => {}
+            Holder::Nobody(until) => self.timers.arm(&mut conn.armed, until, Work::Conn(id)),
         }
     }
 
     /// Removes a connection for good.
     pub(super) fn forget(&mut self, id: usize) {
         if let Some(conn) = self.conns.try_remove(id) {
-            self.by_ends.remove(&(conn.local, conn.peer));
+            self.timers.disarm(conn.armed, Work::Conn(id));
+            self.by_ends.remove(&ends_key(conn.local, conn.peer));
             self.note_closed(conn.report());
         }
     }

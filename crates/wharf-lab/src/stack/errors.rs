@@ -69,16 +69,29 @@ impl Host {
         let Some(complaint) = complaint(frame) else {
             return;
         };
-        let Some(quoted) = quoted(complaint.quoted) else {
+        let Complaint {
+            from, code, what, ..
+        } = complaint;
+        self.note_failed(complaint.quoted, from, (code, what));
+    }
+
+    /// A packet of this host could not be brought to where it goes: `from` says so.
+    pub(super) fn note_failed(
+        &mut self,
+        packet: &[u8],
+        from: IpAddr,
+        (code, what): (i32, EchoAnswer),
+    ) {
+        let Some(quoted) = quoted(packet) else {
             return;
         };
         match quoted.protocol {
             6 => {
-                if let Some(&id) = self.by_ends.get(&(quoted.from, quoted.to)) {
+                if let Some(id) = self.conn_of(quoted.from, quoted.to) {
                     let conn = &mut self.conns[id];
                     // Later it may be a passing trouble (RFC 1122 section 4.2.3.9).
                     if !conn.is_established() {
-                        conn.failure = Some(Failure::Unreachable(complaint.code));
+                        conn.failure = Some(Failure::Unreachable(code));
                         conn.socket().abort();
                         self.work.push(Work::Conn(id));
                     }
@@ -91,13 +104,13 @@ impl Host {
                         && (port.at.ip() == quoted.from.ip() || port.at.ip().is_unspecified())
                 });
                 if let Some((_, port)) = sender {
-                    port.fail(quoted.to, complaint.code);
+                    port.fail(quoted.to, code);
                 }
             }
             1 | 58 => self.answer(Answer {
                 sequence: u16::from_be_bytes([quoted.head[6], quoted.head[7]]),
-                from: complaint.from,
-                what: complaint.what,
+                from,
+                what,
             }),
             _ => {}
         }

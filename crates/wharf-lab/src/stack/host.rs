@@ -1,26 +1,27 @@
 //! The host itself: what comes in at its card, and what it has to do when.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
 use slab::Slab;
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::socket::icmp;
 use smoltcp::wire::{
-    EthernetAddress, HardwareAddress, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr,
-    IpAddress, IpCidr,
+    HardwareAddress, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpCidr,
 };
 
-use super::card::{Bytes, Card, Received};
+use super::card::{Bytes, Card, Received, Sent};
 use super::conn::{Conn, ConnectionReport, Hold};
 use super::datagrams::UdpPort;
 use super::errors::Answers;
 use super::listen::{Admission, Listening};
+use super::neighbours::{Hop, Neighbours, fill_header};
 use super::segment::{self, Kind, Segment};
 use super::{instant, shim};
 use crate::core::{Action, Dice, ETHERNET_MTU, Frame, HEADER, Mac, Node, Purpose, Time, Turn};
+use crate::node::headers::solicited_node;
 
 /// The first ephemeral port (RFC 6335), and the first where port 0 is asked for.
 const FIRST_EPHEMERAL: u16 = 49_152;
@@ -79,28 +80,52 @@ pub(super) enum Work {
     Conn(usize),
     /// UDP sockets and echo requests, which share one socket set.
     Shared,
+    /// Neighbours that were asked for their addresses.
+    Neighbours,
 }
 
-/// What is to be done when.
+/// What is to be done when: each part of the host has one entry at most.
+///
+/// Whoever is to be looked at earlier than planned takes its old entry with it. If
+/// that stayed behind, a conversation of short messages would leave one for each of
+/// them, and they are seconds away (retransmission) or hours (keep-alive).
 #[derive(Debug, Default)]
-pub(super) struct Timers(BinaryHeap<Reverse<(Time, Work)>>);
+pub(super) struct Timers(BTreeSet<(Time, Work)>);
 
 impl Timers {
-    pub(super) fn push(&mut self, at: Time, work: Work) {
-        self.0.push(Reverse((at, work)));
+    /// Plans `work` for `at`, unless it is planned for an earlier time (`armed`).
+    pub(super) fn arm(&mut self, armed: &mut Time, at: Time, work: Work) {
+        if at < *armed {
+            self.disarm(*armed, work);
+            *armed = at;
+            self.0.insert((at, work));
+        }
+    }
+
+    /// Forgets what was planned for `armed`.
+    pub(super) fn disarm(&mut self, armed: Time, work: Work) {
+        if armed != Time::NEVER {
+            self.0.remove(&(armed, work));
+        }
     }
 
     fn due(&mut self, now: Time) -> Option<Work> {
-        let Reverse((at, work)) = *self.0.peek()?;
-        (at <= now).then(|| {
-            self.0.pop();
-            work
-        })
+        let (at, _) = *self.0.first()?;
+        let due = (at <= now).then(|| self.0.pop_first()).flatten();
+        due.map(|(_, work)| work)
     }
 
     fn next_at(&self) -> Option<Time> {
-        self.0.peek().map(|Reverse((at, _))| *at)
+        self.0.first().map(|(at, _)| *at)
     }
+}
+
+/// The ends of a connection, in the order in which they differ: a server's thousand
+/// connections have ports of their own, and little else.
+pub(super) type EndsKey = (u16, u16, IpAddr, IpAddr);
+
+pub(super) fn ends_key(local: SocketAddr, peer: SocketAddr) -> EndsKey {
+    (peer.port(), local.port(), peer.ip(), local.ip())
 }
 
 /// A host: a node with one port, addresses and sockets.
@@ -112,7 +137,7 @@ pub struct Host {
     pub(super) iface: Interface,
     card: Card,
     pub(super) conns: Slab<Conn>,
-    pub(super) by_ends: BTreeMap<(SocketAddr, SocketAddr), usize>,
+    pub(super) by_ends: BTreeMap<EndsKey, usize>,
     pub(super) listeners: Slab<Listening>,
     pub(super) udp: Slab<UdpPort>,
     /// UDP sockets and the echo socket.
@@ -125,6 +150,9 @@ pub struct Host {
     pub(super) answers: Answers,
     pub(super) timers: Timers,
     pub(super) work: Vec<Work>,
+    /// The list that `work` was last time.
+    spare: Vec<Work>,
+    pub(super) neighbours: Neighbours,
     /// Frames that the host sent to itself.
     looped: VecDeque<Frame>,
     next_port: u16,
@@ -146,8 +174,7 @@ impl Host {
             mtu: settings.mtu,
             ..Card::default()
         };
-        let hardware = HardwareAddress::Ethernet(EthernetAddress(mac.0));
-        let mut config = Config::new(hardware);
+        let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = Dice::new(seed, place, Purpose::Stack).number();
         let mut iface = Interface::new(config, &mut card, instant(Time::ZERO));
         iface.set_reassembly_timeout(super::span(REASSEMBLY));
@@ -157,6 +184,12 @@ impl Host {
                 let _ = list.push(IpCidr::new(IpAddress::from(*ip), *prefix));
             }
         });
+        for (ip, _) in addresses {
+            if let IpAddr::V6(ip) = ip {
+                // Told to switches that listen to it (RFC 2710); heard in any case.
+                let _ = iface.join_multicast_group(solicited_node(*ip).0);
+            }
+        }
         Host {
             mac,
             addresses: addresses.to_vec(),
@@ -176,6 +209,8 @@ impl Host {
             answers: Answers::default(),
             timers: Timers::default(),
             work: Vec::new(),
+            spare: Vec::new(),
+            neighbours: Neighbours::default(),
             looped: VecDeque::new(),
             next_port: FIRST_EPHEMERAL,
             closed: VecDeque::new(),
@@ -198,6 +233,15 @@ impl Host {
     /// Its addresses with the lengths of their prefixes.
     pub fn addresses(&self) -> &[(IpAddr, u8)] {
         &self.addresses
+    }
+
+    pub(super) fn gateways(&self) -> &[IpAddr] {
+        &self.gateways
+    }
+
+    /// The connection between these ends.
+    pub(super) fn conn_of(&self, local: SocketAddr, peer: SocketAddr) -> Option<usize> {
+        self.by_ends.get(&ends_key(local, peer)).copied()
     }
 
     /// Its hardware address.
@@ -254,13 +298,10 @@ impl Host {
 
     /// Whether there is a way to `to`: on its own network or over a router.
     pub(super) fn has_route(&self, to: IpAddr) -> bool {
-        let near = |(own, prefix): &(IpAddr, u8)| {
-            IpCidr::new(IpAddress::from(*own), *prefix).contains_addr(&IpAddress::from(to))
-        };
         let broadcast = matches!(to, IpAddr::V4(to) if to.is_broadcast());
         broadcast
             || to.is_multicast()
-            || self.addresses.iter().any(near)
+            || self.is_near(to)
             || self.gateways.iter().any(|it| it.is_ipv4() == to.is_ipv4())
     }
 
@@ -278,10 +319,7 @@ impl Host {
             Some(_) => return Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL)),
             None => self.own_for(to.ip())?,
         };
-        let taken = |host: &Host, port| {
-            let ends = (SocketAddr::new(ip, port), to);
-            host.by_ends.contains_key(&ends)
-        };
+        let taken = |host: &Host, port| host.conn_of(SocketAddr::new(ip, port), to).is_some();
         let port = match from.map_or(0, |from| from.port()) {
             0 => self.free_port(|host, port| !taken(host, port))?,
             port if taken(self, port) => return Err(io::ErrorKind::AddrInUse.into()),
@@ -353,16 +391,16 @@ impl Host {
 
     /// A frame for this host, from its link or from itself.
     fn take_in(&mut self, frame: Frame, turn: &mut Turn<'_>) {
+        self.neighbours.note_heard(frame.source(), turn.now());
         match segment::kind(frame.bytes()) {
             Kind::Tcp(segment) => self.take_segment(frame, &segment, turn),
-            Kind::Neighbour => {
-                self.take_for_nobody(frame, turn);
-                // Whoever waited for a neighbour's address may send now.
-                let conns: Vec<usize> = self.conns.iter().map(|(id, _)| id).collect();
-                for id in conns {
-                    self.poll_conn(id, turn);
-                }
-                self.poll_shared(turn);
+            Kind::Arp => {
+                turn.note(&frame, Action::Taken);
+                self.take_arp(&frame, turn);
+            }
+            Kind::Discovery => {
+                turn.note(&frame, Action::Taken);
+                self.take_discovery(&frame, turn);
             }
             Kind::Udp { to, length } => {
                 let before = self.waiting_at(to);
@@ -379,11 +417,12 @@ impl Host {
                 self.take_shared(frame, turn);
             }
             Kind::Other => self.take_shared(frame, turn),
+            Kind::Foreign => turn.note(&frame, Action::Taken),
         }
     }
 
     fn take_segment(&mut self, frame: Frame, segment: &Segment, turn: &mut Turn<'_>) {
-        let known = self.by_ends.get(&(segment.to, segment.from)).copied();
+        let known = self.conn_of(segment.to, segment.from);
         let opens = segment.syn && !segment.ack && self.is_own(segment.to.ip());
         let id = match known {
             Some(id) => id,
@@ -467,10 +506,7 @@ impl Host {
         }
         let wish = self.iface.poll_at(instant(turn.now()), &conn.set);
         let at = when(wish.map(|at| at.total_micros()), sent, turn.now());
-        if at < conn.armed {
-            conn.armed = at;
-            self.timers.push(at, Work::Conn(id));
-        }
+        self.timers.arm(&mut conn.armed, at, Work::Conn(id));
     }
 
     fn poll_shared(&mut self, turn: &mut Turn<'_>) {
@@ -492,10 +528,7 @@ impl Host {
         self.remove_closed();
         let wish = self.iface.poll_at(now, &self.shared);
         let at = when(wish.map(|at| at.total_micros()), sent, turn.now());
-        if at < self.shared_armed {
-            self.shared_armed = at;
-            self.timers.push(at, Work::Shared);
-        }
+        self.timers.arm(&mut self.shared_armed, at, Work::Shared);
     }
 
     /// Puts onto the link what the stack has sent.
@@ -505,47 +538,35 @@ impl Host {
         }
         let mut sent = std::mem::take(&mut self.card.sent);
         for outgoing in sent.drain(..) {
-            let mut frame = Frame::new(turn.new_frame(), outgoing.bytes);
-            frame.message = (outgoing.message != 0).then_some(outgoing.message);
-            if let (Some(id), Kind::Tcp(segment)) = (conn, segment::kind(frame.bytes())) {
-                let message = self.conns[id].note_sent(&segment, turn.now());
-                frame.message = message.or(frame.message);
-            }
-            turn.note(&frame, Action::Sent);
-            if frame.destination() == self.mac {
-                self.looped.push_back(frame);
-            } else if let Some(answer) = self.own_address(&frame) {
-                self.looped.push_back(frame.child(turn.new_frame(), answer));
-            } else {
-                turn.send(0, frame);
-            }
+            self.send(outgoing, conn, turn);
         }
         self.card.sent = sent;
         Activity::Sent
     }
 
-    /// The answer to an ARP request for the host's own address: what it sends to
-    /// itself never leaves it.
-    fn own_address(&self, frame: &Frame) -> Option<Vec<u8>> {
-        let bytes = frame.bytes();
-        let arp = bytes
-            .get(HEADER..HEADER + 28)
-            .filter(|_| frame.ether_type() == 0x0806)?;
-        let target: [u8; 4] = arp[24..28].try_into().ok()?;
-        if arp[7] != 1 || !self.is_own(IpAddr::from(target)) {
-            return None;
+    /// Puts a packet of the stack into a frame, and that onto the link.
+    fn send(&mut self, outgoing: Sent, conn: Option<usize>, turn: &mut Turn<'_>) {
+        let mut bytes = outgoing.bytes;
+        let hop = self.hop(bytes.get(HEADER..).unwrap_or_default(), turn.now());
+        let to = match hop {
+            Hop::To(mac) => mac,
+            Hop::Own => self.mac,
+            Hop::Unknown(_) | Hop::Nowhere => Mac::default(),
+        };
+        fill_header(Rc::make_mut(&mut bytes), to, self.mac);
+        let mut frame = Frame::of(turn.new_frame(), bytes);
+        frame.message = (outgoing.message != 0).then_some(outgoing.message);
+        if let (Some(id), Kind::Tcp(segment)) = (conn, segment::kind(frame.bytes())) {
+            let message = self.conns[id].note_sent(&segment, turn.now());
+            frame.message = message.or(frame.message);
         }
-        let mut answer = bytes.to_vec();
-        answer[..6].copy_from_slice(&self.mac.0);
-        let arp = &mut answer[HEADER..];
-        arp[7] = 2;
-        arp[18..24].copy_from_slice(&self.mac.0);
-        arp[8..14].copy_from_slice(&self.mac.0);
-        let own: [u8; 4] = arp[24..28].try_into().ok()?;
-        let asker: [u8; 4] = arp[14..18].try_into().ok()?;
-        arp[14..18].copy_from_slice(&own);
-        arp[24..28].copy_from_slice(&asker);
-        Some(answer)
+        turn.note(&frame, Action::Sent);
+        match hop {
+            Hop::To(_) => turn.send(0, frame),
+            Hop::Own => self.looped.push_back(frame),
+            Hop::Unknown(next) => self.send_when_known(next, frame, turn),
+            Hop::Nowhere => turn.note(&frame, Action::Refused("no route")),
+        }
     }
 
     /// Does everything that is due.
@@ -554,12 +575,14 @@ impl Host {
             if let Some(frame) = self.looped.pop_front() {
                 self.take_in(frame, turn);
             } else if !self.work.is_empty() {
-                let mut work = std::mem::take(&mut self.work);
+                let spare = std::mem::take(&mut self.spare);
+                let mut work = std::mem::replace(&mut self.work, spare);
                 work.sort_unstable();
                 work.dedup();
-                for part in work {
+                for part in work.drain(..) {
                     self.perform(part, turn);
                 }
+                self.spare = work;
             } else if let Some(part) = self.timers.due(turn.now()) {
                 match part {
                     Work::Conn(id) => {
@@ -568,6 +591,7 @@ impl Host {
                         }
                     }
                     Work::Shared => self.shared_armed = Time::NEVER,
+                    Work::Neighbours => self.neighbours.armed = Time::NEVER,
                 }
                 self.perform(part, turn);
             } else {
@@ -583,6 +607,7 @@ impl Host {
         match part {
             Work::Conn(id) => self.poll_conn(id, turn),
             Work::Shared => self.poll_shared(turn),
+            Work::Neighbours => self.poll_neighbours(turn),
         }
     }
 }
@@ -631,5 +656,38 @@ impl Node for Host {
 
     fn wake(&mut self, turn: &mut Turn<'_>) {
         self.run(turn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use wharf_services::Echo;
+
+    use super::*;
+    use crate::core::NodeId;
+    use crate::{Lab, LabError};
+
+    #[test]
+    fn a_long_conversation_leaves_no_timers_behind() {
+        let outcome = Lab::new(1).run(async |hosts| {
+            let _server = hosts[1].serve("tcp4::7", Echo::default()).await?;
+            let mut client = hosts[0].connect("tcp4:h1:7").await?;
+            for _ in 0..2_000 {
+                client.write_all(b"hello").await?;
+                client.read_chunk().await?;
+                tokio::time::sleep(Duration::from_millis(15)).await;
+            }
+            Ok::<_, LabError>(client)
+        });
+        let outcome = outcome.unwrap();
+        let fabric = &outcome.report.fabric;
+        for node in [NodeId(0), NodeId(1)] {
+            let host = fabric.node::<Host>(node).unwrap();
+            let timers = host.timers.0.len();
+            assert!(timers <= 2 + host.conns.len(), "{timers} timers");
+        }
+        assert!(fabric.planned() < 20, "{} events", fabric.planned());
     }
 }

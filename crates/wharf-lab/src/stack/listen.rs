@@ -11,7 +11,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::wire::{IpAddress, IpListenEndpoint};
 
 use super::conn::{Conn, ConnId, Holder, StreamSettings};
-use super::host::{Host, Work};
+use super::host::{Host, Work, ends_key};
 use super::segment::Segment;
 use crate::core::Time;
 
@@ -129,7 +129,7 @@ impl Host {
         let ends = (segment.to, segment.from);
         let conn = Conn::new(socket, settings, ends, Holder::Listener(id), now);
         let index = self.conns.insert(conn);
-        self.by_ends.insert(ends, index);
+        self.by_ends.insert(ends_key(ends.0, ends.1), index);
         self.listeners[id].queue += 1;
         Admission::Conn(index)
     }

@@ -1,7 +1,7 @@
 //! A host: one network card, and smoltcp behind it.
 //!
 //! Nothing outside this module knows smoltcp. What the stack lacks stands here:
-//! a listen backlog (`listen`), one socket set per connection so that a frame costs
+//! hardware addresses of many neighbours (`neighbours`), a listen backlog (`listen`), one socket set per connection so that a frame costs
 //! the same whether a host has one connection or a thousand (`host`), the end of
 //! connections that nobody holds any more (`conn`), errors that come back by ICMP
 //! (`errors`), and the shim that keeps two-way transfers from locking up (`shim`).
@@ -15,6 +15,7 @@ mod datagrams;
 mod errors;
 mod host;
 mod listen;
+mod neighbours;
 mod segment;
 mod shim;
 

@@ -17,10 +17,14 @@ pub(super) enum Kind {
         to: SocketAddr,
         length: usize,
     },
-    /// ARP or neighbour discovery: a neighbour's address may be known now.
-    Neighbour,
+    /// ARP, or neighbour discovery of IPv6.
+    Arp,
+    Discovery,
     Icmp,
+    /// Another packet, or a fragment.
     Other,
+    /// No packet at all.
+    Foreign,
 }
 
 /// The header of a TCP segment.
@@ -56,7 +60,7 @@ pub(super) fn kind(frame: &[u8]) -> Kind {
 fn find(bytes: &[u8]) -> Option<Kind> {
     let frame = EthernetFrame::new_checked(bytes).ok()?;
     match frame.ethertype() {
-        EthernetProtocol::Arp => Some(Kind::Neighbour),
+        EthernetProtocol::Arp => Some(Kind::Arp),
         EthernetProtocol::Ipv4 => {
             let ip = Ipv4Packet::new_checked(frame.payload()).ok()?;
             if ip.frag_offset() != 0 || ip.more_frags() {
@@ -84,7 +88,7 @@ fn find(bytes: &[u8]) -> Option<Kind> {
                 54,
             )
         }
-        _ => None,
+        _ => Some(Kind::Foreign),
     }
 }
 
@@ -117,7 +121,7 @@ fn transport(
                 length: udp.payload().len(),
             }
         }
-        IpProtocol::Icmpv6 if matches!(bytes.first(), Some(135 | 136)) => Kind::Neighbour,
+        IpProtocol::Icmpv6 if matches!(bytes.first(), Some(135 | 136)) => Kind::Discovery,
         IpProtocol::Icmp | IpProtocol::Icmpv6 => Kind::Icmp,
         _ => Kind::Other,
     })

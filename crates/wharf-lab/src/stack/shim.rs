@@ -11,8 +11,6 @@
 //! intact pure acknowledgement that comes in exactly the sequence number that the
 //! stack expects. Captures show the frame as it was on the wire.
 
-use std::rc::Rc;
-
 use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
 
 use super::card::Bytes;
@@ -33,7 +31,7 @@ pub(super) fn expected_sequence(frame: Frame, segment: &Segment, expected: Optio
     let mut tcp = TcpPacket::new_unchecked(&mut bytes[segment.at..segment.at + length]);
     tcp.set_seq_number(TcpSeqNumber(expected as i32));
     tcp.fill_checksum(&from, &to);
-    Bytes::Changed(Rc::new(bytes))
+    Bytes::Changed(bytes.into())
 }
 
 /// A damaged frame must stay damaged: a new checksum would hide it.

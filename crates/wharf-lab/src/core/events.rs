@@ -1,0 +1,268 @@
+//! What is still to come, in the order of time.
+//!
+//! Frames that follow each other on a link arrive in the order in which they were
+//! sent, so each direction of a link has a queue of its own and only the frame at
+//! its head competes with other events:
+//!
+//! ```text
+//!   a ──▶ b   ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒ head ─┐
+//!   b ──▶ a   ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒ head ─┼─▶ heap of small keys ──▶ next event
+//!   held back, doubled ──────────────┤
+//!   changes of links ────────────────┘
+//! ```
+//!
+//! The heap stays as small as the network, however much is on the way. Events of one
+//! moment come in the order in which they were planned.
+
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use slab::Slab;
+
+use super::fabric::{Change, LinkId};
+use super::frame::Frame;
+use super::node::NodeId;
+use super::time::Time;
+
+/// An end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End {
+    First,
+    Second,
+}
+
+/// A direction of a link: which one, and from which of its ends.
+pub(super) type Way = (LinkId, End);
+
+/// A frame that is on its way.
+#[derive(Debug)]
+pub(super) struct Transit {
+    pub(super) frame: Frame,
+    /// In which life of the link it entered.
+    pub(super) life: u32,
+}
+
+/// Something that happens.
+#[derive(Debug)]
+pub(super) enum What {
+    Arrive(Way, Transit),
+    Wake(NodeId),
+    Change(LinkId, Change),
+}
+
+/// What stands behind a key of the heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// The frame at the head of this direction.
+    Head(Way),
+    /// A frame that is not in the order of its direction.
+    Stray(usize),
+    Change(usize),
+}
+
+#[derive(Debug)]
+struct Queued {
+    at: Time,
+    order: u64,
+    transit: Transit,
+}
+
+/// All events to come.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    order: u64,
+    heap: BinaryHeap<Reverse<(Time, u64, Due)>>,
+    /// By link, then by the end where the frames came from.
+    queues: Vec<[VecDeque<Queued>; 2]>,
+    strays: Slab<(Way, Transit)>,
+    changes: Slab<(LinkId, Change)>,
+    wakes: BTreeMap<(Time, u64), NodeId>,
+    /// By node: its entry in `wakes`.
+    planned: Vec<Option<(Time, u64)>>,
+}
+
+impl Events {
+    pub(super) fn add_link(&mut self) {
+        self.queues.push(Default::default());
+    }
+
+    pub(super) fn add_node(&mut self) {
+        self.planned.push(None);
+    }
+
+    /// How many events are to come.
+    pub(super) fn len(&self) -> usize {
+        let queued: usize = self.queues.iter().flatten().map(VecDeque::len).sum();
+        queued + self.strays.len() + self.changes.len() + self.wakes.len()
+    }
+
+    pub(super) fn next_at(&self) -> Option<Time> {
+        let first = self.heap.peek().map(|Reverse((at, _, _))| *at);
+        let wake = self.wakes.first_key_value().map(|((at, _), _)| *at);
+        match (first, wake) {
+            (Some(first), Some(wake)) => Some(first.min(wake)),
+            (first, wake) => first.or(wake),
+        }
+    }
+
+    /// A frame arrives at `at`.
+    pub(super) fn arrive(&mut self, at: Time, way: Way, transit: Transit) {
+        let order = self.next_order();
+        let (link, end) = way;
+        let queue = &mut self.queues[link.0 as usize][end as usize];
+        match queue.back() {
+            None => self.heap.push(Reverse((at, order, Due::Head(way)))),
+            Some(last) if last.at <= at => {}
+            // A link that was cut begins anew, before what was on it would arrive.
+            Some(_) => return self.stray(at, order, way, transit),
+        }
+        queue.push_back(Queued { at, order, transit });
+    }
+
+    /// A frame arrives at `at`, and others may overtake it.
+    pub(super) fn arrive_late(&mut self, at: Time, way: Way, transit: Transit) {
+        let order = self.next_order();
+        self.stray(at, order, way, transit);
+    }
+
+    fn stray(&mut self, at: Time, order: u64, way: Way, transit: Transit) {
+        let stray = self.strays.insert((way, transit));
+        self.heap.push(Reverse((at, order, Due::Stray(stray))));
+    }
+
+    pub(super) fn change(&mut self, at: Time, link: LinkId, change: Change) {
+        let order = self.next_order();
+        let change = self.changes.insert((link, change));
+        self.heap.push(Reverse((at, order, Due::Change(change))));
+    }
+
+    /// Wakes a node at `at`, unless it is woken earlier. A later plan is given up: it
+    /// would stay behind for as long as it is ahead, one for each frame.
+    pub(super) fn wake(&mut self, at: Time, node: NodeId) {
+        let planned = self.planned[node.0 as usize];
+        if at == Time::NEVER || planned.is_some_and(|(before, _)| before <= at) {
+            return;
+        }
+        if let Some(before) = planned {
+            self.wakes.remove(&before);
+        }
+        let key = (at, self.next_order());
+        self.wakes.insert(key, node);
+        self.planned[node.0 as usize] = Some(key);
+    }
+
+    /// The next event, and when it is.
+    pub(super) fn pop(&mut self) -> Option<(Time, What)> {
+        let first = self.heap.peek();
+        let first = first.map(|Reverse((at, order, _))| (*at, *order));
+        let wake = self.wakes.first_key_value().map(|(key, _)| *key);
+        if let Some(wake) = wake.filter(|wake| first.is_none_or(|first| *wake < first)) {
+            return self.pop_wake(wake);
+        }
+        let mut top = self.heap.peek_mut()?;
+        let Reverse((at, _, due)) = *top;
+        let what = match due {
+            Due::Head(way) => {
+                let (link, end) = way;
+                let queue = &mut self.queues[link.0 as usize][end as usize];
+                let first = queue.pop_front();
+                match queue.front() {
+                    Some(next) => top.0 = (next.at, next.order, Due::Head(way)),
+                    None => {
+                        PeekMut::pop(top);
+                    }
+                }
+                What::Arrive(way, first?.transit)
+            }
+            Due::Stray(stray) => {
+                PeekMut::pop(top);
+                let (way, transit) = self.strays.remove(stray);
+                What::Arrive(way, transit)
+            }
+            Due::Change(change) => {
+                PeekMut::pop(top);
+                let (link, change) = self.changes.remove(change);
+                What::Change(link, change)
+            }
+        };
+        Some((at, what))
+    }
+
+    fn pop_wake(&mut self, key: (Time, u64)) -> Option<(Time, What)> {
+        let node = self.wakes.remove(&key)?;
+        self.planned[node.0 as usize] = None;
+        Some((key.0, What::Wake(node)))
+    }
+
+    fn next_order(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::FrameId;
+    use super::*;
+
+    const WAY: Way = (LinkId(0), End::First);
+
+    fn events() -> Events {
+        let mut events = Events::default();
+        events.add_link();
+        events.add_node();
+        events
+    }
+
+    fn frame(number: u64) -> Transit {
+        let frame = Frame::new(FrameId(number), Vec::new());
+        Transit { frame, life: 0 }
+    }
+
+    fn order(mut events: Events) -> Vec<(u64, u64)> {
+        let all = std::iter::from_fn(|| events.pop());
+        let number = |what| match what {
+            What::Arrive(_, transit) => transit.frame.id.0,
+            What::Wake(_) => 0,
+            What::Change(..) => 100,
+        };
+        all.map(|(at, what)| (at.0, number(what))).collect()
+    }
+
+    #[test]
+    fn events_come_in_the_order_of_time_and_then_of_their_planning() {
+        let mut events = events();
+        events.change(Time(7), LinkId(0), Change::Down);
+        for (at, number) in [(5, 1), (7, 2), (7, 3)] {
+            events.arrive(Time(at), WAY, frame(number));
+        }
+        events.wake(Time(7), NodeId(0));
+        events.arrive_late(Time(6), WAY, frame(4));
+        events.arrive_late(Time(7), WAY, frame(5));
+        // The link was cut, and what is new is earlier than what is lost.
+        events.arrive(Time(6), WAY, frame(6));
+        assert_eq!(events.len(), 8);
+        let wanted = [
+            (5, 1),
+            (6, 4),
+            (6, 6),
+            (7, 100),
+            (7, 2),
+            (7, 3),
+            (7, 0),
+            (7, 5),
+        ];
+        assert_eq!(order(events), wanted);
+    }
+
+    #[test]
+    fn a_node_is_woken_once_at_the_earliest_time_it_asked_for() {
+        let mut events = events();
+        for at in [9, 4, 6, u64::MAX] {
+            events.wake(Time(at), NodeId(0));
+        }
+        assert_eq!(events.len(), 1);
+        assert_eq!(order(events), [(4, 0)]);
+    }
+}

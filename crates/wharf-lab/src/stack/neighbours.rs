@@ -1,0 +1,373 @@
+//! Who has which hardware address: ARP (RFC 826) and neighbour discovery (RFC 4861).
+//!
+//! The stack speaks IP; here its packets get into frames. smoltcp could do that, but
+//! it asks for one neighbour a second, whichever that is, knows 64 of them, and lets
+//! one that is silent hold up everything behind it in a socket.
+//!
+//! ```text
+//!   packet ──▶ next hop ──known──▶ frame ──▶ link
+//!                  │ unknown: asks, up to three times
+//!                  └─▶ waits ──answer──▶ frame ──▶ link
+//!                        └──no answer──▶ "no route to host"
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use super::errors::EchoAnswer;
+use super::host::{Host, Work};
+use crate::core::{Action, Frame, HEADER, Mac, Time, Turn};
+use crate::node::headers::{
+    ARP, Arp, Discovery, IPV6, Ip, advertisement, ethernet, icmpv6_is_sound, kind_of, question,
+    same_network,
+};
+
+/// How long an answer about a neighbour is believed without a doubt. Then it is used
+/// while the neighbour is asked again.
+const LIFE: Duration = Duration::from_secs(60);
+
+/// How long the host waits for an answer (RFC 4861 RETRANS_TIMER).
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often it asks (RFC 4861 MAX_MULTICAST_SOLICIT; mcast_solicit in arp(7)).
+const QUESTIONS: u32 = 3;
+
+/// How many bytes wait for one neighbour's address; then the oldest go, as on Linux,
+/// which keeps as many (unres_qlen_bytes).
+const WAITING: usize = 212_992;
+
+/// How many neighbours a host knows or asks for at once.
+const NEIGHBOURS: usize = 4_096;
+
+/// What a host knows about its neighbours.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    table: BTreeMap<IpAddr, Neighbour>,
+    /// Who sent the last frame, and when; and likewise those before.
+    latest: (Mac, Time),
+    heard: BTreeMap<Mac, Time>,
+    /// When it will be looked at.
+    pub(super) armed: Time,
+}
+
+#[derive(Debug, Default)]
+struct Neighbour {
+    mac: Option<Mac>,
+    /// Until when the address is believed, or the answer waited for.
+    until: Time,
+    questions: u32,
+    waiting: VecDeque<Frame>,
+    bytes: usize,
+}
+
+/// Where a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hop {
+    /// To the host itself.
+    Own,
+    /// To this hardware address.
+    To(Mac),
+    /// To this neighbour, once it is known.
+    Unknown(IpAddr),
+    /// The host has no route there.
+    Nowhere,
+}
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        Neighbours {
+            table: BTreeMap::new(),
+            latest: (Mac::default(), Time::ZERO),
+            heard: BTreeMap::new(),
+            armed: Time::NEVER,
+        }
+    }
+}
+
+impl Neighbours {
+    /// The entry of a neighbour; the one that was believed for the longest makes room.
+    fn entry(&mut self, ip: IpAddr) -> &mut Neighbour {
+        if self.table.len() >= NEIGHBOURS && !self.table.contains_key(&ip) {
+            let oldest = self.table.iter().min_by_key(|(_, it)| it.until);
+            if let Some(oldest) = oldest.map(|(ip, _)| *ip) {
+                self.table.remove(&oldest);
+            }
+        }
+        self.table.entry(ip).or_default()
+    }
+
+    /// A frame has come from this neighbour, so it is there (RFC 4861 section 7.3.1):
+    /// on a slow link a question could wait for long behind what is said anyway.
+    pub(super) fn note_heard(&mut self, from: Mac, now: Time) {
+        if self.latest.0 != from {
+            let (before, at) = self.latest;
+            if self.heard.len() >= NEIGHBOURS {
+                self.heard.retain(|_, at| *at + LIFE > now);
+            }
+            if self.heard.len() < NEIGHBOURS {
+                self.heard.insert(before, at);
+            }
+        }
+        self.latest = (from, now);
+    }
+
+    fn was_heard(&self, mac: Mac, now: Time) -> bool {
+        let at = match self.latest {
+            (latest, at) if latest == mac => Some(at),
+            _ => self.heard.get(&mac).copied(),
+        };
+        at.is_some_and(|at| at + LIFE > now)
+    }
+}
+
+impl Host {
+    /// Where a packet of the stack goes next.
+    pub(super) fn hop(&self, packet: &[u8], now: Time) -> Hop {
+        let Some(to) = destination(packet) else {
+            return Hop::Nowhere;
+        };
+        if let Some(group) = self.group(to) {
+            return Hop::To(group);
+        }
+        if self.is_own(to) {
+            return Hop::Own;
+        }
+        let Some(next) = self.next_hop(to) else {
+            return Hop::Nowhere;
+        };
+        match self.neighbours.table.get(&next) {
+            Some(Neighbour {
+                mac: Some(mac),
+                until,
+                ..
+            }) if *until > now || self.neighbours.was_heard(*mac, now) => Hop::To(*mac),
+            _ => Hop::Unknown(next),
+        }
+    }
+
+    /// The hardware address of a group, or of everybody.
+    fn group(&self, to: IpAddr) -> Option<Mac> {
+        match to {
+            IpAddr::V4(to) if to.is_multicast() => {
+                let [_, b, c, d] = to.octets();
+                Some(Mac([0x01, 0x00, 0x5E, b & 0x7F, c, d]))
+            }
+            IpAddr::V6(to) if to.is_multicast() => {
+                let [.., a, b, c, d] = to.octets();
+                Some(Mac([0x33, 0x33, a, b, c, d]))
+            }
+            IpAddr::V4(to) => {
+                let all = |(own, prefix): &(IpAddr, u8)| match own {
+                    IpAddr::V4(own) if *prefix < 31 => {
+                        u32::from(*own) | (u32::MAX >> prefix) == u32::from(to)
+                    }
+                    _ => false,
+                };
+                let everybody = to.is_broadcast() || self.addresses().iter().any(all);
+                everybody.then_some(Mac::BROADCAST)
+            }
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    /// The neighbour that packets for `to` are handed to.
+    fn next_hop(&self, to: IpAddr) -> Option<IpAddr> {
+        if self.is_near(to) {
+            return Some(to);
+        }
+        let mut gateways = self.gateways().iter();
+        gateways.find(|it| it.is_ipv4() == to.is_ipv4()).copied()
+    }
+
+    /// Whether `to` is on the host's own network.
+    pub(super) fn is_near(&self, to: IpAddr) -> bool {
+        let mut own = self.addresses().iter();
+        own.any(|(own, prefix)| same_network(*own, to, *prefix))
+    }
+
+    /// Sends a frame to a neighbour whose address is not known, or not for sure.
+    pub(super) fn send_when_known(&mut self, next: IpAddr, mut frame: Frame, turn: &mut Turn<'_>) {
+        let now = turn.now();
+        let it = self.neighbours.entry(next);
+        if it.mac.is_some() && it.questions >= QUESTIONS {
+            // It is known no more.
+            *it = Neighbour::default();
+        }
+        let begins = it.waiting.is_empty();
+        if let Some(mac) = it.mac {
+            frame.set_destination(mac);
+            turn.send(0, frame);
+        } else {
+            it.bytes += frame.len();
+            it.waiting.push_back(frame);
+            while it.bytes > WAITING
+                && let Some(oldest) = it.waiting.pop_front()
+            {
+                it.bytes -= oldest.len();
+                turn.note(&oldest, REFUSED_WAITING);
+            }
+            if !begins {
+                return;
+            }
+        }
+        it.questions += 1;
+        it.until = now + ASK_AGAIN;
+        self.ask(next, turn);
+        self.arm_neighbours(now + ASK_AGAIN);
+    }
+
+    fn arm_neighbours(&mut self, at: Time) {
+        let armed = &mut self.neighbours.armed;
+        self.timers.arm(armed, at, Work::Neighbours);
+    }
+
+    fn ask(&self, ip: IpAddr, turn: &mut Turn<'_>) {
+        let near = self.addresses().iter();
+        let near = near.filter(|(own, prefix)| same_network(*own, ip, *prefix));
+        let Some((own, _)) = near.map(|it| *it).next() else {
+            return;
+        };
+        if let Some(bytes) = question(own, self.mac(), ip) {
+            let frame = Frame::new(turn.new_frame(), bytes);
+            turn.note(&frame, Action::Sent);
+            turn.send(0, frame);
+        }
+    }
+
+    /// Asks those again that have not answered, and gives up those that never do.
+    pub(super) fn poll_neighbours(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now();
+        let (mut again, mut lost, mut next) = (Vec::new(), Vec::new(), Time::NEVER);
+        for (ip, it) in &mut self.neighbours.table {
+            if it.mac.is_some() {
+                continue;
+            }
+            if it.until > now {
+                next = next.min(it.until);
+            } else if it.questions < QUESTIONS {
+                it.questions += 1;
+                it.until = now + ASK_AGAIN;
+                next = next.min(it.until);
+                again.push(*ip);
+            } else {
+                lost.push(*ip);
+            }
+        }
+        for ip in again {
+            self.ask(ip, turn);
+        }
+        for ip in lost {
+            self.give_up(ip, turn);
+        }
+        self.arm_neighbours(next);
+    }
+
+    /// Nobody has answered: whoever sent what waits is told (RFC 1122 section 2.3.2.2).
+    fn give_up(&mut self, ip: IpAddr, turn: &mut Turn<'_>) {
+        let Some(it) = self.neighbours.table.remove(&ip) else {
+            return;
+        };
+        for frame in it.waiting {
+            turn.note(&frame, Action::Refused("no neighbour has its address"));
+            let own = self.own_for(ip).unwrap_or(ip);
+            let unreachable = (libc::EHOSTUNREACH, EchoAnswer::Unreachable);
+            self.note_failed(frame.payload(), own, unreachable);
+        }
+    }
+
+    /// Learns a neighbour's address, and sends what waited for it.
+    fn learn(&mut self, ip: IpAddr, mac: Mac, turn: &mut Turn<'_>) {
+        if mac.is_group() || self.is_own(ip) || !self.is_near(ip) {
+            return;
+        }
+        let it = self.neighbours.entry(ip);
+        let waiting = std::mem::take(&mut it.waiting);
+        *it = Neighbour {
+            mac: Some(mac),
+            until: turn.now() + LIFE,
+            ..Neighbour::default()
+        };
+        for mut frame in waiting {
+            frame.set_destination(mac);
+            turn.send(0, frame);
+        }
+    }
+
+    pub(super) fn take_arp(&mut self, frame: &Frame, turn: &mut Turn<'_>) {
+        let Some(arp) = Arp::parse(frame.payload()) else {
+            return;
+        };
+        let (_, wanted) = arp.target;
+        if !self.is_own(wanted.into()) {
+            return;
+        }
+        // Who asks for this host will talk to it (RFC 826).
+        self.learn(arp.sender.1.into(), arp.sender.0, turn);
+        if arp.request {
+            let answer = Arp {
+                request: false,
+                sender: (self.mac(), wanted),
+                target: arp.sender,
+            };
+            let bytes = ethernet(arp.sender.0, self.mac(), ARP, &answer.bytes());
+            self.answer_neighbour(frame, bytes, turn);
+        }
+    }
+
+    pub(super) fn take_discovery(&mut self, frame: &Frame, turn: &mut Turn<'_>) {
+        let packet = frame.payload();
+        let Some(ip) = Ip::parse(IPV6, packet) else {
+            return;
+        };
+        let message = packet.get(ip.header..ip.length).unwrap_or_default();
+        if !icmpv6_is_sound(&ip, message) {
+            return;
+        }
+        let Some(discovery) = Discovery::parse(&ip, message, frame.source()) else {
+            return;
+        };
+        let target: Ipv6Addr = discovery.target;
+        if !discovery.asks {
+            return self.learn(target.into(), discovery.mac, turn);
+        }
+        if !self.is_own(target.into()) || ip.from.is_unspecified() {
+            return;
+        }
+        self.learn(ip.from, discovery.mac, turn);
+        // Solicited, override.
+        let answer = advertisement(0x60, target, ip.from, self.mac(), discovery.mac);
+        self.answer_neighbour(frame, answer, turn);
+    }
+
+    fn answer_neighbour(&self, question: &Frame, bytes: Vec<u8>, turn: &mut Turn<'_>) {
+        let answer = question.child(turn.new_frame(), bytes);
+        turn.note(&answer, Action::Sent);
+        turn.send(0, answer);
+    }
+}
+
+const REFUSED_WAITING: Action = Action::Refused("too many wait for the neighbour's address");
+
+/// Fills in the header of a frame whose packet stands behind it.
+pub(super) fn fill_header(bytes: &mut [u8], to: Mac, from: Mac) {
+    if let Some((header, packet)) = bytes.split_at_mut_checked(HEADER) {
+        header[..6].copy_from_slice(&to.0);
+        header[6..12].copy_from_slice(&from.0);
+        header[12..].copy_from_slice(&kind_of(packet).to_be_bytes());
+    }
+}
+
+/// Where an IP packet goes.
+fn destination(packet: &[u8]) -> Option<IpAddr> {
+    match packet.first()? >> 4 {
+        4 => {
+            let octets: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
+            Some(octets.into())
+        }
+        _ => {
+            let octets: [u8; 16] = packet.get(24..40)?.try_into().ok()?;
+            Some(octets.into())
+        }
+    }
+}
