@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{
+    ControlMessageOwned, LinkAddr, MsgFlags, TimestampingFlag, Timestamps, recvmsg, setsockopt,
+    sockopt,
+};
 use socket2::{Domain, Protocol, Socket, Type};
 use wharf_wire::frame::{Frame, Link, Origin, Timestamp};
 
@@ -29,6 +33,10 @@ const LOOPBACK: u16 = 772;
 /// PACKET_OUTGOING: sent by this machine.
 const OUTGOING: u8 = 4;
 
+/// How long the kernel may take to switch its clock for arriving frames on; some 1 ms is
+/// usual. After that frames are captured all the same.
+const CLOCK_PATIENCE: Duration = Duration::from_millis(50);
+
 pub(super) struct Packets {
     socket: Socket,
     buffer: Vec<u8>,
@@ -39,6 +47,12 @@ impl Packets {
     /// Opens the socket. What comes before the filter is in place passes, too: whoever
     /// wants one conversation looks again.
     pub(super) fn open(filter: &Filter) -> io::Result<Packets> {
+        // One of no protocol hears nothing; it fails without the right to capture, and
+        // keeps the clock running until the other one does.
+        let clock = Socket::new_raw(Domain::PACKET, Type::RAW.cloexec(), None)?;
+        setsockopt(&clock, sockopt::ReceiveTimestampns, &true)?;
+        // Where loopback is down nothing can be told about the clock.
+        let _ = wait_for_the_clock();
         let protocol = Protocol::from(i32::from(EVERY_PROTOCOL.to_be()));
         let socket = Socket::new_raw(Domain::PACKET, Type::RAW.cloexec(), Some(protocol))?;
         let mut packets = Packets {
@@ -122,6 +136,39 @@ impl Packets {
         self.names.insert(index, Arc::clone(&name));
         Some(name)
     }
+}
+
+/// Waits until the kernel notes when frames arrive.
+///
+/// It does so only while somebody wants to know, and switches it on from a work queue
+/// (`net_enable_timestamp`, net/core/dev.c) some time after setsockopt(2) has returned.
+/// Until then a frame has the time at which it is *read*, which may be after all that
+/// followed it. A datagram to itself tells when it is on: SO_TIMESTAMPING, other than
+/// SO_TIMESTAMPNS, leaves out a time that was not taken on arrival.
+fn wait_for_the_clock() -> io::Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.connect(socket.local_addr()?)?;
+    socket.set_read_timeout(Some(CLOCK_PATIENCE))?;
+    let flags = TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE;
+    setsockopt(&socket, sockopt::Timestamping, &flags)?;
+    let until = Instant::now() + CLOCK_PATIENCE;
+    while !comes_with_a_time(&socket)? && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Sends one byte; whether it was timed on its arrival.
+fn comes_with_a_time(socket: &UdpSocket) -> io::Result<bool> {
+    socket.send(&[0])?;
+    let mut byte = [0];
+    let mut control = nix::cmsg_space!(Timestamps);
+    let mut slices = [IoSliceMut::new(&mut byte)];
+    let fd = socket.as_raw_fd();
+    let received = recvmsg::<()>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
+    let is_timed = |message| matches!(message, ControlMessageOwned::ScmTimestampsns(_));
+    Ok(received.cmsgs()?.any(is_timed))
 }
 
 /// This moment, as frames are timed.
