@@ -17,6 +17,8 @@
 #   chat         the chat at full size: a million messages, 10,000 users; not in "all"
 #   lab          the lab at full size: bulk, goodput, gateway, and the same bytes from
 #                debug and release builds; not in "all"
+#   wire         1 GB of frames is summarised in less than 200 MiB, and faster than
+#                tshark does it; not in "all"
 #   bench        Wharf beside its peers, and docs/benchmarks.md; not in "all"
 #                (BENCH_OPTIONS are those of bench/suite.sh)
 #
@@ -37,7 +39,7 @@ DENY_VERSION=0.20.2
 FUZZ_VERSION=0.13.2
 
 # What the tests start: peers to interoperate with, and tools to look at them.
-TEST_PROGRAMS="nc ncat socat curl wget openssl expect python3 telnet ss gcc make strace"
+TEST_PROGRAMS="nc ncat socat curl wget openssl expect python3 telnet ss gcc make strace tshark"
 
 # -- verbs --------------------------------------------------------------------
 
@@ -156,6 +158,15 @@ verb_lab() {
     bench/lab-gateway.py "$folder/release/wharf"
 }
 
+verb_wire() {
+    need_programs tshark
+    cargo build --locked --release --package wharf-wire --example summary_speed
+    local kind
+    for kind in usual short one-way; do
+        "${CARGO_TARGET_DIR:-target}/release/examples/summary_speed" "${WIRE_MEGABYTES:-1000}" "$kind"
+    done
+}
+
 verb_bench() {
     need_programs gcc make taskset python3
     # Peers that are left out where they cannot be had; the page says so.
@@ -237,7 +248,7 @@ within() { # SECONDS COMMAND...
 
 is_verb() {
     case $1 in
-    fmt | lint | docs | deny | examples | bench-smoke | guard | test | fuzz | chat | lab | bench) ;;
+    fmt | lint | docs | deny | examples | bench-smoke | guard | test | fuzz | chat | lab | wire | bench) ;;
     *) return 1 ;;
     esac
 }
@@ -275,7 +286,7 @@ main() {
         case $verb in
         -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' ci.sh; exit 0 ;;
         esac
-        is_verb "$verb" || { say "'$verb' is not one of: $DEFAULT_VERBS fuzz chat lab bench" >&2; exit 2; }
+        is_verb "$verb" || { say "'$verb' is not one of: $DEFAULT_VERBS fuzz chat lab wire bench" >&2; exit 2; }
     done
     have cargo || fail "cargo is missing: install Rust from https://rustup.rs"
     # shellcheck disable=SC2086 # a list of words
