@@ -1,5 +1,7 @@
 //! The model behind every picture: frames, the calls that caused them, and who spoke.
 
+mod adopt;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -120,7 +122,16 @@ impl Party {
     pub fn title(&self) -> String {
         match self.name.as_str() {
             "" => self.address.clone(),
+            name if self.port == Some(0) => format!("{name} {}:?", self.host()),
             name => format!("{name} {}", self.address),
+        }
+    }
+
+    /// The address without the port.
+    pub fn host(&self) -> &str {
+        match (self.port, self.address.rsplit_once(':')) {
+            (Some(_), Some((host, _))) => host.trim_start_matches('[').trim_end_matches(']'),
+            _ => &self.address,
         }
     }
 
@@ -128,6 +139,8 @@ impl Party {
     pub fn short(&self) -> String {
         match (self.name.as_str(), self.port) {
             ("", _) => self.address.clone(),
+            // A port that is not known.
+            (name, Some(0)) => format!("{name}:?"),
             (name, Some(port)) => format!("{name}:{port}"),
             (name, None) => name.to_owned(),
         }
@@ -312,6 +325,7 @@ impl Trace {
 
     /// No more frames come: what is left of messages is told as it is.
     pub fn finish(&mut self) {
+        self.nobody_listened();
         let rest = self.streams.finish();
         self.messages.extend(rest);
         let is_unknown = |message: &StreamMessage| {
@@ -580,12 +594,20 @@ impl Trace {
         if step.seen.flow.is_some() {
             return step.seen.direction;
         }
+        let [one, other] = &self.talks[step.talk].parties;
+        // An error goes against what it quotes.
+        if let (Some(ports), Some(low), Some(high)) =
+            (step.layers.quoted_ports(), one.port, other.port)
+        {
+            return match ports == (low, high) {
+                true => Direction::Backward,
+                false => Direction::Forward,
+            };
+        }
         let source =
             Packet::of(step.frame.link, &step.frame.bytes).map(|packet| packet.source.to_string());
         match source {
-            Some(source) if self.talks[step.talk].parties[0].address != source => {
-                Direction::Backward
-            }
+            Some(source) if one.host() != source => Direction::Backward,
             _ => Direction::Forward,
         }
     }

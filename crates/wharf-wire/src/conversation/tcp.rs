@@ -548,15 +548,7 @@ impl Connection {
         let is_next = own.next == Some(segment.seq);
         let repeats_ack = own.last_ack == Some(segment.ack) && own.last_ack.is_some();
         let verdicts = &mut note.verdicts;
-        let is_done = own.about_window(
-            peer,
-            segment,
-            is_plain,
-            is_next,
-            repeats_ack,
-            note.window,
-            verdicts,
-        );
+        let is_done = own.about_window(peer, segment, is_plain, is_next, repeats_ack, verdicts);
         if !is_done
             && len == 0
             && is_plain
@@ -691,10 +683,6 @@ impl Connection {
 
 impl Side {
     /// The verdicts about windows and keep-alives; whether they say it all.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is computed once for several rules"
-    )]
     fn about_window(
         &self,
         peer: &Side,
@@ -702,11 +690,9 @@ impl Side {
         is_plain: bool,
         is_next: bool,
         repeats_ack: bool,
-        window: u32,
         verdicts: &mut Verdicts,
     ) -> bool {
         let len = segment.data_len;
-        let _ = window;
         if len == 1 && is_next && peer.last_ack.is_some() && peer.window == 0 {
             verdicts.add(Verdict::ZeroWindowProbe);
             return true;

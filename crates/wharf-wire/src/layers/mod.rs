@@ -246,6 +246,14 @@ impl Layers {
         own.find(|layer| !matches!(layer.kind, Kind::Data | Kind::Padding))
     }
 
+    /// The ports of the packet that an ICMP error quotes, its sender's first.
+    pub fn quoted_ports(&self) -> Option<(u16, u16)> {
+        let mut quoted = self.list.iter().filter(|layer| layer.is_quoted);
+        let header = quoted.find(|layer| matches!(layer.kind, Kind::Tcp | Kind::Udp))?;
+        let port = |name| u16::try_from(header.number(name)?).ok();
+        Some((port("src port")?, port("dst port")?))
+    }
+
     /// The layer and field that a byte of the frame belongs to.
     pub fn at(&self, byte: usize) -> Option<(&Layer, Option<&Field>)> {
         let layer = self

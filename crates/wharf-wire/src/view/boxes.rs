@@ -4,10 +4,11 @@ use unicode_width::UnicodeWidthStr;
 
 use super::hex::hex_rows;
 use super::text::{Hue, Line, Look, Model, fit, prefix, wrap, wrap_words};
-use super::words::{delta, remarks, route};
+use super::words::{delta, remarks, route, since_when};
 use super::{Stage, model_words, preamble};
 use crate::conversation::{Direction, Note};
 use crate::field::as_text;
+use crate::frame::Timestamp;
 use crate::layers::{Kind, Layer};
 use crate::trace::{Step, Trace};
 
@@ -28,9 +29,10 @@ const DATA_LINES: usize = 4;
 
 pub(super) fn draw(trace: &Trace, look: &Look) -> Vec<Line> {
     let mut lines = preamble(trace, look);
+    let start = trace.start();
     for step in &trace.steps {
         lines.push(Line::new());
-        lines.extend(frame(trace, step, look));
+        lines.extend(frame(trace, step, start, look));
     }
     if trace
         .steps
@@ -44,8 +46,8 @@ pub(super) fn draw(trace: &Trace, look: &Look) -> Vec<Line> {
 }
 
 /// One frame.
-pub(super) fn frame(trace: &Trace, step: &Step, look: &Look) -> Vec<Line> {
-    let mut lines = head(trace, step, look.width);
+pub(super) fn frame(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Vec<Line> {
+    let mut lines = head(trace, step, start, look.width);
     let hex_width = match look.width {
         WIDE.. => 5 + 16 * 3 + 3 + 16 + 2,
         BESIDE..WIDE => 5 + 8 * 3 + 3 + 8 + 2,
@@ -87,10 +89,9 @@ pub(super) fn frame(trace: &Trace, step: &Step, look: &Look) -> Vec<Line> {
     lines
 }
 
-fn head(trace: &Trace, step: &Step, width: usize) -> Vec<Line> {
+fn head(trace: &Trace, step: &Step, start: Timestamp, width: usize) -> Vec<Line> {
     let data = step.data().len();
     let whole = step.frame.original_len;
-    let start = trace.start();
     let mut line = Line::of(Hue::Strong, format!("#{}", step.number()));
     line.push(
         Hue::Dim,
@@ -123,9 +124,10 @@ fn head(trace: &Trace, step: &Step, width: usize) -> Vec<Line> {
     for side in [Direction::Forward, Direction::Backward] {
         if let Some(state) = step.new_state(side) {
             let party = &trace.talks[step.talk].parties[side.index()];
+            let is = since_when(state);
             remarks.push((
                 Hue::Good,
-                format!("{} is now {state}: {}", party.short(), state.meaning()),
+                format!("{} {is} {state}: {}", party.short(), state.meaning()),
             ));
         }
     }
@@ -217,7 +219,9 @@ fn nested(step: &Step, look: &Look, width: usize) -> Vec<Line> {
         top.push(hue, "┐");
         lines.push(framed(&open, top, width));
         open.push(hue);
-        for (text_hue, text) in one.body(step, inner.saturating_sub(4)) {
+        let room = inner.saturating_sub(4);
+        let words = one.model_lines(look, room);
+        for (text_hue, text) in words.into_iter().chain(one.body(step, room)) {
             let line = Line::of(text_hue, text);
             lines.push(framed(&open, line, width));
         }
@@ -301,16 +305,39 @@ impl Box<'_> {
                         layer.bytes.end - 1
                     ),
                 };
-                let title = match look.model {
-                    None => format!("{quoted}{kind} · {place}"),
-                    Some(model) => {
-                        let (name, who) = model_words(model, layer.kind);
-                        format!("{name} · {who} · {quoted}{kind} · {place}")
-                    }
-                };
-                fit(&title, width)
+                let title = format!("{quoted}{kind} · {place}");
+                match self.model_title(look, width) {
+                    Some(words) => format!("{words} · {title}"),
+                    None => fit(&title, width),
+                }
             }
         }
+    }
+
+    /// What the model calls it and who talks to whom, if that has room in the title.
+    fn model_title(&self, look: &Look, width: usize) -> Option<String> {
+        let Box::Layer(layer) = self else {
+            return None;
+        };
+        let (name, who) = model_words(look.model?, layer.kind);
+        let words = format!("{name} · {who}");
+        let own = Look {
+            model: None,
+            ..*look
+        };
+        let title = self.title(&own, usize::MAX);
+        (words.width() + 3 + title.width() <= width).then_some(words)
+    }
+
+    /// The same as the first lines of the body, if it has none.
+    fn model_lines(&self, look: &Look, width: usize) -> Vec<(Hue, String)> {
+        let title = self.model_title(look, width.saturating_sub(2));
+        let (Box::Layer(layer), Some(model), None) = (self, look.model, title) else {
+            return Vec::new();
+        };
+        let (name, who) = model_words(model, layer.kind);
+        let words = wrap_words(&format!("{name}: {who}"), width);
+        words.into_iter().map(|line| (Hue::Dim, line)).collect()
     }
 
     fn body(&self, step: &Step, width: usize) -> Vec<(Hue, String)> {

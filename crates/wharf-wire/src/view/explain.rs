@@ -54,7 +54,10 @@ pub fn explain(trace: &Trace, step: &Step, look: &Look) -> Vec<Line> {
             lines.extend(paragraph(&text, Hue::None, look.width));
         }
         for field in &layer.fields {
-            lines.extend(row(layer, field, look.width));
+            match counted(step, layer, field) {
+                Some(field) => lines.extend(row(layer, &field, look.width)),
+                None => lines.extend(row(layer, field, look.width)),
+            }
         }
         for note in &layer.notes {
             lines.extend(paragraph(&format!("· {note}"), Hue::Dim, look.width));
@@ -93,6 +96,24 @@ pub fn explain_field(layer: &Layer, field: &Field, width: usize) -> Vec<Line> {
         width,
     ));
     lines
+}
+
+/// TCP's numbers also as every other view has them.
+fn counted(step: &Step, layer: &Layer, field: &Field) -> Option<Field> {
+    let Note::Tcp(note) = &step.seen.note else {
+        return None;
+    };
+    if layer.kind != Kind::Tcp || layer.is_quoted {
+        return None;
+    }
+    let number = match field.name {
+        "seq" => note.relative_seq,
+        "ack" => note.relative_ack?,
+        _ => return None,
+    };
+    let mut field = field.clone();
+    field.meaning = format!("{number} since the beginning: {}", field.meaning).into();
+    Some(field)
 }
 
 fn row(layer: &Layer, field: &Field, width: usize) -> Vec<Line> {

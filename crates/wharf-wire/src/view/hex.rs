@@ -4,37 +4,44 @@ use super::text::{Hue, Line, Look};
 use super::words::{delta, headline, route};
 use super::{Stage, preamble};
 use crate::field::Field;
+use crate::frame::Timestamp;
 use crate::layers::{Layer, Layers};
-use crate::trace::Trace;
+use crate::trace::{Step, Trace};
 
 pub(super) fn draw(trace: &Trace, look: &Look) -> Vec<Line> {
     let mut lines = preamble(trace, look);
     let start = trace.start();
     for step in &trace.steps {
         lines.push(Line::new());
-        let mut head = Line::of(Hue::Strong, format!("#{}", step.number()));
-        head.push(
-            Hue::Dim,
-            format!("  {}  ", delta(step.frame.at.delta(start))),
-        );
-        head.push(
-            Hue::None,
-            format!("{}  {}", route(trace, step), headline(step)),
-        );
-        head.push(Hue::Dim, format!("  {}", step.frame.origin));
-        lines.push(head.fit(look.width));
-        let per_row = if look.width >= 88 { 16 } else { 8 };
-        lines.extend(hex_rows(&step.layers, &step.frame.bytes, per_row, None));
-        lines.push(legend(&step.layers, look.width));
-        if step.frame.cut_off() > 0 {
-            lines.push(Line::of(
-                Hue::Remark,
-                format!(
-                    "      {} more bytes were not captured",
-                    step.frame.cut_off()
-                ),
-            ));
-        }
+        lines.extend(frame(trace, step, start, look));
+    }
+    lines
+}
+
+/// One frame.
+pub(super) fn frame(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Vec<Line> {
+    let mut head = Line::of(Hue::Strong, format!("#{}", step.number()));
+    head.push(
+        Hue::Dim,
+        format!("  {}  ", delta(step.frame.at.delta(start))),
+    );
+    head.push(
+        Hue::None,
+        format!("{}  {}", route(trace, step), headline(step)),
+    );
+    head.push(Hue::Dim, format!("  {}", step.frame.origin));
+    let mut lines = vec![head.fit(look.width)];
+    let per_row = if look.width >= 88 { 16 } else { 8 };
+    lines.extend(hex_rows(&step.layers, &step.frame.bytes, per_row, None));
+    lines.push(legend(&step.layers, look.width));
+    if step.frame.cut_off() > 0 {
+        lines.push(Line::of(
+            Hue::Remark,
+            format!(
+                "      {} more bytes were not captured",
+                step.frame.cut_off()
+            ),
+        ));
     }
     lines
 }

@@ -21,7 +21,7 @@ pub(super) fn draw(trace: &Trace) -> String {
     }
     lines.extend(events.iter().map(|event| match event {
         Event::Frame(step) => frame_json(trace, step),
-        Event::Call(call) => call_json(call),
+        Event::Call(call) => call_json(trace, call),
     }));
     lines.extend(trace.messages.iter().map(message_json));
     lines.iter().map(|line| format!("{line}\n")).collect()
@@ -70,6 +70,7 @@ pub fn frame_json(trace: &Trace, step: &Step) -> Json {
         "event": "frame",
         "number": step.number(),
         "time": seconds(frame.at.nanos()),
+        "time_ns": frame.at.nanos(),
         "origin": frame.origin.word(),
         "link": frame.link.number(),
         "length": frame.original_len,
@@ -123,10 +124,12 @@ fn field_json(field: &Field) -> Json {
 }
 
 /// A call.
-pub fn call_json(call: &Call) -> Json {
+pub fn call_json(trace: &Trace, call: &Call) -> Json {
     json!({
         "event": "call",
         "time": seconds(call.at.nanos()),
+        "time_ns": call.at.nanos(),
+        "flow": trace.talks.get(call.talk).and_then(|talk| talk.flow),
         "lasted_seconds": call.lasted.as_secs_f64(),
         "waited": call.waited == Waited::Yes,
         "side": side(call.side),

@@ -14,7 +14,7 @@ mod story;
 mod text;
 mod words;
 
-use crate::frame::Origin;
+use crate::frame::{Origin, Timestamp};
 use crate::layers::{Kind, Stage};
 use crate::trace::{Step, Trace};
 
@@ -75,9 +75,14 @@ pub fn draw(trace: &Trace, view: View, look: &Look) -> String {
     }
 }
 
-/// The boxes of a single frame.
-pub fn frame_boxes(trace: &Trace, step: &Step, look: &Look) -> Vec<Line> {
-    boxes::frame(trace, step, look)
+/// The boxes of a single frame, its time counted from `start`.
+pub fn frame_boxes(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Vec<Line> {
+    boxes::frame(trace, step, start, look)
+}
+
+/// The bytes of a single frame, coloured by layer, its time counted from `start`.
+pub fn frame_hex(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Vec<Line> {
+    hex::frame(trace, step, start, look)
 }
 
 /// The ladder of a single talk.

@@ -4,7 +4,7 @@
 //! postcards, TCP registered letters with numbered pages and receipts.
 
 use super::text::{Hue, Line, Look, wrap_words};
-use super::words::{content, delta, plaintext, talk_title, time};
+use super::words::{content, delta, plaintext, since_when, talk_title, time};
 use super::{Stage, preamble};
 use crate::conversation::{Direction, Note, Verdict};
 use crate::frame::{Fate, Timestamp};
@@ -64,6 +64,18 @@ fn hue(step: &Step) -> Hue {
 /// Who lives where.
 fn setting(talk: &Talk) -> String {
     let [one, other] = &talk.parties;
+    if talk.flow.is_none() && talk.protocol.is_none() && one.address.is_empty() {
+        let place = match other.address.as_str() {
+            "" => String::new(),
+            path => format!(" at {path}"),
+        };
+        return format!(
+            "{} and {} live in one house. They need no post: there is a hatch{place} between their \
+             rooms, a Unix socket, and the kernel hands through it what one says to the other.",
+            capital(&who(one, "the one who begins")),
+            who(other, "the other")
+        );
+    }
     let door = |party: &Party| match party.port {
         Some(port) => format!(
             "behind door {port} of the house {}",
@@ -203,8 +215,9 @@ fn step_text(trace: &Trace, talk: &Talk, step: &Step) -> String {
     }
     for side in [Direction::Forward, Direction::Backward] {
         if let Some(state) = step.new_state(side) {
+            let is = since_when(state);
             text += &format!(
-                " {} is now {state}: {}.",
+                " {} {is} {state}: {}.",
                 capital(&who(&talk.parties[side.index()], fallback[side.index()])),
                 state.meaning()
             );

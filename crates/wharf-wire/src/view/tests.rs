@@ -237,14 +237,19 @@ fn boxes_in_the_words_of_a_model() {
         ("five", Model::Five),
         ("osi", Model::Osi),
     ] {
-        let look = Look {
-            model: Some(model),
-            ..Look::plain(90)
-        };
-        insta::assert_snapshot!(
-            format!("boxes-{name}"),
-            draw(&segment(), View::Boxes, &look)
-        );
+        for width in [60, 80, 100, 200] {
+            let look = Look {
+                model: Some(model),
+                ..Look::plain(width)
+            };
+            let text = draw(&segment(), View::Boxes, &look);
+            // Neither the protocol's name nor who talks to whom is ever cut off.
+            for words in ["process to process", "machine to machine", "TCP"] {
+                assert!(text.contains(words), "{words} at {width}:\n{text}");
+            }
+            assert!(!text.contains("TC…") && !text.contains("IPv…"), "{text}");
+            insta::assert_snapshot!(format!("boxes-{name}-{width}"), text);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::text::Hue;
-use crate::conversation::{Direction, Note, Verdict};
+use crate::conversation::{Direction, Note, State, Verdict};
 use crate::field::as_text;
 use crate::frame::{Fate, Origin};
 use crate::layers::{Kind, flag_words};
@@ -242,6 +242,14 @@ pub(crate) fn half_closed(step: &Step) -> Option<&'static str> {
         Direction::Forward => "half-closed →, still open ←",
         Direction::Backward => "half-closed ←, still open →",
     })
+}
+
+/// A port that is asked listened before: the question did not change it.
+pub(crate) fn since_when(state: State) -> &'static str {
+    match state {
+        State::Listen => "was in",
+        _ => "is now",
+    }
 }
 
 /// What a talk is called above its picture: `TCP  client … ▶ server …`.
