@@ -9,20 +9,25 @@
 //!   ├ what it means ────┴─────────────────────┤
 //!   └ keys ───────────────────────────────────┘
 //! ```
-//! [`Browser`] is the state and knows no terminal; `run` reads keys and draws it.
+//! [`Browser`] is the state and knows no terminal; `run` reads keys and draws it; `panes`
+//! gives each pane its place, and holds what `?` shows.
 
+mod panes;
+
+use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, poll, read};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 use ratatui::text;
-use ratatui::widgets::{Block, Paragraph};
+use ratatui::widgets::{Block, Paragraph, Wrap};
 use wharf_wire::field::Field;
 use wharf_wire::layers::{Layer, Stage};
 use wharf_wire::trace::{Step, Trace};
@@ -60,15 +65,18 @@ pub(super) fn run(trace: &Trace, look: Look) -> Result<Exit, Failure> {
     let mut browser = Browser::new(trace, look);
     // Also puts a hook before that of panics, so that the terminal is given back.
     let mut terminal = ratatui::try_init()?;
+    let mut is_drawn = false;
     let outcome = loop {
-        if let Err(error) = terminal.draw(|frame| browser.draw(frame)) {
+        if !is_drawn && let Err(error) = terminal.draw(|frame| browser.draw(frame)) {
             break Err(error);
         }
-        match next_key() {
+        is_drawn = true;
+        match next_input() {
             Err(error) => break Err(error),
-            Ok(Some(key)) if !browser.press(key) => break Ok(()),
+            Ok(Input::Key(key)) if !browser.press(key) => break Ok(()),
             Ok(_) if end.load(Ordering::Relaxed) => break Ok(()),
-            Ok(_) => {}
+            Ok(Input::Nothing) => {}
+            Ok(Input::Key(_) | Input::Other) => is_drawn = false,
         }
     };
     ratatui::try_restore()?;
@@ -76,13 +84,20 @@ pub(super) fn run(trace: &Trace, look: Look) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn next_key() -> io::Result<Option<KeyEvent>> {
+enum Input {
+    Key(KeyEvent),
+    /// Another size, for example.
+    Other,
+    Nothing,
+}
+
+fn next_input() -> io::Result<Input> {
     if !poll(TICK)? {
-        return Ok(None);
+        return Ok(Input::Nothing);
     }
     Ok(match read()? {
-        Event::Key(key) if key.kind != KeyEventKind::Release => Some(key),
-        _ => None,
+        Event::Key(key) if key.kind != KeyEventKind::Release => Input::Key(key),
+        _ => Input::Other,
     })
 }
 
@@ -151,6 +166,19 @@ pub(super) struct Browser<'a> {
     byte: usize,
     /// The selected row of the layers, since several fields may share a byte.
     row: usize,
+    /// Whether notes and keys are shown instead of the panes.
+    is_told: bool,
+    /// The ladder that was drawn last: that of ten thousand frames takes its time.
+    ladder: RefCell<Option<Rc<Ladder>>>,
+}
+
+/// The ladder of a talk.
+struct Ladder {
+    talk: usize,
+    width: usize,
+    lines: Vec<Line>,
+    /// The frame that each line shows.
+    frames: Vec<Option<u64>>,
 }
 
 /// A row of the layers: a heading, or a field.
@@ -168,6 +196,8 @@ impl<'a> Browser<'a> {
             frame: 0,
             byte: 0,
             row: 0,
+            is_told: false,
+            ladder: RefCell::new(None),
         };
         browser.select_frame(0);
         browser
@@ -192,7 +222,13 @@ impl<'a> Browser<'a> {
             .iter()
             .position(|pane| *pane == self.pane)
             .unwrap_or(0);
+        if self.is_told {
+            self.is_told = false;
+            return !(key.code == KeyCode::Char('c')
+                && key.modifiers.contains(KeyModifiers::CONTROL));
+        }
         match key.code {
+            KeyCode::Char('?') => self.is_told = true,
             KeyCode::Char('q') | KeyCode::Esc => return false,
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return false,
             KeyCode::Tab => self.pane = Pane::ALL[(pane + 1) % 4],
@@ -280,24 +316,13 @@ impl<'a> Browser<'a> {
     }
 
     fn draw(&self, frame: &mut Frame<'_>) {
-        let [body, meaning, keys] = Layout::vertical([
-            Constraint::Min(6),
-            Constraint::Length(6),
-            Constraint::Length(1),
-        ])
-        .areas(frame.area());
-        let panes = if body.width >= 100 {
-            let [top, bottom] =
-                Layout::vertical([Constraint::Percentage(45), Constraint::Percentage(55)])
-                    .areas(body);
-            let halves = [Constraint::Percentage(50), Constraint::Percentage(50)];
-            let [frames, ladder] = Layout::horizontal(halves).areas(top);
-            let [layers, bytes] = Layout::horizontal(halves).areas(bottom);
-            [frames, ladder, layers, bytes]
-        } else {
-            Layout::vertical([Constraint::Percentage(25); 4]).areas(body)
-        };
-        let [frames, ladder, layers, bytes] = panes;
+        let places = panes::places(frame.area(), self.pane);
+        if self.is_told {
+            self.draw_told(frame, places.all);
+            return self.draw_keys(frame, places.keys, " any key: back ".into());
+        }
+        let (meaning, keys) = (places.meaning, places.keys);
+        let [frames, ladder, layers, bytes] = places.panes;
         self.pane(
             frame,
             Pane::Frames,
@@ -305,8 +330,8 @@ impl<'a> Browser<'a> {
             &self.frame_lines(frames),
             Some(self.frame),
         );
-        let (lines, selected) = self.ladder_lines(ladder);
-        self.pane(frame, Pane::Ladder, ladder, &lines, selected);
+        let (drawn, selected) = self.ladder_lines(ladder);
+        self.pane(frame, Pane::Ladder, ladder, &drawn.lines, selected);
         self.pane(
             frame,
             Pane::Layers,
@@ -324,19 +349,37 @@ impl<'a> Browser<'a> {
         let block = self.block(" what it means ".into());
         frame.render_widget(Paragraph::new(lines).block(block), meaning);
         let help = format!(
-            " {}   Tab pane  {} move  n p frame  q quit   {} of {} ",
+            " {}  {} of {}   ? keys, {}  Tab pane  {} move  n p frame  q quit",
             self.step().frame.origin,
+            self.step().number(),
+            self.trace.steps.len(),
+            match self.trace.notes.len() {
+                0 => "no notes".to_owned(),
+                1 => "1 note".to_owned(),
+                more => format!("{more} notes"),
+            },
             match self.look.glyphs {
                 Glyphs::Unicode => "↑↓",
                 Glyphs::Ascii => "j k",
-            },
-            self.step().number(),
-            self.trace.steps.len()
+            }
         );
-        frame.render_widget(
-            Paragraph::new(help).style(Style::new().add_modifier(Modifier::REVERSED)),
-            keys,
-        );
+        self.draw_keys(frame, keys, help);
+    }
+
+    fn draw_keys(&self, frame: &mut Frame<'_>, area: Rect, text: String) {
+        let style = Style::new().add_modifier(Modifier::REVERSED);
+        frame.render_widget(Paragraph::new(text).style(style), area);
+    }
+
+    /// Notes and keys.
+    fn draw_told(&self, frame: &mut Frame<'_>, area: Rect) {
+        let lines: Vec<text::Line<'_>> = panes::told(self.trace)
+            .iter()
+            .map(|line| styled(line, &self.look))
+            .collect();
+        let block = self.block(" what to know, and keys ".into());
+        let told = Paragraph::new(lines).wrap(Wrap { trim: false });
+        frame.render_widget(told.block(block), area);
     }
 
     /// A pane that is scrolled so that the selected line is seen.
@@ -399,12 +442,27 @@ impl<'a> Browser<'a> {
         self.trace.steps.iter().enumerate().map(draw).collect()
     }
 
-    fn ladder_lines(&self, area: Rect) -> (Vec<Line>, Option<usize>) {
-        let look = Look::plain(usize::from(area.width.saturating_sub(2)));
-        let rows = talk_ladder(self.trace, self.step().talk, &look);
+    fn ladder_lines(&self, area: Rect) -> (Rc<Ladder>, Option<usize>) {
+        let width = usize::from(area.width.saturating_sub(2));
+        let talk = self.step().talk;
+        let mut kept = self.ladder.borrow_mut();
+        let ladder = match kept.take() {
+            Some(kept) if (kept.talk, kept.width) == (talk, width) => kept,
+            _ => {
+                let rows = talk_ladder(self.trace, talk, &Look::plain(width));
+                let (frames, lines) = rows.into_iter().unzip();
+                Rc::new(Ladder {
+                    talk,
+                    width,
+                    lines,
+                    frames,
+                })
+            }
+        };
+        *kept = Some(Rc::clone(&ladder));
         let number = self.step().number();
-        let selected = rows.iter().position(|(frame, _)| *frame == Some(number));
-        (rows.into_iter().map(|(_, line)| line).collect(), selected)
+        let selected = ladder.frames.iter().position(|one| *one == Some(number));
+        (ladder, selected)
     }
 
     fn layer_lines(&self) -> Vec<Line> {
@@ -489,88 +547,4 @@ fn styled(line: &Line, look: &Look) -> text::Line<'static> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ratatui::Terminal;
-    use ratatui::backend::TestBackend;
-    use wharf_wire::application::Dissectors;
-    use wharf_wire::build::TcpModel;
-    use wharf_wire::conversation::Direction;
-    use wharf_wire::frame::Timestamp;
-
-    fn trace() -> Trace {
-        let ends = ["127.0.0.1:51876", "127.0.0.1:12000"].map(|end| end.parse().unwrap());
-        let mut model = TcpModel::new(ends[0], ends[1], 1460);
-        let at = |micros: u64| Timestamp::from_nanos(1_764_000_000_000_000_000 + micros * 1_000);
-        let mut trace = Trace::new(Dissectors::standard());
-        trace.push(model.syn(at(0)));
-        trace.push(model.syn_ack(at(10)));
-        trace.push(model.ack(at(20), Direction::Forward));
-        for frame in model.data(at(300), Direction::Forward, b"hello\n") {
-            trace.push(frame);
-        }
-        trace.push(model.ack(at(310), Direction::Backward));
-        trace.name(ends[0], "client");
-        trace.name(ends[1], "server");
-        trace.finish();
-        trace
-    }
-
-    fn screen(browser: &Browser<'_>, width: u16, height: u16) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| browser.draw(frame)).unwrap();
-        terminal.backend().to_string()
-    }
-
-    fn press(browser: &mut Browser<'_>, code: KeyCode) -> bool {
-        browser.press(KeyEvent::new(code, KeyModifiers::NONE))
-    }
-
-    #[test]
-    fn moving_in_one_pane_moves_in_all() {
-        let trace = trace();
-        let mut browser = Browser::new(&trace, Look::plain(80));
-        for _ in 0..3 {
-            assert!(press(&mut browser, KeyCode::Down));
-        }
-        assert_eq!(browser.step().number(), 4);
-        // The data is selected; one byte back is the end of TCP's header.
-        assert_eq!(browser.byte, 54);
-        press(&mut browser, KeyCode::BackTab);
-        press(&mut browser, KeyCode::Left);
-        let rows = browser.rows();
-        let Row::Field(_, field) = &rows[browser.row] else {
-            panic!("no field")
-        };
-        assert_eq!(field.name, "urgent");
-        let text = screen(&browser, 120, 36);
-        assert!(text.contains("Urgent Pointer = 0"), "{text}");
-        // In the layers the byte follows.
-        press(&mut browser, KeyCode::BackTab);
-        press(&mut browser, KeyCode::Up);
-        assert_eq!(browser.byte, 50);
-        // The ladder stays in its conversation, and ends there.
-        press(&mut browser, KeyCode::BackTab);
-        press(&mut browser, KeyCode::End);
-        assert_eq!(browser.step().number(), 5);
-        assert!(!press(&mut browser, KeyCode::Char('q')));
-    }
-
-    #[test]
-    fn it_is_drawn_at_every_size() {
-        let trace = trace();
-        let mut browser = Browser::new(&trace, Look::plain(80));
-        browser.select_frame(3);
-        for (width, height) in [(1, 1), (20, 5), (60, 20), (300, 100)] {
-            screen(&browser, width, height);
-        }
-        let ascii = Look {
-            glyphs: Glyphs::Ascii,
-            ..Look::plain(80)
-        };
-        let plain = screen(&Browser::new(&trace, ascii), 120, 40);
-        assert!(plain.is_ascii(), "{plain}");
-        insta::assert_snapshot!("browse-120x40", screen(&browser, 120, 40));
-        insta::assert_snapshot!("browse-80x40", screen(&browser, 80, 40));
-    }
-}
+mod tests;
