@@ -1,5 +1,11 @@
 //! `wharf trace`: calls and frames of a message, files, and what is said about rights.
 
+#[path = "trace/ends.rs"]
+mod ends;
+#[path = "trace/files.rs"]
+mod files;
+#[path = "trace/live.rs"]
+mod live;
 #[path = "support/namespace.rs"]
 mod namespace;
 #[path = "trace/protocols.rs"]
@@ -184,22 +190,6 @@ fn a_conversation_with_a_service() {
 }
 
 #[test]
-fn nobody_is_there() {
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
-    let ended = trace(&[&format!("127.0.0.1:{port}"), "--send", "x"]);
-    assert_eq!(ended.code(), 7, "{ended:?}");
-    assert!(ended.stdout.contains("RST"), "{}", ended.stdout);
-    assert!(
-        ended.stderr.contains("connection refused"),
-        "{}",
-        ended.stderr
-    );
-}
-
-#[test]
 fn a_unix_socket_has_calls_and_no_frames() {
     let folder = folder();
     let socket = path(&folder, "s").display().to_string();
@@ -213,6 +203,12 @@ fn a_unix_socket_has_calls_and_no_frames() {
         ended.stdout
     );
     assert!(ended.stdout.contains("connect(3, "), "{}", ended.stdout);
+    let told = trace(&[
+        &socket, "--send", "hello", "--view", "story", "--width", "200",
+    ])
+    .stdout;
+    assert!(told.contains("live in one house"), "{told}");
+    assert!(told.contains(&format!("a hatch at {socket} ")), "{told}");
 }
 
 #[test]
@@ -235,6 +231,19 @@ fn a_file_keeps_what_is_known_and_is_read_again() {
     let ended = trace(&["read", &name, "--summary"]);
     assert!(
         ended.stdout.contains("1 conversation\n"),
+        "{}",
+        ended.stdout
+    );
+    let ended = trace(&["read", &name, "--interactive"]);
+    assert_eq!(ended.code(), 2);
+    assert!(
+        ended.stderr.contains("needs a terminal"),
+        "{}",
+        ended.stderr
+    );
+    let ended = trace(&["read", &name, "--explain", "4"]);
+    assert!(
+        ended.stdout.contains("1 since the beginning: "),
         "{}",
         ended.stdout
     );
@@ -431,30 +440,4 @@ fn root_and_an_ordinary_user_are_told_the_same_story() {
         (calls(&events, "client"), announced, data, texts)
     };
     assert_eq!(story(&modelled, "modelled"), story(&captured, "captured"));
-}
-
-#[test]
-fn a_closed_udp_port_is_told_by_an_icmp_error() {
-    for ip in ["127.0.0.1", "[::1]"] {
-        let free = std::net::UdpSocket::bind(format!("{ip}:0")).unwrap();
-        let address = format!("udp:{}", free.local_addr().unwrap());
-        drop(free);
-        let ended = trace(&[&address, "--send", "anybody?", "--json"]);
-        assert_eq!(ended.code(), 7, "{ended:?}");
-        let events = events(&ended);
-        assert_eq!(
-            calls(&events, "client"),
-            ["socket", "connect", "sendto", "recvfrom", "close"]
-        );
-        let frames = of(&events, "frame");
-        assert_eq!(frames.len(), 2, "{ended:?}");
-        let last = frames[1]["layers"].to_string();
-        assert!(last.contains("ICMP"), "{last}");
-        assert!(last.contains("\"quoted\":true"), "{last}");
-        let picture = trace(&[&address, "--send", "anybody?"]).stdout;
-        let error = trace(&[&address, "--send", "anybody?"]).stderr;
-        assert!(error.contains("connection refused"), "{error}");
-        // The words of the call stand in a narrow column, over several lines.
-        assert!(picture.contains(" port unreachable, type"), "{picture}");
-    }
 }

@@ -118,14 +118,24 @@ impl Capture {
         frames
     }
 
-    /// Ends the capture; gives how many frames were lost.
-    pub(crate) fn stop(mut self) -> u64 {
+    /// Ends the capture; says how many frames were lost, if any were.
+    pub(crate) fn stop(mut self) -> Option<String> {
         self.end.store(true, Ordering::Relaxed);
-        self.thread
-            .take()
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default()
+        let lost = self.thread.take().and_then(|thread| thread.join().ok())?;
+        lost_words(lost)
     }
+}
+
+fn lost_words(lost: u64) -> Option<String> {
+    (lost > 0).then(|| {
+        format!(
+            "{} lost: the capture did not keep up",
+            match lost {
+                1 => "1 frame was".to_owned(),
+                more => format!("{more} frames were"),
+            }
+        )
+    })
 }
 
 impl Drop for Capture {
@@ -203,19 +213,16 @@ fn same(one: SocketAddr, other: SocketAddr) -> bool {
 
 /// Whether an ICMP error quotes a packet between these ends.
 fn quotes(frame: &Frame, ends: &[(SocketAddr, SocketAddr)]) -> bool {
-    use wharf_wire::application::Dissectors;
-    use wharf_wire::layers::{Kind, Layers};
-    let layers = Layers::of(frame, &Dissectors::none());
-    let quoted = layers
-        .list
-        .iter()
-        .find(|layer| layer.is_quoted && matches!(layer.kind, Kind::Tcp | Kind::Udp));
-    let Some(quoted) = quoted else {
+    let Some(quoted) = quoted_ports(frame) else {
         return false;
     };
-    let (source, destination) = (quoted.number("src port"), quoted.number("dst port"));
-    let ports = |one: SocketAddr, other: SocketAddr| {
-        source == Some(one.port().into()) && destination == Some(other.port().into())
-    };
+    let ports = |one: SocketAddr, other: SocketAddr| quoted == (one.port(), other.port());
     ends.iter().any(|(a, b)| ports(*a, *b) || ports(*b, *a))
+}
+
+/// The ports of the packet that an ICMP error quotes, the sender's first.
+pub(crate) fn quoted_ports(frame: &Frame) -> Option<(u16, u16)> {
+    use wharf_wire::application::Dissectors;
+    use wharf_wire::layers::Layers;
+    Layers::of(frame, &Dissectors::none()).quoted_ports()
 }

@@ -5,6 +5,7 @@
 //! its core away of its own will, and the kernel counts that (getrusage(2),
 //! `ru_nvcsw`).
 
+use std::cell::Cell;
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -48,6 +49,14 @@ pub(super) enum Effect {
     },
     /// The peer's end of the stream was read.
     PeerEnded {
+        ends: (SocketAddr, SocketAddr),
+    },
+    /// The peer cut the connection, as a call that failed told.
+    Reset {
+        ends: (SocketAddr, SocketAddr),
+    },
+    /// We cut the connection.
+    Cut {
         ends: (SocketAddr, SocketAddr),
     },
 }
@@ -100,7 +109,9 @@ pub(super) struct Traced {
     side: Direction,
     local: Option<SocketAddr>,
     peer: Option<SocketAddr>,
-    has_ended: bool,
+    /// Whether our end of the stream has been told, or there is no connection any more:
+    /// then close() tells nothing.
+    has_ended: Cell<bool>,
 }
 
 /// The call's name, arguments and what it moved.
@@ -159,7 +170,7 @@ impl Traced {
             side,
             local: None,
             peer: None,
-            has_ended: false,
+            has_ended: Cell::new(false),
         })
     }
 
@@ -272,7 +283,7 @@ impl Traced {
                     side: self.side,
                     local,
                     peer,
-                    has_ended: false,
+                    has_ended: Cell::new(false),
                 })
             }
         }
@@ -357,6 +368,9 @@ impl Traced {
                     did.remark = "the send buffer is full: the rest comes next".into();
                 }
             }
+            if let Err(error) = &outcome {
+                self.lost(error, &mut did);
+            }
             self.note(did);
             let sent = outcome?;
             if sent == 0 {
@@ -393,12 +407,27 @@ impl Traced {
             (Err(error), _) if error.kind() == io::ErrorKind::WouldBlock => {
                 did.result = "nothing came".into();
             }
-            _ => {}
+            (Err(error), _) => self.lost(error, &mut did),
         }
         self.note(did);
         let received = outcome?;
         buffer.truncate(received);
         Ok(buffer)
+    }
+
+    /// After some errors there is no connection any more, and so no end to tell. A
+    /// reset is told once; later calls fail with EPIPE (tcp(7)).
+    fn lost(&self, error: &io::Error, did: &mut Did) {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut};
+        let is_over = matches!(error.kind(), BrokenPipe | ConnectionReset | TimedOut);
+        if !is_over || self.has_ended.get() && error.kind() != ConnectionReset {
+            return;
+        }
+        self.has_ended.set(true);
+        if let (Some(ends), true) = (self.ends(), error.kind() != TimedOut) {
+            did.remark = "the peer has cut the connection".into();
+            did.effect = Effect::Reset { ends };
+        }
     }
 
     /// `sendto()`.
@@ -484,8 +513,7 @@ impl Traced {
             format!("shutdown({}, SHUT_WR)", self.fd()),
             result(&outcome),
         );
-        if outcome.is_ok() && !self.has_ended {
-            self.has_ended = true;
+        if outcome.is_ok() && !self.has_ended.replace(true) {
             did.effect = self
                 .ends()
                 .map_or(Effect::None, |ends| Effect::Ended { ends });
@@ -495,10 +523,10 @@ impl Traced {
     }
 
     /// `close()`.
-    pub(super) fn close(mut self) {
+    pub(super) fn close(self) {
         let ends = self.ends();
         let (side, record, fd) = (self.side, self.record.clone(), self.fd());
-        let says_end = !std::mem::replace(&mut self.has_ended, true);
+        let says_end = !self.has_ended.replace(true);
         let begun = begin();
         drop(self);
         let mut did = done(begun, side, format!("close({fd})"), "0".into());

@@ -57,6 +57,8 @@ pub(super) fn run(show: &Show, args: &TalkArgs) -> Result<Exit, Failure> {
         frames: Vec::new(),
         notes: Vec::new(),
         insides: Vec::new(),
+        captures: Vec::new(),
+        path: None,
         failure: None,
     };
     for endpoint in resolve(address)? {
@@ -65,6 +67,7 @@ pub(super) fn run(show: &Show, args: &TalkArgs) -> Result<Exit, Failure> {
             break;
         }
     }
+    outcome.gather();
     let trace = outcome.trace(show);
     show.finish(&trace)?;
     match outcome.failure {
@@ -137,6 +140,10 @@ struct Outcome {
     notes: Vec<String>,
     /// What TLS's records hold.
     insides: Vec<Inside>,
+    /// One of each endpoint that was tried, and who spoke there.
+    captures: Vec<(Capture, Vec<(SocketAddr, SocketAddr)>)>,
+    /// Of a Unix socket.
+    path: Option<String>,
     failure: Option<Trouble>,
 }
 
@@ -168,7 +175,10 @@ impl Outcome {
                     Some(secret) => self.sealed(secret, socket, args),
                 })
             }
-            Endpoint::Unix(name) => unix(&record, name, args).map_err(Trouble::from),
+            Endpoint::Unix(name) => {
+                self.path = Some(endpoint.to_string());
+                unix(&record, name, args).map_err(Trouble::from)
+            }
         };
         self.failure = spoken.err();
         let record = record.take();
@@ -177,15 +187,8 @@ impl Outcome {
                 "a Unix socket has no frames: the kernel hands the bytes from one process to the other, \
                  no header, no network",
             ),
-            Some(Ok(capture)) => {
-                let ends = ends(&record);
-                let frames = capture.drain(QUIET, MOST_QUIET);
-                self.frames.extend(frames.into_iter().filter(|frame| belongs(frame, &ends)));
-                let lost = capture.stop();
-                if lost > 0 {
-                    self.note(&format!("{lost} frames were lost by the capture"));
-                }
-            }
+            // Waiting for its last frames here would hold up the next attempt.
+            Some(Ok(capture)) => self.captures.push((capture, ends(&record))),
             Some(Err(refused)) => {
                 self.note(&refused.explain());
                 if kind == Type::DGRAM {
@@ -198,6 +201,20 @@ impl Outcome {
             }
         }
         self.record.extend(record);
+    }
+
+    /// Takes the frames of all captures, once nothing more comes in the last.
+    fn gather(&mut self) {
+        let mut quiet = QUIET;
+        for (capture, ends) in std::mem::take(&mut self.captures).into_iter().rev() {
+            let frames = capture.drain(std::mem::take(&mut quiet), MOST_QUIET);
+            let own = frames.into_iter().filter(|frame| belongs(frame, &ends));
+            self.frames.extend(own);
+            if let Some(note) = capture.stop() {
+                self.note(&note);
+            }
+        }
+        self.frames.sort_by_key(|frame| frame.at);
     }
 
     fn note(&mut self, note: &str) {
@@ -220,6 +237,9 @@ impl Outcome {
 
     fn trace(&self, show: &Show) -> Trace {
         let mut trace = assemble(show, &self.frames, &self.record, &self.notes);
+        if let (Some(path), [talk]) = (&self.path, &mut trace.talks[..]) {
+            talk.parties[1].address.clone_from(path);
+        }
         trace.reveal(&self.insides);
         trace
     }
@@ -236,31 +256,17 @@ pub(super) fn assemble(
     for frame in frames {
         trace.push(frame.clone());
     }
-    adopt(&mut trace);
+    trace.adopt();
     trace.notes.extend(notes.iter().cloned());
     for (client, server) in ends(record) {
         name_unknown(&mut trace, client, server);
         trace.name(client, "client");
         trace.name(server, "server");
     }
-    let mut talk = None;
-    for did in record {
-        // A call belongs to the conversation of the next effect, the first to the first.
-        if let Some((client, server)) = pair(&did.effect) {
-            let found = trace.talks.iter().position(|talk| {
-                let has = |end: SocketAddr| {
-                    talk.parties
-                        .iter()
-                        .any(|party| party.address == end.to_string())
-                };
-                (has(client) || client.port() == 0) && has(server)
-            });
-            talk = found.or(talk);
-        }
-        let place = talk.unwrap_or(0);
-        if trace.talks.is_empty() {
-            trace.talk([party("client"), party("server")]);
-        }
+    if trace.talks.is_empty() {
+        trace.talk([party("client"), party("server")]);
+    }
+    for (did, talk) in record.iter().zip(talks_of(&trace, record)) {
         trace.call(Call {
             at: did.at,
             lasted: did.lasted,
@@ -271,29 +277,44 @@ pub(super) fn assemble(
             moved: did.moved,
             waited: did.waited,
             remark: did.remark.clone(),
-            talk: place,
+            talk,
         });
     }
     trace.finish();
     trace
 }
 
-/// Puts ICMP errors and later fragments, which have no ports, to the conversation that
-/// they are about, if there is only one.
-fn adopt(trace: &mut Trace) {
-    let mut flows = trace
-        .talks
+/// The talk that each call belongs to: that of the next effect of the same socket, of
+/// which socket() is the first call, or else of the last one before.
+fn talks_of(trace: &Trace, record: &[Did]) -> Vec<usize> {
+    let found: Vec<Option<usize>> = record
         .iter()
-        .enumerate()
-        .filter(|(_, talk)| talk.flow.is_some());
-    let (Some((0, _)), None) = (flows.next(), flows.next()) else {
-        return;
-    };
-    for step in &mut trace.steps {
-        step.talk = 0;
+        .map(|did| pair(&did.effect).and_then(|ends| talk_between(trace, ends)))
+        .collect();
+    let mut talk = found.iter().flatten().next().copied().unwrap_or(0);
+    let mut talks = Vec::with_capacity(record.len());
+    for (index, did) in record.iter().enumerate() {
+        if did.text.starts_with("socket(") {
+            let rest = record.iter().zip(&found).skip(index + 1);
+            let mut own = rest
+                .filter(|(later, _)| later.side == did.side)
+                .take_while(|(later, _)| !later.text.starts_with("socket("));
+            talk = own.find_map(|(_, found)| *found).unwrap_or(talk);
+        }
+        talk = found[index].unwrap_or(talk);
+        talks.push(talk);
     }
-    // Nothing is pushed any more, so that no number of another talk is needed again.
-    trace.talks.truncate(1);
+    talks
+}
+
+fn talk_between(trace: &Trace, (client, server): (SocketAddr, SocketAddr)) -> Option<usize> {
+    trace.talks.iter().position(|talk| {
+        let has = |end: SocketAddr| {
+            let mut parties = talk.parties.iter();
+            parties.any(|party| party.address == end.to_string())
+        };
+        (has(client) || client.port() == 0) && (has(server) || server.port() == 0)
+    })
 }
 
 /// A refused socket did not tell its port; who spoke with the server is the client.
@@ -329,7 +350,9 @@ fn pair(effect: &Effect) -> Option<(SocketAddr, SocketAddr)> {
         | Effect::Sent { ends, .. }
         | Effect::Received { ends, .. }
         | Effect::Ended { ends }
-        | Effect::PeerEnded { ends } => Some(*ends),
+        | Effect::PeerEnded { ends }
+        | Effect::Reset { ends }
+        | Effect::Cut { ends } => Some(*ends),
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) fn run(show: &Show, args: &DemoArgs) -> Result<Exit, Failure> {
         Ok(capture) => {
             let ends = ends(&record);
             let frames = capture.drain(QUIET, MOST_QUIET);
+            notes.extend(capture.stop());
             frames
                 .into_iter()
                 .filter(|frame| belongs(frame, &ends))

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use wharf_wire::frame::Frame;
 use wharf_wire::packet::{Carried, Packet};
+use wharf_wire::view::View;
 
 use super::args::LiveArgs;
-use super::read::Live;
+use super::pick::Picker;
+use super::read::{Live, Shown};
 use super::show::Show;
 use crate::capture::{Capture, Filter, Refused};
 use crate::exit::Exit;
@@ -23,33 +25,37 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Captures and shows until Ctrl-C, or as many frames as were asked for.
 pub(super) fn run(show: &Show, args: &LiveArgs) -> Result<Exit, Failure> {
+    frame_by_frame(show)?;
     let filter = Filter {
         ports: args.pick.port.into_iter().collect(),
         peer_port: None,
         host: args.pick.host,
     };
     let capture = Capture::start(&filter).map_err(|refused| failure(&refused))?;
-    let end = stop_on_ctrl_c()?;
+    let end = stop_on_signals()?;
     let mut process = args.process.map(Sockets::of).transpose()?;
-    let mut live = Live::new(show)?;
+    let mut live = Live::new(show, &args.pick)?;
+    let mut picker = Picker::new(&args.pick);
     eprintln!("capturing; Ctrl-C ends it");
     let mut shown = 0;
     while !end.load(Ordering::Relaxed) && args.count.is_none_or(|most| shown < most) {
         let Some(frame) = capture.next(TICK) else {
+            // Nothing to do: what was captured until now goes into the file.
+            live.flush()?;
             continue;
         };
         let is_ours = process.as_mut().is_none_or(|process| process.has(&frame));
-        if is_ours && args.pick.takes_frame(&frame) {
-            shown += 1;
-            if live.show(frame, &args.pick)? == Exit::Aborted {
-                break;
+        if is_ours && picker.takes_frame(&frame) {
+            match live.show(frame)? {
+                Shown::Yes => shown += 1,
+                Shown::No => {}
+                Shown::Unread => break,
             }
         }
     }
     let exit = live.finish()?;
-    match capture.stop() {
-        0 => {}
-        lost => eprintln!("{lost} frames were lost: they came faster than they were shown"),
+    if let Some(lost) = capture.stop() {
+        eprintln!("{lost}");
     }
     Ok(exit)
 }
@@ -63,17 +69,49 @@ fn failure(refused: &Refused) -> Failure {
     }
 }
 
-/// Ctrl-C ends the capture in order: the file is written to its end.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Failure> {
+/// Frames are shown as they come: a view of all of them at once has none to show.
+fn frame_by_frame(show: &Show) -> Result<(), Failure> {
+    let wanted = match show.view {
+        _ if show.explained().is_some() => "--explain",
+        _ if show.is_interactive() => "--interactive",
+        Some(View::Ladder) => "--view ladder",
+        Some(View::Story) => "--view story",
+        Some(View::Mermaid) => "--view mermaid",
+        None | Some(View::Lines | View::Boxes | View::Hex | View::Json) => return Ok(()),
+    };
+    Err(Failure::usage(format!(
+        "{wanted} needs all frames at once, and live shows each as it comes"
+    ))
+    .cure(format!(
+        "wharf trace live -w FILE, then wharf trace read FILE {wanted}"
+    )))
+}
+
+/// Ctrl-C, SIGTERM and SIGHUP end the capture in order: the file is written to its end.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
     let end = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&end);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let [mut interrupt, mut terminate, mut hangup] = {
+        let _entered = runtime.enter();
+        [
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ]
+    };
     std::thread::spawn(move || {
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            seen.store(true, Ordering::Relaxed);
-        }
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+        });
+        seen.store(true, Ordering::Relaxed);
     });
     Ok(end)
 }

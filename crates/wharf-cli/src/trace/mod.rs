@@ -40,6 +40,9 @@ pub(crate) use show::look;
 /// Runs `wharf trace`.
 pub(crate) fn run(common: &Common, args: TraceArgs) -> Result<Exit, Failure> {
     let show = show::Show::new(common, &args.view);
+    if !matches!(args.command, Some(TraceCommand::Live(_))) {
+        show.check()?;
+    }
     match args.command {
         Some(TraceCommand::Demo(demo)) => demo::run(&show.or_ladder(), &demo),
         Some(TraceCommand::Live(live)) => live::run(&show, &live),

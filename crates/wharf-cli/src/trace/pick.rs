@@ -1,55 +1,106 @@
 //! Which frames are shown.
 
-use wharf_wire::frame::{Frame, Link};
-use wharf_wire::packet::{Carried, Packet};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use wharf_wire::frame::{Frame, Link, Origin, Timestamp};
+use wharf_wire::packet::{Carried, Fragment, Packet};
 
 use super::args::{PickArgs, ProtocolName};
+use crate::capture::quoted_ports;
 
-impl PickArgs {
-    /// Whether a frame says what was asked for. The others of its conversation are
-    /// needed to understand it, and only not shown.
-    pub(super) fn says(&self, bytes: &[u8]) -> bool {
-        self.text.as_ref().is_none_or(|text| {
-            text.0.is_empty() || bytes.windows(text.0.len()).any(|window| window == text.0)
+/// How many packets in pieces are remembered: only the first piece tells the ports.
+const MOST_PIECES: usize = 64;
+
+/// Looks at frames one after the other.
+pub(super) struct Picker<'a> {
+    args: &'a PickArgs,
+    /// Packets whose first piece was taken, the latest last.
+    pieces: VecDeque<(IpAddr, IpAddr, u32)>,
+}
+
+impl<'a> Picker<'a> {
+    pub(super) fn new(args: &'a PickArgs) -> Self {
+        Picker {
+            args,
+            pieces: VecDeque::new(),
+        }
+    }
+
+    /// Whether a frame with these data says what was asked for. The others of its
+    /// conversation are needed to understand it, and only not shown.
+    pub(super) fn says(&self, data: &[u8]) -> bool {
+        self.args.text.as_ref().is_none_or(|text| {
+            text.0.is_empty() || data.windows(text.0.len()).any(|window| window == text.0)
         })
     }
 
     /// Whether a frame belongs to those hosts, ports and protocols that were asked for.
-    pub(super) fn takes(&self, link: Link, bytes: &[u8]) -> bool {
-        if self.host.is_none() && self.port.is_none() && self.protocol.is_none() {
+    pub(super) fn takes(&mut self, link: Link, bytes: &[u8]) -> bool {
+        let args = self.args;
+        if args.host.is_none() && args.port.is_none() && args.protocol.is_none() {
             return true;
         }
         let Some(packet) = Packet::of(link, bytes) else {
             let is_arp = link == Link::Ethernet && bytes.get(12..14) == Some(&[8, 6]);
-            return self.host.is_none()
-                && self.port.is_none()
-                && self
+            return args.host.is_none()
+                && args.port.is_none()
+                && args
                     .protocol
                     .is_none_or(|name| name == ProtocolName::Arp && is_arp);
         };
-        let is_host = self
+        let is_host = args
             .host
             .is_none_or(|host| packet.source == host || packet.destination == host);
-        let is_protocol = self.protocol.is_none_or(|name| match name {
+        let is_protocol = args.protocol.is_none_or(|name| match name {
             ProtocolName::Tcp => packet.protocol == 6,
             ProtocolName::Udp => packet.protocol == 17,
             ProtocolName::Icmp => packet.protocol == 1 || packet.protocol == 58,
             ProtocolName::Arp => false,
         });
-        let is_port = self.port.is_none_or(|port| match packet.carried(bytes) {
-            Carried::Tcp(segment) => segment.source == port || segment.destination == port,
+        is_host
+            && is_protocol
+            && args
+                .port
+                .is_none_or(|port| self.is_of_port(port, &packet, link, bytes))
+    }
+
+    /// The same for a frame.
+    pub(super) fn takes_frame(&mut self, frame: &Frame) -> bool {
+        self.takes(frame.link, &frame.bytes)
+    }
+
+    fn is_of_port(&mut self, port: u16, packet: &Packet, link: Link, bytes: &[u8]) -> bool {
+        if let Some(later) = packet.fragment.filter(|piece| piece.offset > 0) {
+            return self.pieces.contains(&piece(packet, later));
+        }
+        let ports = match packet.carried(bytes) {
+            Carried::Tcp(segment) => Some((segment.source, segment.destination)),
             Carried::Udp {
                 source,
                 destination,
                 ..
-            } => source == port || destination == port,
-            Carried::Other => false,
-        });
-        is_host && is_protocol && is_port
+            } => Some((source, destination)),
+            // An ICMP error is about the port that it quotes.
+            Carried::Other => {
+                let origin = Origin::Captured;
+                let at = Timestamp::default();
+                quoted_ports(&Frame::new(at, link, origin, bytes.to_vec()))
+            }
+        };
+        let is_taken =
+            ports.is_some_and(|(source, destination)| source == port || destination == port);
+        if let (Some(first), true) = (packet.fragment, is_taken) {
+            if self.pieces.len() >= MOST_PIECES {
+                self.pieces.pop_front();
+            }
+            self.pieces.push_back(piece(packet, first));
+        }
+        is_taken
     }
+}
 
-    /// The same for a frame.
-    pub(super) fn takes_frame(&self, frame: &Frame) -> bool {
-        self.takes(frame.link, &frame.bytes)
-    }
+/// What all pieces of a packet have in common.
+fn piece(packet: &Packet, fragment: Fragment) -> (IpAddr, IpAddr, u32) {
+    (packet.source, packet.destination, fragment.id)
 }

@@ -5,14 +5,17 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use wharf_wire::conversation::{Limits, Tracker, Verdict};
-use wharf_wire::file::{Broken, Reader};
-use wharf_wire::frame::Timestamp;
+use wharf_wire::file::{Broken, Reader, Record};
+use wharf_wire::frame::{Frame, Origin, Timestamp};
 use wharf_wire::layers::protocol_name;
-use wharf_wire::trace::Trace;
-use wharf_wire::view::{View, frame_json, frame_line, message_json, render};
+use wharf_wire::trace::{Step, Trace};
+use wharf_wire::view::{
+    View, frame_boxes, frame_hex, frame_json, frame_line, message_json, render,
+};
 
 use super::args::{PickArgs, ReadArgs};
-use super::show::{Show, print};
+use super::pick::Picker;
+use super::show::{OutFile, Show, print};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::style::{bytes, count, duration};
@@ -34,11 +37,13 @@ pub(super) fn run(show: &Show, args: &ReadArgs) -> Result<Exit, Failure> {
     };
     let mut reader = Reader::open(input).map_err(|broken| no_capture(&args.file, &broken))?;
     if args.summary {
-        return summary(&mut reader, args);
+        return summary(&mut reader, args, show.file()?);
     }
     let show = &show.for_a_file();
     match show.view {
-        None | Some(View::Lines | View::Json) if !show.explains() && !show.is_interactive() => {
+        None | Some(View::Lines | View::Json)
+            if show.explained().is_none() && !show.is_interactive() =>
+        {
             stream(show, &mut reader, args)
         }
         _ => picture(show, &mut reader, args),
@@ -89,7 +94,8 @@ fn stream(
     reader: &mut Reader<Box<dyn Read>>,
     args: &ReadArgs,
 ) -> Result<Exit, Failure> {
-    let mut live = Live::new(show)?;
+    let mut live = Live::new(show, &args.pick)?;
+    let mut picker = Picker::new(&args.pick);
     loop {
         match reader.next_record() {
             Ok(None) => {
@@ -102,9 +108,9 @@ fn stream(
             }
             Ok(Some(record)) => {
                 live.seen += 1;
-                if !args.pick.takes(record.link, record.bytes) {
+                if !picker.takes(record.link, record.bytes) {
                     live.pass_over();
-                } else if live.show(record.to_frame(), &args.pick)? == Exit::Aborted {
+                } else if live.show(record.to_frame())? == Shown::Unread {
                     return Ok(Exit::Done);
                 }
             }
@@ -115,12 +121,23 @@ fn stream(
 /// Shows frames as they come, and forgets them.
 pub(super) struct Live<'a> {
     show: &'a Show,
+    picker: Picker<'a>,
     trace: Trace,
     start: Option<Timestamp>,
-    file: Option<super::show::OutFile>,
+    file: Option<OutFile>,
     /// Frames that were looked at, shown or not.
     pub(super) seen: u64,
-    told: Vec<wharf_wire::frame::Origin>,
+    told: Vec<Origin>,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    Yes,
+    /// It does not say what was asked for.
+    No,
+    /// Nobody reads any more.
+    Unread,
 }
 
 /// When so many conversations are known they are forgotten: each line says its own
@@ -128,10 +145,11 @@ pub(super) struct Live<'a> {
 const MOST_TALKS: usize = 100_000;
 
 impl<'a> Live<'a> {
-    pub(super) fn new(show: &'a Show) -> Result<Self, Failure> {
+    pub(super) fn new(show: &'a Show, pick: &'a PickArgs) -> Result<Self, Failure> {
         let trace = Trace::new(show.dissectors());
         Ok(Live {
             show,
+            picker: Picker::new(pick),
             trace,
             start: None,
             file: show.file()?,
@@ -140,51 +158,64 @@ impl<'a> Live<'a> {
         })
     }
 
-    /// Shows one; `Aborted` when nobody reads any more.
-    pub(super) fn show(
-        &mut self,
-        frame: wharf_wire::frame::Frame,
-        pick: &PickArgs,
-    ) -> Result<Exit, Failure> {
-        let is_shown = pick.says(&frame.bytes);
-        if let (Some(file), true) = (&mut self.file, is_shown) {
-            file.add(&frame)?;
-        }
+    /// Shows one, if it says what was asked for.
+    pub(super) fn show(&mut self, frame: Frame) -> Result<Shown, Failure> {
         if self.trace.talks.len() > MOST_TALKS {
             self.trace.forget_talks();
         }
-        let start = *self.start.get_or_insert(frame.at);
-        let origin = frame.origin;
+        self.start.get_or_insert(frame.at);
         self.trace.push(frame);
         let Some(step) = self.trace.steps.pop() else {
-            return Ok(Exit::Done);
+            return Ok(Shown::No);
         };
-        let mut text = String::new();
-        if !is_shown {
+        if !self.picker.says(step.data()) {
             self.trace.messages.clear();
-            return Ok(Exit::Done);
+            return Ok(Shown::No);
         }
-        if self.show.json {
-            text = format!("{}\n", frame_json(&self.trace, &step));
-        } else {
-            if !self.told.contains(&origin) {
-                self.told.push(origin);
-                text = format!("{}\n", origin.meaning());
-            }
-            text += &render(
-                &[frame_line(&self.trace, &step, start, &self.show.look)],
-                &self.show.look,
-            );
+        if let Some(file) = &mut self.file {
+            file.add(&step.frame)?;
         }
-        for message in self.trace.messages.drain(..) {
-            if self.show.json {
-                text += &format!("{}\n", message_json(&message));
-            }
-        }
+        let text = match self.show.json {
+            true => self.objects(&step),
+            false => self.picture(&step),
+        };
         match crate::trace::show::write(&text)? {
-            true => Ok(Exit::Done),
-            false => Ok(Exit::Aborted),
+            true => Ok(Shown::Yes),
+            false => Ok(Shown::Unread),
         }
+    }
+
+    /// A frame and the messages that it completed.
+    fn objects(&mut self, step: &Step) -> String {
+        let mut text = format!("{}\n", frame_json(&self.trace, step));
+        for message in self.trace.messages.drain(..) {
+            text += &format!("{}\n", message_json(&message));
+        }
+        text
+    }
+
+    /// A frame for people. How it came to be known is said before the first.
+    fn picture(&mut self, step: &Step) -> String {
+        self.trace.messages.clear();
+        let look = &self.show.look;
+        let start = self.start.unwrap_or(step.frame.at);
+        let mut text = String::new();
+        let origin = step.frame.origin;
+        if !self.told.contains(&origin) {
+            self.told.push(origin);
+            text = format!("{}\n", origin.meaning());
+        }
+        let lines = match self.show.view {
+            Some(View::Boxes) => frame_boxes(&self.trace, step, start, look),
+            Some(View::Hex) => frame_hex(&self.trace, step, start, look),
+            _ => return text + &render(&[frame_line(&self.trace, step, start, look)], look),
+        };
+        text + "\n" + &render(&lines, look)
+    }
+
+    /// What was shown until now is in the file.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.file.as_mut().map_or(Ok(()), OutFile::flush)
     }
 
     /// Nothing at all would look as if nothing had been read.
@@ -222,63 +253,171 @@ fn picture(
     reader: &mut Reader<Box<dyn Read>>,
     args: &ReadArgs,
 ) -> Result<Exit, Failure> {
-    let (trace, broken) = load(show, reader, args);
-    let exit = show.finish(&trace)?;
-    match broken {
-        None => Ok(exit),
-        Some(broken) => Err(damaged(&args.file, &broken, trace.steps.len() as u64)),
-    }
-}
-
-/// The first frames of a file that were asked for.
-pub(super) fn load(
-    show: &Show,
-    reader: &mut Reader<Box<dyn Read>>,
-    args: &ReadArgs,
-) -> (Trace, Option<Broken>) {
-    let mut trace = Trace::new(show.dissectors());
+    let mut loader = Loader::new(show, &args.pick, show.file()?);
     let broken = loop {
         match reader.next_record() {
             Ok(None) => break None,
             Err(broken) => break Some(broken),
-            Ok(Some(_)) if trace.steps.len() >= MOST_DRAWN => {
-                trace.notes.push(format!("only the first {MOST_DRAWN} frames are drawn; --host, --port and --text pick others"));
-                break None;
-            }
-            Ok(Some(record)) => {
-                if args.pick.takes(record.link, record.bytes) {
-                    let is_shown = args.pick.says(record.bytes);
-                    trace.push(record.to_frame());
-                    if !is_shown {
-                        trace.steps.pop();
-                    }
-                } else {
-                    trace.pass_over();
-                }
-            }
+            Ok(Some(record)) => loader.take(&record)?,
+        }
+        if loader.has_enough() {
+            break None;
         }
     };
-    trace.finish();
-    (trace, broken)
+    let Loaded { trace, known, seen } = loader.finish()?;
+    let exit = show.draw(&trace, known)?;
+    match broken {
+        None => Ok(exit),
+        Some(broken) => Err(damaged(&args.file, &broken, seen)),
+    }
+}
+
+/// Takes the first frames of a file that were asked for. Further ones go into the file for
+/// `-w`, or one of them is looked for; none of them is kept.
+struct Loader<'a> {
+    picker: Picker<'a>,
+    file: Option<OutFile>,
+    /// The one frame that is wanted.
+    wanted: Option<u64>,
+    trace: Trace,
+    /// Finds the data of frames that are not drawn.
+    rest: Tracker,
+    known: Option<(u64, u64)>,
+    seen: u64,
+    is_full: bool,
+    left_out: u64,
+}
+
+struct Loaded {
+    trace: Trace,
+    /// The first and the last number of what was asked for.
+    known: Option<(u64, u64)>,
+    seen: u64,
+}
+
+impl<'a> Loader<'a> {
+    fn new(show: &Show, pick: &'a PickArgs, file: Option<OutFile>) -> Self {
+        Loader {
+            picker: Picker::new(pick),
+            file,
+            wanted: show.explained(),
+            trace: Trace::new(show.dissectors()),
+            rest: Tracker::new(Limits::default()),
+            known: None,
+            seen: 0,
+            is_full: false,
+            left_out: 0,
+        }
+    }
+
+    fn take(&mut self, record: &Record<'_>) -> Result<(), Failure> {
+        self.seen += 1;
+        if !self.picker.takes(record.link, record.bytes) {
+            self.trace.pass_over();
+            return Ok(());
+        }
+        self.is_full |= self.trace.steps.len() >= MOST_DRAWN;
+        if self.is_full && !self.is_looking() {
+            return self.pass_on(record);
+        }
+        self.trace.push(record.to_frame());
+        let Some(step) = self.trace.steps.last() else {
+            return Ok(());
+        };
+        if !self.picker.says(step.data()) {
+            self.trace.steps.pop();
+            return Ok(());
+        }
+        let number = step.number();
+        self.known = Some((self.known.map_or(number, |(first, _)| first), number));
+        if let Some(file) = &mut self.file {
+            file.add(&step.frame)?;
+        }
+        if self.is_full {
+            self.forget(number);
+        }
+        Ok(())
+    }
+
+    /// Whether the wanted frame has not come yet.
+    fn is_looking(&self) -> bool {
+        let last = self.known.map_or(0, |(_, last)| last);
+        self.wanted.is_some_and(|wanted| wanted > last)
+    }
+
+    /// Of frames that are too many to be drawn only the wanted one is kept.
+    fn forget(&mut self, number: u64) {
+        self.trace.messages.clear();
+        if self.wanted != Some(number) {
+            self.trace.steps.clear();
+            if self.trace.talks.len() > MOST_TALKS {
+                self.trace.forget_talks();
+            }
+        }
+    }
+
+    /// Writes a frame that is not drawn.
+    fn pass_on(&mut self, record: &Record<'_>) -> Result<(), Failure> {
+        let (at, len) = (record.at, record.original_len);
+        let seen = self.rest.see(at, record.link, record.bytes, len);
+        if self.picker.says(seen.data.bytes(record.bytes)) {
+            self.left_out += 1;
+            if let Some(file) = &mut self.file {
+                file.add(&record.to_frame())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing more of the file is needed.
+    fn has_enough(&self) -> bool {
+        self.left_out > 0 && self.file.is_none()
+    }
+
+    fn finish(self) -> Result<Loaded, Failure> {
+        let mut trace = self.trace;
+        self.file.map_or(Ok(()), OutFile::finish)?;
+        if self.left_out > 0 {
+            trace.notes.push(format!(
+                "only the first {MOST_DRAWN} frames are drawn; --host, --port and --text pick others"
+            ));
+        }
+        trace.finish();
+        Ok(Loaded {
+            trace,
+            known: self.known,
+            seen: self.seen,
+        })
+    }
 }
 
 /// A table of the conversations, in bounded memory however long the file is.
-fn summary(reader: &mut Reader<Box<dyn Read>>, args: &ReadArgs) -> Result<Exit, Failure> {
+fn summary(
+    reader: &mut Reader<Box<dyn Read>>,
+    args: &ReadArgs,
+    mut file: Option<OutFile>,
+) -> Result<Exit, Failure> {
     let mut tracker = Tracker::new(Limits::default());
+    let mut picker = Picker::new(&args.pick);
     let (mut frames, mut total) = (0u64, 0u64);
     let broken = loop {
         match reader.next_record() {
             Ok(None) => break None,
             Err(broken) => break Some(broken),
-            Ok(Some(record)) => {
-                if args.pick.takes(record.link, record.bytes) {
-                    tracker.see(record.at, record.link, record.bytes, record.original_len);
-                    frames += 1;
-                    total += record.original_len as u64;
+            Ok(Some(record)) if picker.takes(record.link, record.bytes) => {
+                let seen = tracker.see(record.at, record.link, record.bytes, record.original_len);
+                frames += 1;
+                total += record.original_len as u64;
+                if let Some(file) = &mut file
+                    && picker.says(seen.data.bytes(record.bytes))
+                {
+                    file.add(&record.to_frame())?;
                 }
             }
+            Ok(Some(_)) => {}
         }
     };
+    file.map_or(Ok(()), OutFile::finish)?;
     print(&table(&tracker, frames, total))?;
     match broken {
         None => Ok(Exit::Done),

@@ -8,7 +8,7 @@ use wharf::framing::Framing;
 use wharf_wire::application::Dissectors;
 use wharf_wire::file::PcapngWriter;
 use wharf_wire::frame::Frame;
-use wharf_wire::trace::Trace;
+use wharf_wire::trace::{Step, Trace};
 use wharf_wire::view::{Glyphs, Look, Model, Paint, View, draw, explain, render};
 
 use super::args::{LookArgs, ViewArgs};
@@ -80,9 +80,18 @@ impl Show {
         self.interactive
     }
 
-    /// Whether one frame is to be explained instead.
-    pub(super) fn explains(&self) -> bool {
-        self.explain.is_some()
+    /// Whether what was asked for can be shown here.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let has_terminal = || io::stdout().is_terminal() && std::fs::File::open("/dev/tty").is_ok();
+        match self.interactive && !has_terminal() {
+            true => Err(Failure::usage("--interactive needs a terminal").cure("--view lines")),
+            false => Ok(()),
+        }
+    }
+
+    /// The frame that is to be explained instead.
+    pub(super) fn explained(&self) -> Option<u64> {
+        self.explain
     }
 
     /// Draws, and writes the file if there shall be one.
@@ -93,6 +102,13 @@ impl Show {
             }
             file.finish()?;
         }
+        let numbers = trace.steps.iter().map(Step::number);
+        let known = numbers.clone().min().zip(numbers.max());
+        self.draw(trace, known)
+    }
+
+    /// Draws; `known` are the first and the last number that a frame may have.
+    pub(super) fn draw(&self, trace: &Trace, known: Option<(u64, u64)>) -> Result<Exit, Failure> {
         if self.interactive {
             return browse::run(trace, self.look);
         }
@@ -101,8 +117,11 @@ impl Show {
             Some(number) => {
                 let step = trace.steps.iter().find(|step| step.number() == number);
                 let step = step.ok_or_else(|| {
-                    Failure::usage(format!("there is no frame {number}"))
-                        .with("known", format!("1 to {}", trace.steps.len()))
+                    let failure = Failure::usage(format!("there is no frame {number}"));
+                    match known {
+                        Some((first, last)) => failure.with("known", format!("{first} to {last}")),
+                        None => failure.with("known", "none: no frame was asked for"),
+                    }
                 })?;
                 render(&explain(trace, step, &self.look), &self.look)
             }

@@ -51,6 +51,10 @@ const MAX_STORIES: usize = 1_024;
 /// How many frames wait for the end of their conversations; the oldest go first.
 const MAX_FRAMES: usize = 16_384;
 
+/// How many sockets' first calls wait for their first client: a listener of each core at
+/// each of a few addresses.
+const MAX_OPENINGS: usize = 1_024;
+
 /// Which picture `--trace` draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ServedView(ViewName);
@@ -115,6 +119,7 @@ impl Served {
             show: show.show,
             file: show.file,
             stories: BTreeMap::new(),
+            openings: BTreeMap::new(),
             missed: 0,
         };
         let ends = Arc::new(AtomicBool::new(false));
@@ -145,6 +150,8 @@ struct Follower {
     show: Show,
     file: Option<OutFile>,
     stories: BTreeMap<Key, Story>,
+    /// What was called to open the sockets that have had no client yet.
+    openings: BTreeMap<SocketId, Vec<Event>>,
     /// How many conversations were not followed.
     missed: u64,
 }
@@ -180,6 +187,9 @@ impl Follower {
         }
         self.draw_due(now, print);
         self.close();
+        if let Some(lost) = self.frames.stop() {
+            eprintln!("{lost}");
+        }
         if self.missed > 0 {
             let missed = self.missed;
             eprintln!("{missed} conversations were not drawn: more than {MAX_STORIES} at once");
@@ -188,12 +198,21 @@ impl Follower {
 
     /// Puts an event where it belongs.
     fn take(&mut self, event: Event) {
+        if opens(&event) {
+            if self.openings.len() < MAX_OPENINGS || self.openings.contains_key(&event.socket) {
+                self.openings.entry(event.socket).or_default().push(event);
+            }
+            return;
+        }
         let Some((key, begins)) = place(&event) else {
             return;
         };
         if !self.stories.contains_key(&key) {
             // What listens makes calls of its own, before and after its clients.
             if !begins {
+                if matches!(event.call, Call::Close { .. }) {
+                    self.openings.remove(&event.socket);
+                }
                 return;
             }
             if self.stories.len() >= MAX_STORIES {
@@ -202,6 +221,10 @@ impl Follower {
             }
         }
         let story = self.stories.entry(key).or_default();
+        // The first client's picture shows how the server came to be there.
+        for earlier in self.openings.remove(&event.socket).into_iter().flatten() {
+            story.add(earlier);
+        }
         let is_last = matches!(event.call, Call::Close { .. });
         if is_last || is_datagram(&event) {
             story.due = Some(Instant::now() + QUIET);
@@ -219,7 +242,8 @@ impl Follower {
         for key in due {
             if let Some(story) = self.stories.remove(&key) {
                 let captured = self.frames.take_of(&story);
-                let trace = story.trace(captured, self.show.dissectors());
+                let mut trace = story.trace(captured, self.show.dissectors());
+                trace.notes.extend(self.frames.lost());
                 let view = self.show.view.unwrap_or(View::Ladder);
                 print(draw(&trace, view, &self.show.look));
                 self.write(&trace);
@@ -251,6 +275,14 @@ impl Follower {
     }
 }
 
+/// Whether a call is one of those that make a server's socket ready: each is made once.
+fn opens(event: &Event) -> bool {
+    matches!(
+        event.call,
+        Call::Socket | Call::Bind { .. } | Call::Listen { .. }
+    )
+}
+
 /// Whose story an event belongs to, and whether one may begin with it.
 fn place(event: &Event) -> Option<(Key, bool)> {
     match &event.call {
@@ -272,6 +304,8 @@ fn is_datagram(event: &Event) -> bool {
 struct Frames {
     capture: Result<Capture, String>,
     waiting: VecDeque<Frame>,
+    /// How many had no place, since the last picture that said so.
+    dropped: u64,
 }
 
 impl Frames {
@@ -290,7 +324,22 @@ impl Frames {
         Frames {
             capture,
             waiting: VecDeque::new(),
+            dropped: 0,
         }
+    }
+
+    /// What is to be said about frames that had no place.
+    fn lost(&mut self) -> Option<String> {
+        let lost = std::mem::take(&mut self.dropped);
+        (lost > 0).then(|| {
+            format!("{lost} frames were dropped, perhaps of this conversation: more than {MAX_FRAMES} waited")
+        })
+    }
+
+    /// Ends the capture; says what it lost.
+    fn stop(&mut self) -> Option<String> {
+        let ended = Err("the capture has ended".to_owned());
+        std::mem::replace(&mut self.capture, ended).ok()?.stop()
     }
 
     /// Takes what has come, and what comes within `wait`.
@@ -301,6 +350,7 @@ impl Frames {
         while let Some(frame) = capture.next(wait) {
             if self.waiting.len() >= MAX_FRAMES {
                 self.waiting.pop_front();
+                self.dropped += 1;
             }
             self.waiting.push_back(frame);
         }

@@ -41,17 +41,25 @@ impl Story {
         }
     }
 
+    /// What was called.
+    #[cfg(test)]
+    pub(super) fn events(self) -> Vec<Event> {
+        self.events
+    }
+
     /// Client and server, where they have IP addresses.
     pub(super) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
         let find = |of: fn(&Event) -> Option<&Endpoint>| self.events.iter().find_map(of);
         let peer = find(|event| match &event.call {
             Call::ReceiveFrom { from, .. } => from.as_ref(),
             Call::SendTo { to, .. } => Some(to),
+            _ if super::opens(event) => None,
             _ => event.peer.as_ref(),
         })?;
         let local = find(|event| match &event.call {
             // The listener's may be every address; the second socket's is one of them.
             Call::Accept { .. } => None,
+            _ if super::opens(event) => None,
             _ => event.local.as_ref(),
         })?;
         let (client, server) = (peer.inet()?, local.inet()?);
@@ -120,7 +128,10 @@ impl Story {
                 address: String::new(),
                 port: None,
             };
-            return trace.talk([party("client"), party("server")]);
+            let mut server = party("server");
+            let path = self.events.iter().find_map(|event| event.local.as_ref());
+            server.address = path.map(Endpoint::to_string).unwrap_or_default();
+            return trace.talk([party("client"), server]);
         };
         let party = |name: &str, end: SocketAddr| Party {
             name: name.to_owned(),
@@ -204,7 +215,22 @@ fn did(event: &Event, (client, server): (SocketAddr, SocketAddr)) -> Option<Did>
                 bytes: bytes.to_vec(),
             }
         }
+        Call::Receive { .. } | Call::Send { .. } if is_reset(event) => Effect::Reset { ends: mine },
         Call::Shutdown if is_done => Effect::Ended { ends: mine },
+        Call::Close { reset: true } => {
+            let state = event.state?;
+            let was = state.through.unwrap_or(state.from);
+            // In other states there is nothing to cut (tcp_need_reset, net/ipv4/tcp.c).
+            let is_cut = matches!(
+                was,
+                TcpState::Established
+                    | TcpState::CloseWait
+                    | TcpState::FinWait1
+                    | TcpState::FinWait2
+                    | TcpState::SynReceived
+            );
+            is_cut.then_some(Effect::Cut { ends: mine })?
+        }
         Call::Close { reset: false } => {
             let state = event.state?;
             let was = state.through.unwrap_or(state.from);
@@ -226,6 +252,13 @@ fn did(event: &Event, (client, server): (SocketAddr, SocketAddr)) -> Option<Did>
         effect,
         kernel,
     })
+}
+
+/// Whether a call failed since the peer had cut the connection.
+fn is_reset(event: &Event) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    let failure = event.failure();
+    failure.is_some_and(|failure| matches!(failure.kind, BrokenPipe | ConnectionReset))
 }
 
 /// What the SYN announced: Linux takes the room for timestamps off later.

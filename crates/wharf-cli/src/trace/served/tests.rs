@@ -2,7 +2,7 @@
 
 use wharf::network::tap::{Calls, Tap};
 use wharf::network::{
-    BindOptions, ConnectOptions, Endpoint, ListenOptions, MemoryNetwork, Network,
+    BindOptions, ConnectOptions, Endpoint, ListenOptions, MemoryNetwork, Network, Os,
 };
 use wharf_wire::application::Dissectors;
 use wharf_wire::conversation::Note;
@@ -175,4 +175,67 @@ fn a_story_keeps_its_last_call_and_counts_what_has_no_place() {
             .iter()
             .any(|note| note.contains("calls are missing"))
     );
+}
+
+fn last_segment(trace: &Trace) -> (u8, usize) {
+    let last = trace.steps.last().unwrap();
+    let Note::Tcp(note) = &last.seen.note else {
+        panic!("{last:?}");
+    };
+    (note.flags, trace.direction(last).index())
+}
+
+#[test]
+fn a_connection_that_the_client_cuts_ends_with_its_reset() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().unwrap();
+    let stories = runtime.block_on(async {
+        let (network, mut calls) = Tap::new(Os);
+        let options = ListenOptions::default();
+        let mut listener = network.listen(&here(), &options).await.unwrap();
+        let at = listener.local().inet().unwrap();
+        let client = std::net::TcpStream::connect(at).unwrap();
+        let mut server = listener.accept().await.unwrap();
+        // RST instead of FIN (socket(7), SO_LINGER).
+        let client = socket2::Socket::from(client);
+        client.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(client);
+        server.read_chunk().await.unwrap_err();
+        drop(server);
+        stories(&mut calls)
+    });
+    let trace = modelled(&stories[0]);
+    let (flags, side) = last_segment(&trace);
+    assert!(flags & Segment::RST != 0, "{:?}", segments(&trace));
+    assert_eq!(side, 0);
+}
+
+#[test]
+fn a_connection_that_the_server_cuts_ends_with_its_reset() {
+    let stories = run(async {
+        let (network, mut calls) = Tap::new(MemoryNetwork::new());
+        let options = ListenOptions::default();
+        let mut listener = network.listen(&here(), &options).await.unwrap();
+        let options = ConnectOptions::default();
+        let mut client = network.connect(listener.local(), &options).await.unwrap();
+        calls.take();
+        let mut server = listener.accept().await.unwrap();
+        client.write_all(b"hello").await.unwrap();
+        server.read_chunk().await.unwrap();
+        drop(server);
+        stories(&mut calls)
+    });
+    let mut cut = Story::default();
+    for mut event in stories.into_iter().next().unwrap().events() {
+        if let Call::Close { reset } = &mut event.call {
+            *reset = true;
+        }
+        cut.add(event);
+    }
+    let trace = modelled(&cut);
+    let (flags, side) = last_segment(&trace);
+    let told = segments(&trace);
+    assert!(flags & Segment::RST != 0, "{told:?}");
+    assert_eq!(side, 1);
+    assert!(!told.iter().any(|one| one.contains("FIN")), "{told:?}");
 }

@@ -12,6 +12,9 @@ use crate::style;
 pub(super) fn text(event: &Event) -> String {
     let socket = event.socket;
     match &event.call {
+        Call::Socket => format!("socket({})", kind(event.transport)),
+        Call::Bind { to } => format!("bind(#{socket}, {to})"),
+        Call::Listen { backlog } => format!("listen(#{socket}, {backlog})"),
         Call::Accept { .. } => format!("accept(#{socket})"),
         Call::Send { requested, .. } => format!("send(#{socket}, {requested} bytes)"),
         Call::SendTo { to, requested, .. } => {
@@ -24,9 +27,19 @@ pub(super) fn text(event: &Event) -> String {
     }
 }
 
+/// The type of a socket, as socket(2) names it.
+fn kind(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp | Transport::Unix => "SOCK_STREAM",
+        Transport::Udp | Transport::UnixDatagram => "SOCK_DGRAM",
+        Transport::UnixPackets => "SOCK_SEQPACKET",
+    }
+}
+
 /// What came back.
 pub(super) fn result(event: &Event) -> String {
     match (&event.outcome, &event.call) {
+        (Outcome::Done, Call::Socket) => format!("#{}", event.socket),
         (Outcome::Failed(failure), _) => format!("-1 {}", cause(failure)),
         (Outcome::Abandoned, _) => "given up".to_owned(),
         (
