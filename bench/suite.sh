@@ -9,23 +9,27 @@
 #
 # It builds what it needs. The options are those of `suite run`, see the first lines
 # of crates/wharf-check/examples/suite/main.rs. Peers that are not there (Go, Node,
-# socat, ncat) are left out, and the page says so.
+# socat, ncat, ngircd, InspIRCd) are left out, and the page says so. CHAT_ROUNDS is how
+# often the chats are compared (3).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . bench/common.sh
 
-RESULTS=target/bench/results.jsonl
+NAME=results
 PAGE=docs/benchmarks.md
 
 # Only a whole run becomes the page of the repository.
 for option in "$@"; do
     case $option in
     --quick | --sections)
+        NAME=part
         PAGE=/dev/stdout
-        RESULTS=target/bench/part.jsonl
         ;;
     esac
 done
+RESULTS=target/bench/$NAME.jsonl
+CHATS=target/bench/$NAME.chat.json
+LAB=target/bench/$NAME.lab.txt
 
 build
 if command -v go >/dev/null; then
@@ -37,16 +41,22 @@ suite() { # VERB OPTIONS...
 
 # Few rounds: logging a thousand users into an IRC server takes ten seconds.
 chat() {
-    rm -f target/bench/chat.md
-    if [ "$PAGE" != /dev/stdout ] && [ -x bench/peers/chat_epoll ]; then
-        bash bench/compare.sh chat --rounds 3 --seconds 0.5 >target/bench/chat.md ||
-            rm -f target/bench/chat.md
-    fi
+    bash bench/compare.sh chat --rounds "${CHAT_ROUNDS:-3}" --seconds 0.5 --json "$CHATS" >&2
+}
+
+# Frames per second of the lab, beside a bare loop of two of its stacks.
+lab() {
+    ${CARGO:-cargo} bench --locked --workspace --bench speed >"$LAB.new" && mv "$LAB.new" "$LAB"
 }
 
 status=0
 suite run "$@" || status=$?
-chat
-written=$(suite document) || exit 1
+# What is not there, the page names as not measured.
+rm -f "$CHATS" "$LAB"
+if [ "$NAME" = results ]; then
+    chat || status=$?
+    lab || status=$?
+fi
+written=$(suite document --chat "$CHATS" --lab "$LAB") || exit 1
 printf '%s\n' "$written" >"$PAGE"
 exit "$status"

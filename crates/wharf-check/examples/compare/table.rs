@@ -138,9 +138,10 @@ fn object(row: &str, name: &str, round: usize, report: &Report) -> String {
     let micros = |share| report.latency.quantile(share).as_nanos() as f64 / 1e3;
     let mut text = format!(
         "  {{\"row\": \"{row}\", \"server\": \"{}\", \"round\": {round}, \
-         \"messages_per_second\": {:.1}, \"bytes_per_second\": {:.1}, \
+         \"seconds\": {:.3}, \"messages_per_second\": {:.1}, \"bytes_per_second\": {:.1}, \
          \"p50_us\": {:.1}, \"p99_us\": {:.1}, \"client_cpu_share\": {:.3}",
         name.escape_default(),
+        report.elapsed.as_secs_f64(),
         report.messages_per_second(),
         report.bytes_per_second(),
         micros(0.5),

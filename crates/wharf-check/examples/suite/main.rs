@@ -7,8 +7,10 @@
 //!     --results FILE   where the measurements stand (target/bench/results.jsonl)
 //!     --notes FILE     what was tried, to stand in the document as it is
 //!                      (bench/notes.md)
-//!     --chat FILE      the table of `bench/compare.sh chat`, if it was made
-//!                      (target/bench/chat.md)
+//!     --chat FILE      what `bench/compare.sh chat --json FILE` measured, if it did
+//!                      (target/bench/results.chat.json)
+//!     --lab FILE       what `cargo bench --workspace --bench speed` said, if it ran
+//!                      (target/bench/results.lab.txt)
 //!     --wharf FILE     the command (target/release/wharf)
 //!     --rounds N       rounds at most (9)
 //!     --minutes M      no round begins that would not end within this time (10)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use wharf_check::load::{Amount, Messages, Options, Target, run};
 
 use crate::arguments::{Arguments, Scale};
-use crate::hold::private_memory;
+use crate::hold::{FIRST, own_memory};
 use crate::measure::figures;
 use crate::plan::{Place, Transport};
 use crate::record::{Figures, Outcome};
@@ -63,11 +63,11 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// silent one.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
-const WARM_UP: Duration = Duration::from_millis(100);
+pub(crate) const WARM_UP: Duration = Duration::from_millis(100);
 /// With a thousand clients one at a time, one turn of all takes about that long.
-const MEASURED: Duration = Duration::from_millis(500);
+pub(crate) const MEASURED: Duration = Duration::from_millis(500);
 /// A thousand programs take their time to start.
-const WARM_UP_MANY: Duration = Duration::from_millis(600);
+pub(crate) const WARM_UP_MANY: Duration = Duration::from_millis(600);
 const MANY: usize = 1_000;
 
 /// The rows of a mode.
@@ -206,14 +206,18 @@ fn wait(at: SocketAddr) -> Result<Duration, String> {
 /// How many connections are held to see what each costs.
 const HELD: usize = 500;
 
-/// Private memory per connected, silent client.
+/// Memory per connected, silent client.
 fn memory(server: &Server) -> Result<f64, String> {
-    let before = private_memory(server.pid())?;
-    let held = (0..HELD)
-        .map(|_| greet(server.at))
-        .collect::<Result<Vec<_>, _>>()?;
-    let with = private_memory(server.pid())?;
-    drop(held);
+    let open = |count: usize| {
+        (0..count)
+            .map(|_| greet(server.at))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let first = open(FIRST)?;
+    let before = own_memory(server.pid())?;
+    let held = open(HELD)?;
+    let with = own_memory(server.pid())?;
+    drop((first, held));
     Ok((with - before) / HELD as f64)
 }
 

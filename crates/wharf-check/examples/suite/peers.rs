@@ -234,7 +234,8 @@ impl Peer {
     }
 }
 
-fn on_path(program: &str) -> bool {
+/// Whether a program can be started by its name.
+pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

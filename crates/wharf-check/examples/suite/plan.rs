@@ -245,3 +245,62 @@ impl Place {
 
 /// Every how many rounds what is only shown is measured, too.
 pub(crate) const SPARSE: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shapes(rows: &[Row]) -> Vec<(usize, usize, usize)> {
+        let lasting = rows.iter().filter(|row| !row.churn);
+        let mut shapes: Vec<_> = lasting
+            .map(|row| (row.connections, row.depth, row.size))
+            .collect();
+        shapes.sort_unstable();
+        shapes
+    }
+
+    #[test]
+    fn every_combination_has_a_row() {
+        // The sixteen connections are beside those of the table.
+        let mut streams = vec![(16, 1, 64 * KIB)];
+        for connections in [1, 50, 1_000] {
+            for size in [64, KIB, 64 * KIB] {
+                streams.extend([1, 16].map(|depth| (connections, depth, size)));
+            }
+        }
+        // The one that is left out, see above.
+        streams.retain(|shape| *shape != (1_000, 16, 64 * KIB));
+        streams.sort_unstable();
+        assert_eq!(shapes(&TCP), streams);
+        assert_eq!(TCP.iter().filter(|row| row.churn).count(), 1);
+
+        let mut datagrams = Vec::new();
+        for flows in [1, 64] {
+            for window in [1, 32, 256] {
+                datagrams.extend([64, 1_200].map(|size| (flows, window, size)));
+            }
+        }
+        datagrams.sort_unstable();
+        assert_eq!(shapes(&UDP), datagrams);
+    }
+
+    #[test]
+    fn every_row_has_a_name_of_its_own_and_every_service_its_sections() {
+        for rows in [&TCP[..], &UDP[..]] {
+            let names: std::collections::BTreeSet<_> = rows.iter().map(|row| row.name).collect();
+            assert_eq!(names.len(), rows.len());
+        }
+        for transport in [Transport::Tcp, Transport::Udp] {
+            for service in [Service::Echo, Service::Upper] {
+                for place in [Place::Pinned, Place::Free] {
+                    let is_it = |section: &&Section| {
+                        (section.transport, section.service, section.place)
+                            == (transport, service, place)
+                    };
+                    let sections = SECTIONS.iter().filter(is_it).count();
+                    assert_eq!(sections, 1, "{transport:?} {service:?} {place:?}");
+                }
+            }
+        }
+    }
+}

@@ -48,6 +48,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Figures {
     /// Right replies per second.
     pub(crate) rate: f64,
+    /// Lines that the clients of a chat got per second.
+    pub(crate) lines: f64,
     /// The 99th percentile of the latency in microseconds.
     pub(crate) p99: f64,
     /// The share of datagrams that were lost.

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use wharf_check::load::{Target, raise_descriptor_limit};
 
 use crate::arguments::{Arguments, Scale, Start};
+use crate::document::chat::IRC;
 use crate::document::machine;
 use crate::hold;
 use crate::measure;
 use crate::modes::{self, MODES};
-use crate::peers::{PEERS, Peer, Programs, Role, WHARF};
+use crate::peers::{PEERS, Peer, Programs, Role, WHARF, on_path};
 use crate::plan::{Place, SECTIONS, SPARSE, Section, Service, Transport};
 use crate::record::{Figures, Head, Outcome, Record, Store};
 use crate::server::{Affinity, Server};
@@ -19,6 +20,7 @@ pub(crate) const MODES_SECTION: &str = "modes";
 pub(crate) const MEMORY_SECTION: &str = "memory";
 pub(crate) const PLAIN: &str = "plain";
 pub(crate) const TLS: &str = "TLS";
+pub(crate) const CHAT: &str = "a user of the chat";
 
 /// Idle connections that are held at once.
 pub(crate) const HELD: usize = 10_000;
@@ -83,6 +85,12 @@ impl<'a> Suite<'a> {
                     return Err(format!("{}: {what}; build it first", peer.name));
                 }
                 Some(what) => missing.push((peer.name.to_owned(), what)),
+            }
+        }
+        // They are compared by `bench/compare.sh chat`.
+        for (name, program) in IRC {
+            if !on_path(program) {
+                missing.push((name.to_owned(), format!("no {program}")));
             }
         }
         let head = Head {
@@ -206,12 +214,15 @@ impl<'a> Suite<'a> {
             let command = peer.command(&self.programs, Service::Echo);
             self.memory_of(peer.name, PLAIN, command, round)?;
         }
-        let command = format!(
-            "{} serve echo tls:127.0.0.1:{{port}},self-signed",
-            self.programs.wharf
-        );
-        let command = command.split_whitespace().map(str::to_owned).collect();
-        self.memory_of(WHARF, TLS, command, round)
+        for (row, service) in [
+            (TLS, "echo tls:127.0.0.1:{port},self-signed"),
+            (CHAT, "chat tcp:127.0.0.1:{port}"),
+        ] {
+            let command = format!("{} serve {service}", self.programs.wharf);
+            let command = command.split_whitespace().map(str::to_owned).collect();
+            self.memory_of(WHARF, row, command, round)?;
+        }
+        Ok(())
     }
 
     fn memory_of(
@@ -236,7 +247,11 @@ impl<'a> Suite<'a> {
                     _ => format!("tcp:{}", server.at),
                 };
                 let address = address.parse().map_err(|error| format!("{error}"))?;
-                hold::memory_per_connection(&address, count, server.pid())
+                let greeting = match row {
+                    CHAT => hold::login,
+                    _ => hold::echo,
+                };
+                hold::memory_per_connection(&address, count, server.pid(), greeting)
             });
         let outcome = match measured {
             Ok(memory) => Outcome::Figures(Figures {

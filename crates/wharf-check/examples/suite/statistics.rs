@@ -27,3 +27,22 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
     low + (high - low) * at.fract()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_stand_between_the_nearest_values() {
+        let of = |values: &[f64]| {
+            let spread = spread(values.to_vec()).unwrap();
+            (spread.low, spread.median, spread.high, spread.count)
+        };
+        assert_eq!(of(&[7.0]), (7.0, 7.0, 7.0, 1));
+        assert_eq!(of(&[4.0, 2.0]), (2.5, 3.0, 3.5, 2));
+        assert_eq!(of(&[5.0, 1.0, 4.0, 2.0, 3.0]), (2.0, 3.0, 4.0, 5));
+        // A ratio to nothing is none.
+        assert_eq!(of(&[f64::INFINITY, 1.0, f64::NAN]), (1.0, 1.0, 1.0, 1));
+        assert!(spread(vec![f64::NAN]).is_none());
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::plan::SECTIONS;
 use crate::record::{Figures, Outcome, Record};
 use crate::statistics::{Spread, spread};
 
@@ -21,10 +22,23 @@ impl Data {
         Data(all)
     }
 
-    /// How many rounds there are.
+    /// How many rounds of the suite there are.
     pub(crate) fn rounds(&self) -> usize {
-        let rounds: BTreeSet<_> = self.0.values().flat_map(BTreeMap::keys).collect();
+        let rounds = SECTIONS.iter().map(|section| self.rounds_of(section.name));
+        rounds.max().unwrap_or(0)
+    }
+
+    /// How many rounds of a section there are.
+    pub(crate) fn rounds_of(&self, section: &str) -> usize {
+        let of_section = self.0.iter().filter(|(key, _)| key.0 == section);
+        let rounds: BTreeSet<_> = of_section.flat_map(|(_, rounds)| rounds.keys()).collect();
         rounds.len()
+    }
+
+    /// The rows of a section, by name.
+    pub(crate) fn rows_of(&self, section: &str) -> BTreeSet<&str> {
+        let of_section = self.0.keys().filter(|key| key.0 == section);
+        of_section.map(|key| key.1.as_str()).collect()
     }
 
     pub(crate) fn has_section(&self, section: &str) -> bool {

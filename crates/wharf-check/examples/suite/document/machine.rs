@@ -11,7 +11,7 @@ pub(crate) fn facts() -> Vec<(String, String)> {
         ("kernel", read("/proc/sys/kernel/osrelease")),
         ("load average at the start", load_average()),
     ];
-    let versions: [(&str, &[&str]); 8] = [
+    let versions: [(&str, &[&str]); 10] = [
         ("rustc", &["rustc", "--version"]),
         ("C compiler", &["cc", "--version"]),
         ("Go", &["go", "version"]),
@@ -19,6 +19,8 @@ pub(crate) fn facts() -> Vec<(String, String)> {
         ("Node", &["node", "--version"]),
         ("socat", &["socat", "-V"]),
         ("ncat", &["ncat", "--version"]),
+        ("ngircd", &["ngircd", "--version"]),
+        ("InspIRCd", &["inspircd", "--version"]),
         ("valgrind", &["valgrind", "--version"]),
     ];
     for (name, command) in versions {
@@ -109,6 +111,12 @@ fn version(command: &[&str]) -> String {
     ] {
         if let Some(rest) = line.strip_prefix(word) {
             return rest.split(" ( ").next().unwrap_or(rest).to_owned();
+        }
+    }
+    for word in ["ngIRCd ", "InspIRCd-"] {
+        // Behind the version stands what it was built with.
+        if let Some(rest) = line.strip_prefix(word) {
+            return rest.split('-').next().unwrap_or(rest).to_owned();
         }
     }
     line.to_owned()

@@ -1,5 +1,6 @@
 //! The document: docs/benchmarks.md, made of the measurements and of nothing else.
 
+pub(crate) mod chat;
 mod data;
 mod goals;
 pub(crate) mod machine;
@@ -9,16 +10,30 @@ use std::fmt::Write;
 use std::fs;
 
 use crate::arguments::{Arguments, Scale};
-use crate::modes::{CONVERSATION, IDLE_TIMEOUT, MODES};
+use crate::hold::FIRST;
+use crate::modes::{self, CONVERSATION, IDLE_TIMEOUT, MODES};
 use crate::peers::{PEERS, Peer};
-use crate::plan::{Place, SECTIONS, Section, Service, Transport};
+use crate::plan::{Place, SECTIONS, SPARSE, Section, Service, Transport};
 use crate::record::{Head, load};
 use crate::run::{HELD, MEMORY_SECTION, MODES_SECTION};
 
+use chat::CHAT_SECTION;
 use data::Data;
 
+/// A ratio near its bound is not decided by fewer rounds.
+const ROUNDS_WANTED: usize = 9;
+
+/// Whether the lab was measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lab {
+    Measured,
+    Missing,
+}
+
 pub(crate) fn print(arguments: &Arguments) -> Result<(), String> {
-    let (head, records) = load(&arguments.results)?;
+    let (head, mut records) = load(&arguments.results)?;
+    let chats = chat::load(&arguments.chat)?;
+    records.extend(chats.records);
     let data = Data::of(records);
     let notes = fs::read_to_string(&arguments.notes)
         .map_err(|error| format!("{}: {error}", arguments.notes.display()))?;
@@ -30,9 +45,8 @@ pub(crate) fn print(arguments: &Arguments) -> Result<(), String> {
             text += &section_text(&data, section);
         }
     }
-    // It is there only where chats were compared in the same run.
-    if let Ok(table) = fs::read_to_string(&arguments.chat) {
-        text += &chat_section(&table);
+    if data.has_section(CHAT_SECTION) {
+        text += &chat_section(&data, chats.seconds);
     }
     if data.has_section(MEMORY_SECTION) {
         text += &memory_section(&data);
@@ -40,8 +54,13 @@ pub(crate) fn print(arguments: &Arguments) -> Result<(), String> {
     if data.has_section(MODES_SECTION) {
         text += &modes_section(&data);
     }
+    // It is there only where the lab was measured in the same run.
+    let lab = fs::read_to_string(&arguments.lab).ok();
+    if let Some(lab) = &lab {
+        text += &lab_section(lab);
+    }
     text += &failures_section(&data);
-    text += &left_out_section(&head);
+    text += &left_out_section(&head, &data, lab.map_or(Lab::Missing, |_| Lab::Measured));
     text += notes.trim_end();
     text += "\n\n";
     text += REPEAT;
@@ -56,18 +75,33 @@ fn introduction(head: &Head, data: &Data) -> String {
     } else {
         ""
     };
+    let rounds = data.rounds();
+    let few = match rounds {
+        ..ROUNDS_WANTED => format!(
+            "**The goals ask for at least {ROUNDS_WANTED} rounds, and this run had {rounds}: \
+             it does not decide about rows that are near their bounds.**\n\n"
+        ),
+        _ => String::new(),
+    };
     format!(
         "# Benchmarks\n\n\
          This page is written by `./ci.sh bench`; do not edit it. Every server is a process of \
          its own on loopback, driven by the load engine of `wharf-check`, which compares every \
-         byte of every reply. All peers of a row are measured one after the other in every \
+         byte of every reply. The servers of a row are measured one after the other in every \
          round, in rotating order, {measured} ms each after {warm_up} ms of warm-up; every \
-         round starts the servers anew. Rounds: {rounds}. A ratio is the median of \
-         the ratios within the rounds, and its *middle half* reaches from the lower to the upper \
-         quartile. Absolute figures drift with the machine; **the ratios are what counts.**\n\n\
+         round starts them anew. A ratio is the median of the ratios within the rounds, and its \
+         *middle half* reaches from the lower to the upper quartile. Absolute figures drift with \
+         the machine; **the ratios are what counts.**\n\n\
+         Rounds: {rounds} of the bare loops in C, Wharf and tokio; {sparse} of all other peers \
+         and of the serving modes, which take part in every {SPARSE}th round. A serving mode is \
+         measured for {mode} ms after {mode_warm_up} ms, or after {mode_warm_up_many} ms with \
+         1,000 clients. Memory is measured once. The chats have rounds of their own.\n\n\
          *C epoll* and *C mmsg* are bare loops without limits, timeouts or counters: what the \
-         socket API itself allows. Wharf is the whole server as `wharf serve` starts it.\n\n{quick}",
-        rounds = data.rounds(),
+         socket API itself allows. Wharf is the whole server as `wharf serve` starts it.\n\n{few}{quick}",
+        sparse = rounds.div_ceil(SPARSE),
+        mode = modes::MEASURED.as_millis(),
+        mode_warm_up = modes::WARM_UP.as_millis(),
+        mode_warm_up_many = modes::WARM_UP_MANY.as_millis(),
     )
 }
 
@@ -111,7 +145,12 @@ fn section_text(data: &Data, section: &Section) -> String {
         tables::goals_table(data, section, &measured)
     );
     if let Some(peers) = tables::peers_table(data, section, &measured) {
-        text += "Beside what people use instead, as ratios to C:\n\n";
+        let all = goals::in_rounds(data.rounds());
+        let sparse = goals::in_rounds(data.rounds().div_ceil(SPARSE));
+        text += &format!(
+            "Beside what people use instead, as ratios to C: Wharf and tokio over {all}, the \
+             others over {sparse}.\n\n"
+        );
         text += &peers;
         text += "\n";
     }
@@ -130,14 +169,16 @@ fn title(section: &Section) -> String {
     format!("{transport} {}, {place}", section.service.name())
 }
 
-fn chat_section(table: &str) -> String {
+fn chat_section(data: &Data, seconds: f64) -> String {
     format!(
         "## Chat\n\n\
-         `bench/compare.sh chat`, pinned: users × messages in flight, messages delivered per \
-         second. *C-epoll* is a bare chat in C (`bench/peers/chat_epoll.c`); ngircd writes one \
-         line for a message where this protocol writes two, so the lines written are compared, \
-         too.\n\n{}\n\n",
-        table.trim()
+         `bench/compare.sh chat`: server and engine on a core each, {}, {:.0} ms each; messages \
+         count when they were answered and delivered. *C epoll* is a bare chat in C \
+         (`bench/peers/chat_epoll.c`). IRC servers write one line for a message where this \
+         protocol writes two, so the lines written are compared, too.\n\n{}\n",
+        goals::in_rounds(data.rounds_of(CHAT_SECTION)),
+        seconds * 1e3,
+        tables::chat_table(data)
     )
 }
 
@@ -145,7 +186,8 @@ fn memory_section(data: &Data) -> String {
     format!(
         "## Memory of idle connections\n\n\
          {} connections at once, one message exchanged on each, then silence; the server's \
-         private pages before and with them. What the kernel keeps for a socket is not in it.\n\n{}\n",
+         anonymous pages – heap and stacks – with the first {FIRST} connections and with all of \
+         them. What the kernel keeps for a socket is not in it.\n\n{}\n",
         tables::grouped(HELD as f64),
         tables::memory_table(data)
     )
@@ -191,7 +233,17 @@ fn failures_section(data: &Data) -> String {
     text + "\n"
 }
 
-fn left_out_section(head: &Head) -> String {
+fn lab_section(said: &str) -> String {
+    format!(
+        "## The lab\n\n\
+         `cargo bench --workspace --bench speed`: frames per second of wall-clock time in a \
+         simulated network, beside a bare loop of two of the same stacks that hand each other \
+         their frames. In parentheses stands what is wanted.\n\n```text\n{}\n```\n\n",
+        said.trim()
+    )
+}
+
+fn left_out_section(head: &Head, data: &Data, lab: Lab) -> String {
     let mut text = String::from("## Peers, and what is left out\n\n");
     for peer in &PEERS {
         line(
@@ -200,8 +252,23 @@ fn left_out_section(head: &Head) -> String {
         );
     }
     text += "\n";
+    let mut missing = Vec::new();
     for (peer, why) in &head.missing {
-        line(&mut text, &format!("- {peer} was not measured: {why}."));
+        missing.push(format!("- {peer} was not measured: {why}."));
+    }
+    if !data.has_section(CHAT_SECTION) {
+        missing.push("- The chats were not compared in this run.".to_owned());
+    }
+    if lab == Lab::Missing {
+        missing.push("- The lab was not measured in this run.".to_owned());
+    }
+    // One program serves over both transports.
+    missing.dedup();
+    for one in &missing {
+        line(&mut text, one);
+    }
+    if !missing.is_empty() {
+        text += "\n";
     }
     text + LEFT_OUT
 }
@@ -219,7 +286,7 @@ fn transport_of(peer: &Peer) -> &'static str {
 const LEFT_OUT: &str = "\
 Left out: the relay, which Wharf does not have yet; 1,000 connections × 64 KiB at depth 16, since \
 a gigabyte in flight measures the kernel's limits of memory and no server; socat and ncat beyond \
-50 connections, since each is a process; io_uring, monoio, uvloop and quinn-udp, which Debian does \
+50 connections, since each is a process; socat over UDP, which starts a process for each datagram; io_uring, monoio, uvloop and quinn-udp, which Debian does \
 not ship.\n\n";
 
 const REPEAT: &str = "\
@@ -234,8 +301,8 @@ bench/suite.sh --sections tcp-upper --rounds 15  # some sections, the table to s
 bench/compare.sh upper --rows 1000x64B           # two or three servers on one row
 ```
 
-It needs what `bench/peers` is built with and Debian's `golang-go nodejs socat ncat`; what cannot be
-installed is left out and named above. A machine with something else to do gives other figures: look
+It needs what `bench/peers` is built with and Debian's `golang-go nodejs socat ncat ngircd inspircd`; what
+cannot be installed is left out and named above. A machine with something else to do gives other figures: look
 at the load average above, and at the middle halves.
 ";
 

@@ -2,15 +2,17 @@
 
 use std::fmt::Write;
 
+use super::chat::{self, CHAT_SECTION};
 use super::data::Data;
 use crate::modes::{self, CLIENTS, MODES};
 use crate::peers::{PEERS, Peer, Role, TOKIO, WHARF};
 use crate::plan::{Row, Section, Transport};
 use crate::record::Figures;
-use crate::run::{MEMORY_SECTION, MODES_SECTION, PLAIN, TLS};
+use crate::run::{CHAT, MEMORY_SECTION, MODES_SECTION, PLAIN, TLS};
 use crate::statistics::Spread;
 
 pub(crate) const RATE: fn(&Figures) -> f64 = |figures| figures.rate;
+pub(crate) const LINES: fn(&Figures) -> f64 = |figures| figures.lines;
 pub(crate) const P99: fn(&Figures) -> f64 = |figures| figures.p99;
 pub(crate) const LOST: fn(&Figures) -> f64 = |figures| figures.lost;
 pub(crate) const MEMORY: fn(&Figures) -> f64 = |figures| figures.memory;
@@ -91,7 +93,15 @@ pub(crate) fn goals_table(data: &Data, section: &Section, rows: &[&Row]) -> Stri
         let mut cells = vec![
             row.name.to_owned(),
             figure(base, RATE).map_or(NONE.into(), |rate| short(rate.median)),
-            ratio(WHARF, base, RATE).map_or(NONE.into(), bold),
+            match (
+                ratio(WHARF, base, RATE),
+                data.failure(section.name, row.name, WHARF),
+            ) {
+                (Some(ratio), None) => bold(ratio),
+                (Some(ratio), Some(_)) => format!("{} (failed)", bold(ratio)),
+                (None, Some(_)) => "failed".into(),
+                (None, None) => NONE.into(),
+            },
             ratio(WHARF, base, RATE).map_or(NONE.into(), middle),
             ratio(WHARF, base, P99).map_or(NONE.into(), two),
         ];
@@ -137,13 +147,54 @@ pub(crate) fn peers_table(data: &Data, section: &Section, rows: &[&Row]) -> Opti
     Some(table.text)
 }
 
+/// The chats: Wharf and the IRC servers beside the bare loop.
+pub(crate) fn chat_table(data: &Data) -> String {
+    let irc: Vec<_> = chat::IRC
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| data.has_peer(CHAT_SECTION, name))
+        .collect();
+    let mut head = [
+        "users, messages in flight on each".to_owned(),
+        format!("{}, msg/s", chat::BASE),
+        "Wharf ÷ C".to_owned(),
+        "middle half".to_owned(),
+        "p99 ÷ C".to_owned(),
+    ]
+    .to_vec();
+    head.extend(irc.iter().map(|name| format!("{name} ÷ C")));
+    head.extend(irc.iter().map(|name| format!("lines, Wharf ÷ {name}")));
+    let mut table = Table::new(&head);
+    for scene in chat::scenes(data) {
+        let ratio = |peer, base, figure| data.ratio(CHAT_SECTION, scene.row, (peer, base), figure);
+        let of_base = data.figure(CHAT_SECTION, scene.row, chat::BASE, RATE);
+        let wharf = ratio(WHARF, chat::BASE, RATE);
+        let mut cells = vec![
+            scene.words(),
+            of_base.map_or(NONE.into(), |rate| short(rate.median)),
+            wharf.map_or(NONE.into(), bold),
+            wharf.map_or(NONE.into(), middle),
+            ratio(WHARF, chat::BASE, P99).map_or(NONE.into(), two),
+        ];
+        let messages = irc.iter().map(|name| ratio(name, chat::BASE, RATE));
+        let lines = irc.iter().map(|name| ratio(WHARF, name, LINES));
+        cells.extend(
+            messages
+                .chain(lines)
+                .map(|cell| cell.map_or(NONE.into(), two)),
+        );
+        table.row(&cells);
+    }
+    table.text
+}
+
 pub(crate) fn memory_table(data: &Data) -> String {
     let head = ["server", "bytes per idle connection"].map(str::to_owned);
     let mut table = Table::new(&head);
     let rows = PEERS
         .iter()
         .map(|peer| (peer.name, PLAIN))
-        .chain([(WHARF, TLS)]);
+        .chain([(WHARF, TLS), (WHARF, CHAT)]);
     for (peer, row) in rows {
         if let Some(memory) = data.figure(MEMORY_SECTION, row, peer, MEMORY) {
             let name = format!("{peer}, {row}");
