@@ -151,13 +151,9 @@ impl<'a> Talk<'a> {
     /// Goes on when everybody whose lines have arrived has said them.
     fn yields(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ServiceError>> {
         self.has_waited = true;
-        // tokio wakes it when it has looked at all sockets; a waker of its own would
-        // only come behind the tasks that it knows of already. The future has no other
-        // effect, so it can be made for one poll.
-        match pin!(tokio::task::yield_now()).poll(cx) {
-            Poll::Pending => {}
-            Poll::Ready(()) => cx.waker().wake_by_ref(),
-        }
+        // Behind everybody whose lines came with the same look at the sockets: a waker
+        // called within a task puts it at the end of those that are ready.
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 
