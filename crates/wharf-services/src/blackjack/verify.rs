@@ -24,8 +24,9 @@
 //!   after the `END` it is told that it has what it must have.
 //!
 //! Layout: `verdict` is what comes out, `open` what the whole table was told, `own` what one
-//! player said and was told alone.
+//! player said and was told alone, `asked` which of its requests was answered.
 
+mod asked;
 mod open;
 mod own;
 #[cfg(test)]

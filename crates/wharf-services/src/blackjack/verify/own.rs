@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::asked::{Asked, Done, What};
 use super::open::{Open, Stage, fields};
 use super::verdict::Problem;
 use crate::blackjack::cards::Chips;
@@ -32,12 +33,12 @@ pub(super) struct Own {
     is_alone: bool,
     /// Bets that were sent, and are not taken or refused.
     bets: VecDeque<Bet>,
-    /// Nonces that were revealed since the round began.
-    revealed: VecDeque<String>,
+    /// Nonces that were revealed, and whether that was since the round began.
+    revealed: VecDeque<(String, bool)>,
     /// The nonce was revealed when it was asked for.
     has_revealed: bool,
-    /// What was to be done with hands, and is neither done nor refused.
-    acts: VecDeque<Action>,
+    /// What was to be done with hands, and what else is not answered.
+    asked: Asked,
     /// The hand that is asked, and whether it may double and split.
     turn: Option<(usize, [bool; 2])>,
     is_leaving: bool,
@@ -58,7 +59,7 @@ struct Bet {
     is_fresh: bool,
 }
 
-fn remember<T>(queue: &mut VecDeque<T>, item: T) {
+pub(super) fn remember<T>(queue: &mut VecDeque<T>, item: T) {
     if queue.len() == MAX_SAID {
         queue.pop_front();
     }
@@ -109,6 +110,7 @@ impl Own {
             }
             Request::Sit(at) => {
                 self.is_told_all = false;
+                self.asked.say(What::Sit);
                 // Of two, one is refused, and which one is not known here.
                 self.sits = match (self.sits, at) {
                     (None, Where::Alone) => Some(Company::Alone),
@@ -122,14 +124,17 @@ impl Own {
                     is_fresh: true,
                 };
                 remember(&mut self.bets, bet);
+                self.asked.say(What::Bet);
             }
             Request::Reveal(nonce) => {
                 let asked = open.filter(|open| open.stage == Stage::Sealed);
                 let hash = asked.and_then(|open| open.hash_of_bet(self.name.as_deref()?));
                 self.has_revealed |= hash.is_some_and(|hash| hash == hash_of(nonce));
-                remember(&mut self.revealed, nonce.to_owned());
+                remember(&mut self.revealed, (nonce.to_owned(), true));
+                self.asked.say(What::Reveal);
             }
-            Request::Act(action) => remember(&mut self.acts, action),
+            Request::Act(action) => self.asked.say(What::Act(action)),
+            Request::Leave => self.asked.say(What::Leave),
             _ => {}
         }
     }
@@ -150,7 +155,7 @@ impl Own {
         self.chips = Some(chips);
         (self.is_back, self.is_told_all) = (true, true);
         self.has_revealed = false;
-        self.acts.clear();
+        self.asked = Asked::default();
         self.give_up_seat();
         None
     }
@@ -164,6 +169,7 @@ impl Own {
 
     pub(super) fn idle(&mut self) {
         self.is_back = false;
+        self.asked.answer(|what| what == What::Leave);
         self.give_up_seat();
     }
 
@@ -174,6 +180,7 @@ impl Own {
             Some(_) => {}
             None => {
                 self.seat = Some(seat);
+                self.asked.answer(|what| what == What::Sit);
                 self.is_alone = self.sits == Some(Company::Alone);
             }
         }
@@ -182,13 +189,14 @@ impl Own {
 
     pub(super) fn leaving(&mut self) {
         self.is_leaving = true;
+        self.asked.answer(|what| what == What::Leave);
     }
 
     /// A round begins that was not known: bets that were sent before came too early.
     pub(super) fn begin(&mut self) {
         self.is_back = false;
         self.bets.iter_mut().for_each(|bet| bet.is_fresh = false);
-        self.revealed.clear();
+        self.revealed.iter_mut().for_each(|said| said.1 = false);
         self.has_revealed = false;
         self.is_leaving = false;
         self.turn = None;
@@ -210,9 +218,21 @@ impl Own {
         match no {
             No::Turn | No::Hand => return self.refused_act(no),
             No::Chips if is_dealt => return self.refused_act(no),
-            No::Chips | No::HasBet => drop(self.bets.pop_front()),
-            No::Seat | No::Login if self.seat.is_none() => drop(self.acts.pop_front()),
-            No::Table => self.sits = None,
+            No::Chips | No::HasBet => {
+                self.bets.pop_front();
+                self.asked.answer(|what| what == What::Bet);
+            }
+            No::Nonce => self.asked.answer(|what| what == What::Reveal),
+            No::NotNow => {
+                let can_be = [What::Bet, What::Reveal, What::Sit];
+                self.asked.answer(|what| can_be.contains(&what));
+            }
+            No::Seat => self.asked.answer(|what| what != What::Sit),
+            No::Login => self.asked.answer(|_| true),
+            No::Table => {
+                self.sits = None;
+                self.asked.answer(|what| what == What::Sit);
+            }
             No::Name | No::InUse | No::LoggedIn | No::Full => drop(self.hellos.pop_front()),
             _ => {}
         }
@@ -221,15 +241,17 @@ impl Own {
 
     /// In its turn, a hand can always hit and stand, and what else the turn says.
     fn refused_act(&mut self, no: No) -> Option<Problem> {
-        let action = self.acts.pop_front();
+        let action = self.asked.refuse_act();
         let (_, [double, split]) = self.turn?;
-        let may = match action? {
-            Action::Hit | Action::Stand => true,
-            Action::Double => double,
-            Action::Split => split,
+        let can_be_done = match action {
+            _ if no == No::Turn => true,
+            Some(Action::Hit | Action::Stand) => true,
+            Some(Action::Double) => double,
+            Some(Action::Split) => split,
+            None => false,
         };
         let why = "comes in your turn, and it can be done";
-        order(&Reply::No(no), why).filter(|_| may || no == No::Turn)
+        order(&Reply::No(no), why).filter(|_| can_be_done)
     }
 
     /// Takes something new that the whole table is told.
@@ -245,8 +267,18 @@ impl Own {
                 order(reply, "is of somebody else, at a table of your own")
             }
             Reply::Nonce { name, nonce, .. } if self.is(name) => {
-                let said = self.revealed.iter().any(|said| said == nonce);
-                self.unless(said, Problem::Own(fields(reply)))
+                let said = |fresh| self.revealed.contains(&(nonce.to_owned(), fresh));
+                let (fresh, old) = (said(true), said(false));
+                self.asked.answer(|what| what == What::Reveal);
+                let line = fields(reply);
+                self.unless(
+                    fresh,
+                    if old {
+                        Problem::Early(line)
+                    } else {
+                        Problem::Own(line)
+                    },
+                )
             }
             Reply::Void { name, .. } if self.is(name) && self.has_revealed => {
                 Some(Problem::Late("REVEAL".to_owned()))
@@ -289,6 +321,7 @@ impl Own {
         if let Some(index) = fresh.or(old) {
             self.bets.drain(..=index);
         }
+        self.asked.answer(|what| what == What::Bet);
         match (fresh, old) {
             (Some(_), _) => None,
             // What nobody knows yet can be hidden before the commitment comes.
@@ -319,15 +352,12 @@ impl Own {
         if !was_asked {
             return order(reply, "comes without your turn");
         }
-        match self.acts.front() {
-            Some(said) if *said == action => {
-                self.acts.pop_front();
-                None
-            }
-            Some(said) if stands => Some(Problem::Late(said.word().to_owned())),
+        match self.asked.done(action) {
+            Done::Asked => None,
+            Done::Instead(said) => Some(Problem::Late(said.word().to_owned())),
             // The time was up.
-            None if stands => None,
-            _ => self.unless(false, Problem::Own(fields(reply))),
+            Done::Unasked if stands => None,
+            Done::Unasked => self.unless(false, Problem::Own(fields(reply))),
         }
     }
 
@@ -338,7 +368,6 @@ impl Own {
             self.receive(back);
         }
         self.turn = None;
-        self.acts.clear();
     }
 
     fn pay(&mut self, chips: Chips) {
