@@ -7,7 +7,7 @@ use wharf_check::load::{Exchange, Greeting, IdleOptions, Target, hold};
 use crate::Arguments;
 use crate::server::Server;
 
-/// The goal, in bytes of private memory.
+/// The goal, in bytes of heap and stacks.
 const AT_MOST: f64 = 4096.0;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
@@ -21,19 +21,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         return Err(failure.into());
     }
     let (before, with) = report.memory.ok_or("the server's memory was not read")?;
-    let each = report.open as f64;
+    let each = report
+        .bytes_per_connection()
+        .ok_or("the server's memory was not read")?;
     println!(
         "{} users logged in after {:.2?}, {} closed\n  \
-         private memory {} KiB before, {} KiB with them: {:.0} bytes each",
+         anonymous memory {} KiB with the first {}, {} KiB with all: {each:.0} bytes each",
         report.open,
         report.opening,
         report.closed,
-        before.private / 1024,
-        with.private / 1024,
-        (with.private as f64 - before.private as f64) / each,
+        before.anonymous / 1024,
+        report.first,
+        with.anonymous / 1024,
     );
-    match report.bytes_per_connection() {
-        Some(bytes) if bytes <= AT_MOST => Ok(()),
+    match each {
+        ..=AT_MOST => Ok(()),
         _ => Err("more than 4 KiB for each".into()),
     }
 }

@@ -16,6 +16,10 @@ use super::script::Exchange;
 /// The most connections that are held.
 const CONNECTIONS_MAX: usize = 1 << 20;
 
+/// So many connections are open before the memory is read for the first time, or half of
+/// all: what a server sets up once, with its first clients, belongs to none of the others.
+const FIRST: usize = 10;
+
 /// The time between two looks while they are held.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -91,18 +95,22 @@ pub struct IdleReport {
     pub opening: Duration,
     /// Why no more were opened, if they are fewer than asked for.
     pub failure: Option<String>,
-    /// The server's memory before the first and with all of them.
+    /// How many of them were open when the memory was read for the first time: ten, or half
+    /// of fewer than twenty.
+    pub first: usize,
+    /// The server's memory with [`IdleReport::first`] of them and with all.
     pub memory: Option<(Memory, Memory)>,
 }
 
 impl IdleReport {
-    /// User memory of the server per connection in bytes, by private pages.
+    /// User memory of the server per connection in bytes, by anonymous pages (heap and
+    /// stacks), over those after the first. Zero or less if a server had room from before.
     pub fn bytes_per_connection(&self) -> Option<f64> {
         let (before, with) = self.memory?;
-        if self.open == 0 {
-            return None;
+        match self.open.checked_sub(self.first) {
+            None | Some(0) => None,
+            Some(more) => Some((with.anonymous as f64 - before.anonymous as f64) / more as f64),
         }
-        Some((with.private as f64 - before.private as f64) / self.open as f64)
     }
 }
 
@@ -140,10 +148,17 @@ pub fn hold_with(
         };
         options.server.map(read).transpose()
     };
-    let before = memory()?;
     let began = Instant::now();
-    let (mut held, failure) = open_all(options, progress);
-    let opening = began.elapsed();
+    let first = FIRST.min(options.connections / 2);
+    let mut held = Vec::new();
+    let mut failure = open_until(first, &mut held, options, progress);
+    let mut opening = began.elapsed();
+    let before = memory()?;
+    if failure.is_none() {
+        let began = Instant::now();
+        failure = open_until(options.connections, &mut held, options, progress);
+        opening += began.elapsed();
+    }
     let all_open = Instant::now();
     loop {
         let left = options.hold.saturating_sub(all_open.elapsed());
@@ -163,28 +178,28 @@ pub fn hold_with(
         closed,
         opening,
         failure,
+        first: first.min(open),
         memory: before.zip(with),
     })
 }
 
-fn open_all(
+/// Opens connections until so many are held; why there are no more, if one failed.
+fn open_until(
+    count: usize,
+    held: &mut Vec<Held>,
     options: &IdleOptions,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
-) -> (Vec<Held>, Option<String>) {
-    let mut held = Vec::new();
-    for number in 0..options.connections {
+) -> Option<String> {
+    for number in held.len()..count {
         match Held::open(options, number) {
             Ok(one) => held.push(one),
-            Err(error) => {
-                let failure = format!("connection {}: {error}", held.len());
-                return (held, Some(failure));
-            }
+            Err(error) => return Some(format!("connection {number}: {error}")),
         }
         if progress(held.len()).is_break() {
             break;
         }
     }
-    (held, None)
+    None
 }
 
 enum Held {

@@ -99,9 +99,10 @@ fn tell(
             "closed": report.closed,
             "opening_seconds": report.opening.as_secs_f64(),
             "pid": options.server,
-            "private_bytes_before": report.memory.map(|(before, _)| before.private),
-            "private_bytes": report.memory.map(|(_, with)| with.private),
-            "private_bytes_each": each,
+            "first": report.first,
+            "anonymous_bytes_before": report.memory.map(|(before, _)| before.anonymous),
+            "anonymous_bytes": report.memory.map(|(_, with)| with.anonymous),
+            "anonymous_bytes_each": each,
         });
         return say(&format!("{event}\n"));
     }
@@ -118,13 +119,17 @@ fn tell(
     match (report.memory, each, options.server) {
         (Some((before, with)), Some(each), Some(pid)) => {
             let name = crate::holder::name_of(pid);
+            let each = match each > 0.0 {
+                true => format!("{} for each", bytes(each as u64)),
+                false => "no more than before, which had room".to_owned(),
+            };
             text += &format!(
-                "  memory       {} for each: {} before, {} with all of them\n               {}\n",
-                bytes(each.max(0.0) as u64),
-                bytes(before.private),
-                bytes(with.private),
+                "  memory       {each}: {} with the first {}, {} with all\n               {}\n",
+                bytes(before.anonymous),
+                report.first,
+                bytes(with.anonymous),
                 style.dim(&format!(
-                    "{name}, pid {pid}; what the kernel holds comes on top"
+                    "heap and stacks of {name}, pid {pid}; the kernel's part comes on top"
                 ))
             );
         }
