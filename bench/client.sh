@@ -15,8 +15,13 @@ build
 out=$(mktemp)
 taskset -c 0 bench/peers/echo_epoll 0 >"$out" &
 server=$!
-trap 'kill "$server"; rm -f "$out"' EXIT
-until port=$(grep -o '[0-9]*$' "$out"); do :; done
+trap 'kill "$server" 2>/dev/null || :; rm -f "$out"' EXIT
+until port=$(grep -o '[0-9]*$' "$out"); do
+    kill -0 "$server" 2>/dev/null || {
+        echo "bench/peers/echo_epoll did not start" >&2
+        exit 1
+    }
+done
 
 median() { sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
 spread() { sort -g | awk '{ all[NR] = $1 } END { printf "%.3f (%.3f-%.3f)\n", all[int((NR + 1) / 2)], all[1], all[NR] }'; }

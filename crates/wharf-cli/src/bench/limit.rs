@@ -69,6 +69,12 @@ impl FromStr for Limit {
                     .ok_or("loss is compared with a percentage from 0 to 100")?
             }
             Figure::Quantile(_) | Figure::Mean | Figure::Max => {
+                // Elsewhere a bare number is seconds, which no latency is meant to have.
+                if bound.ends_with(|last: char| last.is_ascii_digit()) {
+                    return Err(format!(
+                        "a latency is compared with a time: {text}ms or {text}us"
+                    ));
+                }
                 parse_duration(bound)?.as_secs_f64()
             }
         };
@@ -195,6 +201,7 @@ mod tests {
             "p99",
             "p101>1s",
             "p99>5 parsecs",
+            "p99>5",
             "speed>1",
             ">1",
             "rate<much",

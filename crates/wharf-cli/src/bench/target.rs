@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wharf::address::{Address, Scheme};
 use wharf::client::{Client, ConnectError, ConnectErrorKind};
-use wharf::network::{Endpoint, Network, Os, Role, UnixName};
+use wharf::network::{Endpoint, Network, Os, ResolveError, Role, UnixName};
 use wharf::tls::ClientTls;
 use wharf_check::load::{Target, TlsTarget};
 
@@ -59,7 +59,7 @@ async fn look_for(address: &Address, reach: Reach, timeout: Duration) -> Result<
         )));
     }
     let resolved = Os.resolve(address, Role::Reach).await;
-    let endpoints = resolved.map_err(|error| failed(address, error.into()))?;
+    let endpoints = resolved.map_err(|error| unresolved(address, error))?;
     if reach == Reach::ThisMachine
         && let Some(other) = endpoints.iter().find(|endpoint| !endpoint.is_local())
     {
@@ -94,6 +94,22 @@ async fn look_for(address: &Address, reach: Reach, timeout: Duration) -> Result<
         _ => format!("udp:{at}"),
     };
     Ok(Found { target, words, pid })
+}
+
+/// A name that leads nowhere.
+fn unresolved(address: &Address, error: ResolveError) -> Failure {
+    let cure = match error.cure {
+        Some(_) => None,
+        None => Some(format!(
+            "wharf names {}    or the address of the machine in its place",
+            error.name
+        )),
+    };
+    let failure = failed(address, error.into());
+    match cure {
+        Some(cure) => failure.cure(cure),
+        None => failure,
+    }
 }
 
 /// A connection that could not even be tried.
