@@ -49,8 +49,12 @@ pub struct Snapshot<'a> {
     pub interval_messages: u64,
     /// Bytes of replies in this phase so far.
     pub received_bytes: u64,
-    /// Bytes sent in this phase so far.
+    /// Bytes of replies since the last snapshot.
+    pub interval_received_bytes: u64,
+    /// Bytes sent in this phase so far; of bulk, those that were given to the kernel.
     pub sent_bytes: u64,
+    /// Bytes sent since the last snapshot.
+    pub interval_sent_bytes: u64,
     /// Latencies since the last snapshot.
     pub latency: &'a Latency,
     /// What went wrong so far.
@@ -99,6 +103,7 @@ pub(super) struct Meter<'a> {
     open_loop: Option<OpenLoop>,
     errors: Errors,
     server: Option<Server>,
+    has_measured: bool,
     measuring_began: u64,
     measuring_ended: u64,
     cpu_at_start: Duration,
@@ -111,7 +116,7 @@ pub(super) struct Meter<'a> {
     was_ever_right: bool,
     every: u64,
     next_snapshot: u64,
-    last_snapshot: (u64, u64),
+    last_snapshot: (u64, Counts),
     progress: Progress<'a>,
 }
 
@@ -157,6 +162,7 @@ impl<'a> Meter<'a> {
                 cpu_at_start: None,
                 cpu: None,
             }),
+            has_measured: false,
             measuring_began: 0,
             measuring_ended: 0,
             cpu_at_start: Duration::ZERO,
@@ -167,7 +173,7 @@ impl<'a> Meter<'a> {
             was_ever_right: false,
             every,
             next_snapshot: every,
-            last_snapshot: (0, 0),
+            last_snapshot: (0, Counts::default()),
             progress,
         }
     }
@@ -222,7 +228,7 @@ impl<'a> Meter<'a> {
         self.was_ever_right = true;
         if took > self.late_after {
             let late = Duration::from_nanos(took);
-            self.fail(Cause::Late, || format!("after {late:.1?}"));
+            self.fail_many(Cause::Late, count, || format!("after {late:.1?}"));
         }
         if self.counts(of) {
             self.counts.messages += count;
@@ -353,7 +359,12 @@ impl<'a> Meter<'a> {
 
     /// Counts an error; too many end the run.
     pub(super) fn fail(&mut self, cause: Cause, evidence: impl FnOnce() -> String) {
-        self.errors.add(cause, evidence);
+        self.fail_many(cause, 1, evidence);
+    }
+
+    /// Counts so many errors, of which the evidence is the first.
+    fn fail_many(&mut self, cause: Cause, count: u64, evidence: impl FnOnce() -> String) {
+        self.errors.add(cause, count, evidence);
         let at_most = match self.was_ever_right {
             true => self.options.errors_at_most,
             false => self
@@ -437,6 +448,17 @@ impl<'a> Meter<'a> {
             }
         };
         self.enter(Phase::Measuring, now, lasts);
+        self.forget();
+        self.has_measured = true;
+        self.measuring_began = now;
+        self.cpu_at_start = process::thread_cpu();
+        if let Some(server) = &mut self.server {
+            server.cpu_at_start = process::cpu_of(server.pid).ok();
+        }
+    }
+
+    /// What the warm-up counted is not of the run; only its errors are.
+    fn forget(&mut self) {
         self.counts = Counts::default();
         self.recent.clear();
         self.measured.clear();
@@ -446,12 +468,7 @@ impl<'a> Meter<'a> {
             open.uncorrected.clear();
             open.client_late.clear();
         }
-        self.last_snapshot.1 = 0;
-        self.measuring_began = now;
-        self.cpu_at_start = process::thread_cpu();
-        if let Some(server) = &mut self.server {
-            server.cpu_at_start = process::cpu_of(server.pid).ok();
-        }
+        self.last_snapshot.1 = Counts::default();
     }
 
     fn end_measuring(&mut self, now: u64) {
@@ -471,16 +488,20 @@ impl<'a> Meter<'a> {
             return;
         }
         self.next_snapshot = now.saturating_add(self.every);
-        let (shown_at, shown) =
-            std::mem::replace(&mut self.last_snapshot, (now, self.counts.messages));
+        let (shown_at, shown) = std::mem::replace(&mut self.last_snapshot, (now, self.counts));
         let snapshot = Snapshot {
             phase: self.phase,
             elapsed: Duration::from_nanos(now),
             interval: Duration::from_nanos(now - shown_at),
             messages: self.counts.messages,
-            interval_messages: self.counts.messages.saturating_sub(shown),
+            interval_messages: self.counts.messages.saturating_sub(shown.messages),
             received_bytes: self.counts.received_bytes,
+            interval_received_bytes: self
+                .counts
+                .received_bytes
+                .saturating_sub(shown.received_bytes),
             sent_bytes: self.counts.sent_bytes,
+            interval_sent_bytes: self.counts.sent_bytes.saturating_sub(shown.sent_bytes),
             latency: &self.recent,
             errors: &self.errors,
         };
@@ -505,6 +526,9 @@ impl<'a> Meter<'a> {
 
     /// The result, without what only datagrams have.
     pub(super) fn report(mut self) -> Report {
+        if !self.has_measured {
+            self.forget();
+        }
         self.measured.absorb(&mut self.recent);
         let elapsed = self.measuring_ended.saturating_sub(self.measuring_began);
         Report {

@@ -12,7 +12,7 @@ use super::process::Memory;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// How long was measured.
+    /// How long was measured; zero if the run ended before.
     pub elapsed: Duration,
     /// Replies that came and were right.
     pub messages: u64,
@@ -301,9 +301,9 @@ impl fmt::Display for Cause {
 pub struct Errors([(u64, Option<String>); CAUSES.len()]);
 
 impl Errors {
-    pub(super) fn add(&mut self, cause: Cause, evidence: impl FnOnce() -> String) {
+    pub(super) fn add(&mut self, cause: Cause, more: u64, evidence: impl FnOnce() -> String) {
         let (count, first) = &mut self.0[cause as usize];
-        *count += 1;
+        *count += more;
         if first.is_none() {
             *first = Some(evidence());
         }
@@ -361,8 +361,8 @@ mod tests {
     #[test]
     fn errors_tell_the_first_case() {
         let mut errors = Errors::default();
-        errors.add(Cause::Reset, || "connection 3".into());
-        errors.add(Cause::Reset, || "connection 4".into());
+        errors.add(Cause::Reset, 1, || "connection 3".into());
+        errors.add(Cause::Reset, 1, || "connection 4".into());
         assert_eq!(
             errors.to_string(),
             "2 × connection reset (first: connection 3)"

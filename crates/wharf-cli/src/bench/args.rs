@@ -11,6 +11,9 @@ use super::limit::Limit;
 use super::text::{Content, Expected, Sizes};
 use crate::quantity::{parse_count, parse_duration};
 
+/// Bytes per message, unless --size says otherwise.
+const SIZE: usize = 64;
+
 /// How it behaves, for the long help and the manual page.
 const BEHAVIOUR: &str = "\
 Every reply is compared with what has to come back. The exit code is 0 only if the run did \
@@ -27,7 +30,7 @@ from then; the row \"uncorrected\" counts from when it was really sent.
 --bulk send counts what the server's kernel has acknowledged, and neither it nor --bulk receive \
 verifies anything; --bulk both verifies every byte. --chat counts a message when it was answered \
 and delivered, and checks each delivery: sender, receiver, order and every byte. --idle tells the \
-server's private memory; what the kernel holds for a connection comes on top.
+server's heap and stacks; what the kernel holds for a connection comes on top.
 
 Datagrams that are made up carry their number, so that loss, duplicates and reordering are \
 known. With --message nothing in a datagram says what it answers: each flow then waits for its \
@@ -125,11 +128,11 @@ pub(crate) struct BenchArgs {
         hide_default_value = true)]
     pub(crate) ramp_up: Duration,
 
-    /// Bytes per message; A..B takes sizes at random
+    /// Bytes per message; A..B takes sizes at random [default: 64]
     ///
     /// The bytes are made up so that no two messages are alike for thousands.
-    #[arg(short, long, value_name = "BYTES", default_value = "64")]
-    pub(crate) size: Sizes,
+    #[arg(short, long, value_name = "BYTES")]
+    pub(crate) size: Option<Sizes>,
 
     /// Send this instead, or what is in a file: @FILE; may be repeated
     ///
@@ -149,15 +152,9 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FRAMING")]
     pub(crate) frame: Option<Framing>,
 
-    /// The reply: echo, upper, text=TEXT, regex=PATTERN or any
-    #[arg(
-        short,
-        long,
-        value_name = "WHAT",
-        default_value = "echo",
-        allow_hyphen_values = true
-    )]
-    pub(crate) expect: Expected,
+    /// The reply: echo, upper, text=TEXT, regex=PATTERN or any [default: echo]
+    #[arg(short, long, value_name = "WHAT", allow_hyphen_values = true)]
+    pub(crate) expect: Option<Expected>,
 
     /// How long a connection or a reply may take [default: 5s; udp 200ms]
     ///
@@ -212,6 +209,16 @@ pub(crate) enum Way {
 }
 
 impl BenchArgs {
+    /// The size of messages that are made up.
+    pub(super) fn size(&self) -> Sizes {
+        self.size.clone().unwrap_or(Sizes(SIZE..=SIZE))
+    }
+
+    /// What has to come back.
+    pub(super) fn expect(&self) -> &Expected {
+        self.expect.as_ref().unwrap_or(&Expected::Echo)
+    }
+
     /// How long is measured.
     pub(super) fn lasts(&self) -> Duration {
         let usual = match (self.idle, &self.compare) {

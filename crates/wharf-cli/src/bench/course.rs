@@ -9,11 +9,12 @@ use std::time::Duration;
 use serde_json::json;
 use wharf_check::load::{Latency, Phase, Snapshot};
 
-use super::live::{self, Live, Plan, Point};
+use super::live::{self, Live, Plan, Point, Unit};
 use super::machine::latency;
 use super::render::{number, short};
 use super::say;
 use crate::args::Common;
+use crate::style::bytes;
 
 /// How often a run is looked at: for the picture, --csv and Ctrl-C.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
@@ -22,15 +23,15 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 const EVENT: Duration = Duration::from_secs(1);
 
 /// The first line of --csv.
-const HEAD: &str =
-    "seconds,phase,messages_per_second,received_bytes_per_second,p50_us,p99_us,max_us,errors\n";
+const HEAD: &str = "seconds,phase,messages_per_second,received_bytes_per_second,\
+    sent_bytes_per_second,p50_us,p99_us,max_us,errors\n";
 
 /// Looks at a run.
 pub(super) struct Course {
     csv: Option<String>,
     events: Option<Events>,
     shows: Shows,
-    received: u64,
+    unit: Unit,
 }
 
 /// What a person sees meanwhile.
@@ -50,9 +51,18 @@ pub(super) enum Picture {
 
 /// What an event of --json is made of.
 struct Events {
+    server: String,
     due: Duration,
+    sum: Sum,
+}
+
+/// What happened since the last event.
+#[derive(Default)]
+struct Sum {
     began: Duration,
     messages: u64,
+    received: u64,
+    sent: u64,
     latency: Option<Latency>,
 }
 
@@ -64,6 +74,7 @@ impl Course {
         plan: Plan,
         interrupted: &Arc<AtomicBool>,
     ) -> io::Result<Self> {
+        let (unit, server) = (plan.unit, plan.who.clone());
         let shows = if common.json {
             Shows::Nothing
         } else if picture == Picture::IfPossible && live::is_possible() {
@@ -75,22 +86,20 @@ impl Course {
         };
         Ok(Course {
             csv: has_csv.then(|| HEAD.to_owned()),
-            events: common.json.then_some(Events {
+            events: common.json.then(|| Events {
+                server,
                 due: EVENT,
-                began: Duration::ZERO,
-                messages: 0,
-                latency: None,
+                sum: Sum::default(),
             }),
             shows,
-            received: 0,
+            unit,
         })
     }
 
     pub(super) fn look(&mut self, now: &Snapshot<'_>) {
         if let Some(csv) = &mut self.csv {
-            row(csv, now, now.received_bytes.saturating_sub(self.received));
+            row(csv, now);
         }
-        self.received = now.received_bytes;
         if let Some(events) = &mut self.events {
             events.look(now);
         }
@@ -98,7 +107,7 @@ impl Course {
             Shows::Picture(live) => live.push(Point::of(now)),
             Shows::Line => {
                 // \x1b[K takes away what is left of a longer line; nobody misses a lost one.
-                let _ = write!(io::stderr(), "\r{}\x1b[K", line(now));
+                let _ = write!(io::stderr(), "\r{}\x1b[K", line(now, self.unit));
             }
             Shows::Nothing => {}
         }
@@ -115,30 +124,35 @@ impl Course {
 
 impl Events {
     fn look(&mut self, now: &Snapshot<'_>) {
-        self.messages += now.interval_messages;
-        match &mut self.latency {
+        let sum = &mut self.sum;
+        sum.messages += now.interval_messages;
+        sum.received += now.interval_received_bytes;
+        sum.sent += now.interval_sent_bytes;
+        match &mut sum.latency {
             Some(latency) => latency.add(now.latency),
-            None => self.latency = Some(now.latency.clone()),
+            None => sum.latency = Some(now.latency.clone()),
         }
         if now.elapsed < self.due {
             return;
         }
-        let time = (now.elapsed - self.began).as_secs_f64().max(1e-9);
+        let time = (now.elapsed - sum.began).as_secs_f64().max(1e-9);
         let event = json!({
             "event": "interval",
+            "server": self.server,
             "seconds": now.elapsed.as_secs_f64(),
             "phase": phase(now.phase),
-            "messages_per_second": self.messages as f64 / time,
-            "latency": self.latency.as_ref().map(latency),
+            "messages_per_second": sum.messages as f64 / time,
+            "received_bytes_per_second": sum.received as f64 / time,
+            "sent_bytes_per_second": sum.sent as f64 / time,
+            "latency": sum.latency.as_ref().map(latency),
             "errors": now.errors.total(),
         });
         // On a closed stdout the end still tells.
         let _ = say(&format!("{event}\n"));
-        *self = Events {
-            due: now.elapsed + EVENT,
+        self.due = now.elapsed + EVENT;
+        self.sum = Sum {
             began: now.elapsed,
-            messages: 0,
-            latency: None,
+            ..Sum::default()
         };
     }
 }
@@ -147,16 +161,17 @@ fn rate(count: u64, now: &Snapshot<'_>) -> f64 {
     count as f64 / now.interval.as_secs_f64().max(1e-9)
 }
 
-fn row(csv: &mut String, now: &Snapshot<'_>, received: u64) {
+fn row(csv: &mut String, now: &Snapshot<'_>) {
     let micros = |time: Duration| time.as_nanos() as f64 / 1e3;
     // A String takes every write.
     let _ = writeln!(
         csv,
-        "{:.3},{},{:.1},{:.1},{:.1},{:.1},{:.1},{}",
+        "{:.3},{},{:.1},{:.1},{:.1},{:.1},{:.1},{:.1},{}",
         now.elapsed.as_secs_f64(),
         phase(now.phase),
         rate(now.interval_messages, now),
-        rate(received, now),
+        rate(now.interval_received_bytes, now),
+        rate(now.interval_sent_bytes, now),
         micros(now.latency.quantile(0.5)),
         micros(now.latency.quantile(0.99)),
         micros(now.latency.max()),
@@ -164,7 +179,17 @@ fn row(csv: &mut String, now: &Snapshot<'_>, received: u64) {
     );
 }
 
-fn line(now: &Snapshot<'_>) -> String {
+fn line(now: &Snapshot<'_>, unit: Unit) -> String {
+    if unit == Unit::Bytes {
+        let moved = now.interval_received_bytes + now.interval_sent_bytes;
+        return format!(
+            "{:>5.1} s  {:<9} {:>11}/s  errors {}",
+            now.elapsed.as_secs_f64(),
+            phase(now.phase),
+            bytes(rate(moved, now) as u64),
+            now.errors.total()
+        );
+    }
     format!(
         "{:>5.1} s  {:<9} {:>11} messages/s  p50 {}  p99 {}  errors {}",
         now.elapsed.as_secs_f64(),

@@ -52,6 +52,7 @@ pub(super) fn result(who: &str, report: &Report) -> Value {
             "late": all.late,
             "duplicated": all.duplicated,
             "reordered": all.reordered,
+            "receive_buffer_granted": all.receive_buffer,
         })),
         "chat": report.chat.map(|all| json!({
             "users": all.users,

@@ -37,11 +37,13 @@ use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::{Failure, words};
 use course::{Course, LOOK, Picture};
-use live::Plan;
+use live::{Plan, Unit};
 use output::Output;
 use target::{Found, Reach, find};
+use text::Expected;
 
 pub(crate) use args::BenchArgs;
+use args::Way;
 
 /// Runs `wharf bench`.
 pub(crate) fn run(common: &Common, args: BenchArgs) -> Result<Exit, Failure> {
@@ -77,6 +79,9 @@ fn check(args: &BenchArgs) -> Result<(), Failure> {
             "--fail-if '{limit}' is for udp: a stream loses nothing"
         )));
     }
+    if let Some(what) = ignored(args) {
+        return Err(Failure::usage(what));
+    }
     if args.lasts().is_zero() {
         return Err(Failure::usage("--duration 0 would measure nothing"));
     }
@@ -91,6 +96,50 @@ fn check(args: &BenchArgs) -> Result<(), Failure> {
         }),
         None => Ok(()),
     }
+}
+
+/// What was typed and would do nothing, in a sentence.
+fn ignored(args: &BenchArgs) -> Option<&'static str> {
+    let (has_size, has_message) = (args.size.is_some(), !args.message.is_empty());
+    let one_way = matches!(args.bulk, Some(Way::Send | Way::Receive));
+    let both_ways = args.bulk == Some(Way::Both);
+    let is_computed = matches!(args.expect, None | Some(Expected::Echo | Expected::Upper));
+    let rules = [
+        (
+            args.bulk.is_some() && args.address.scheme.is_datagram(),
+            "bulk goes over streams, and udp has none",
+        ),
+        (
+            args.bulk.is_some() && (has_size || args.frame.is_some()),
+            "--bulk moves bytes and no messages: --size and --frame do not apply to it",
+        ),
+        (
+            both_ways && has_message,
+            "--bulk both makes up what it sends: --message does not apply to it",
+        ),
+        (
+            both_ways && !is_computed,
+            "--bulk both expects what it sent, or that in upper case: --expect echo or upper",
+        ),
+        (
+            one_way && (args.depth.is_some() || args.expect.is_some() || args.late.is_some()),
+            "--bulk send and receive wait for no reply: --depth, --expect and --late do not apply to them",
+        ),
+        (
+            args.idle.is_some() && (has_size || args.late.is_some() || !args.ramp_up.is_zero()),
+            "--idle holds silent connections: --size, --late and --ramp-up do not apply to it",
+        ),
+        (
+            args.idle.is_some() && !has_message && (args.frame.is_some() || args.expect.is_some()),
+            "--idle without --message says nothing: --frame and --expect do not apply to it",
+        ),
+        (
+            args.churn && args.depth.is_some_and(|depth| depth > 1),
+            "--churn sends one message on each connection: --depth does not apply to it",
+        ),
+    ];
+    let holds = rules.into_iter().find(|(holds, _)| *holds);
+    holds.map(|(_, sentence)| sentence)
 }
 
 /// A flag that Ctrl-C sets: the run then ends, and tells what it found so far. A second one
@@ -158,6 +207,10 @@ impl Bench<'_> {
         let plan = Plan {
             who: who.to_owned(),
             shape,
+            unit: match self.args.bulk {
+                Some(Way::Send | Way::Receive) => Unit::Bytes,
+                _ => Unit::Messages,
+            },
             lasts: options
                 .ramp_up
                 .saturating_add(options.warm_up)

@@ -50,7 +50,7 @@ pub(super) fn options(args: &BenchArgs, target: Target) -> Result<Options, Failu
         (false, Some(way)) => bulk(args, way)?,
         (false, None) => messages(args, carrier)?,
     };
-    options.expect = match args.expect {
+    options.expect = match args.expect() {
         Expected::Upper => Expect::AsciiUpper,
         _ => Expect::Echo,
     };
@@ -119,7 +119,7 @@ fn bulk(args: &BenchArgs, way: Way) -> Result<Messages, Failure> {
 fn chat(args: &BenchArgs) -> Result<Messages, Failure> {
     let mut chat = Chat::default();
     chat.size = args
-        .size
+        .size()
         .one()
         .ok_or_else(|| Failure::usage("messages of a chat have one size"))?;
     // Another run may be there at the same time, or not be gone yet.
@@ -137,16 +137,16 @@ fn prefix(pid: u32) -> String {
 fn messages(args: &BenchArgs, carrier: Carrier) -> Result<Messages, Failure> {
     let is_plain =
         args.message.is_empty() && (args.frame.is_none() || carrier == Carrier::Datagrams);
-    let is_computed = matches!(args.expect, Expected::Echo | Expected::Upper);
+    let is_computed = matches!(args.expect(), Expected::Echo | Expected::Upper);
     if carrier == Carrier::Datagrams && args.frame.is_some() {
         return Err(Failure::usage(
             "--frame does not apply to udp: a datagram is a message already",
         ));
     }
     if is_plain && is_computed {
-        return Ok(match args.size.one() {
+        return Ok(match args.size().one() {
             Some(size) => Messages::Size(size),
-            None => Messages::Sizes(args.size.0.clone()),
+            None => Messages::Sizes(args.size().0),
         });
     }
     let framing = args.frame.clone().unwrap_or(Framing::Raw);
@@ -156,9 +156,9 @@ fn messages(args: &BenchArgs, carrier: Carrier) -> Result<Messages, Failure> {
             .iter()
             .map(|content| content.read())
             .collect::<Result<Vec<_>, _>>()?,
-        true => made_up(&args.size, &framing),
+        true => made_up(&args.size(), &framing),
     };
-    let rule = match &args.expect {
+    let rule = match args.expect() {
         Expected::Echo | Expected::Upper | Expected::Text(_) => {
             return script(args, &framing, &bodies);
         }
@@ -171,7 +171,7 @@ fn messages(args: &BenchArgs, carrier: Carrier) -> Result<Messages, Failure> {
     if carrier == Carrier::Stream && framing == Framing::Raw {
         return Err(Failure::usage(format!(
             "--expect {} needs --frame over a stream, to know where a reply ends",
-            args.expect
+            args.expect()
         ))
         .cure("--frame lines    or another one that the server speaks"));
     }
@@ -190,7 +190,7 @@ fn script(args: &BenchArgs, framing: &Framing, bodies: &[Vec<u8>]) -> Result<Mes
     let exchanges: Result<Vec<_>, Failure> = bodies
         .iter()
         .map(|body| {
-            let reply = match &args.expect {
+            let reply = match args.expect() {
                 Expected::Upper => upper(body),
                 Expected::Text(text) => text.clone(),
                 _ => body.clone(),

@@ -11,6 +11,9 @@ use crate::style::{Style, bytes, duration};
 /// The engine may have been the bottleneck from this share of one core on.
 const BUSY: f64 = 0.9;
 
+/// The receive buffer that the engine asks for, for each flow of datagrams, in bytes.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
 /// A reply is called a stall if it took so many times the median, and at least so long.
 const STALL_TIMES: u32 = 50;
 const STALL_LEAST: Duration = Duration::from_millis(20);
@@ -35,15 +38,27 @@ pub(super) fn text(
         ),
         style,
     };
+    match report.elapsed.is_zero() {
+        true => nothing(&mut page, report),
+        false => figures(&mut page, args, report),
+    }
+    for note in notes(report) {
+        page.note(&note);
+    }
+    page.text
+}
+
+/// All that was measured.
+fn figures(page: &mut Page, args: &BenchArgs, report: &Report) {
     match args.bulk {
-        Some(Way::Send | Way::Receive) => bulk(&mut page, args, report),
+        Some(Way::Send | Way::Receive) => bulk(page, args, report),
         _ => {
-            throughput(&mut page, report);
-            latencies(&mut page, report);
+            throughput(page, report);
+            latencies(page, report);
         }
     }
     if let Some(all) = &report.chat {
-        chat(&mut page, all, report);
+        chat(page, all, report);
     }
     if let Some(all) = report.datagrams {
         let share = 100.0 * all.lost as f64 / all.sent.max(1) as f64;
@@ -76,11 +91,7 @@ pub(super) fn text(
             ),
         );
     }
-    processes(&mut page, report);
-    for note in notes(report) {
-        page.note(&note);
-    }
-    page.text
+    processes(page, report);
 }
 
 /// Rows with a label each.
@@ -117,6 +128,15 @@ impl Page {
             label = "";
         }
     }
+}
+
+/// The run ended before anything was measured.
+fn nothing(page: &mut Page, report: &Report) {
+    let errors = match report.errors.total() {
+        0 => String::new(),
+        total => format!(": {}", crate::style::count(total, "error")),
+    };
+    page.row("throughput", format!("nothing was measured{errors}"));
 }
 
 /// Bytes in one direction.
@@ -174,7 +194,7 @@ pub(super) fn shape(args: &BenchArgs, options: &Options) -> String {
         _ => 1,
     };
     if args.chat {
-        return format!("{} users, depth {depth}, {}", args.users, args.size);
+        return format!("{} users, depth {depth}, {}", args.users, args.size());
     }
     let connections = crate::style::count(options.connections as u64, "connection");
     match args.bulk {
@@ -196,15 +216,15 @@ pub(super) fn shape(args: &BenchArgs, options: &Options) -> String {
         _ => String::new(),
     };
     let what = match &options.messages {
-        Messages::Size(_) | Messages::Sizes(_) => args.size.to_string(),
-        _ if args.message.is_empty() => args.size.to_string(),
+        Messages::Size(_) | Messages::Sizes(_) => args.size().to_string(),
+        _ if args.message.is_empty() => args.size().to_string(),
         _ => "own messages".to_owned(),
     };
     let frame = match &args.frame {
         Some(frame) => format!(", {frame}"),
         None => String::new(),
     };
-    format!("{connections}, {pace}, {what}{frame}, {}", args.expect)
+    format!("{connections}, {pace}, {what}{frame}, {}", args.expect())
 }
 
 fn throughput(page: &mut Page, report: &Report) {
@@ -345,7 +365,10 @@ fn seconds(report: &Report) -> f64 {
 fn notes(report: &Report) -> Vec<String> {
     let mut notes = Vec::new();
     if report.cut_short {
-        notes.push("the run ended early; these are the figures so far".to_owned());
+        notes.push(match report.elapsed.is_zero() {
+            true => "the run ended before its measurement began".to_owned(),
+            false => "the run ended early; these are the figures so far".to_owned(),
+        });
     }
     let (slowest, median) = (report.slowest, report.latency.quantile(0.5));
     if slowest.took() >= STALL_LEAST && slowest.took() > median * STALL_TIMES {
@@ -354,6 +377,17 @@ fn notes(report: &Report) -> Vec<String> {
             duration(slowest.took()),
             short(median),
             duration(slowest.at())
+        ));
+    }
+    if let Some(all) = report.datagrams
+        && all.lost > 0
+        && all.receive_buffer < RECEIVE_BUFFER
+    {
+        notes.push(format!(
+            "the kernel granted this client {} of receive buffer and not {}: what is lost may \
+             be lost here (sysctl net.core.rmem_max)",
+            bytes(all.receive_buffer as u64),
+            bytes(RECEIVE_BUFFER as u64)
         ));
     }
     if is_bottleneck(report) {

@@ -407,6 +407,42 @@ fn a_short_stall_is_a_late_reply() {
 }
 
 #[test]
+fn every_late_reply_counts_also_those_that_come_together() {
+    let target = tcp(|mut stream| {
+        let mut messages = vec![0; 4 * 64];
+        while stream.read_exact(&mut messages).is_ok() {
+            thread::sleep(Duration::from_millis(60));
+            let _ = stream.write_all(&messages);
+        }
+    });
+    let mut options = options(target);
+    options.pacing = Pacing::Closed { depth: 4 };
+    options.amount = requests(8);
+    options.late_after = Some(Duration::from_millis(50));
+    options.errors_at_most = 100;
+    let report = run(&options).unwrap();
+    only(&report, Cause::Late);
+    assert_eq!(report.errors.count(Cause::Late), 8, "{}", report.errors);
+}
+
+#[test]
+fn a_run_that_ends_in_its_warm_up_has_measured_nothing() {
+    let mut options = options(echo_with(|number, mut message| {
+        message[0] ^= u8::from(number == 50);
+        Some(message)
+    }));
+    options.warm_up = Duration::from_secs(20);
+    options.errors_at_most = 1;
+    options.errors_at_first = 1;
+    let report = run(&options).unwrap();
+    only(&report, Cause::Wrong);
+    assert!(report.cut_short);
+    let counts = (report.messages, report.sent_bytes, report.received_bytes);
+    assert_eq!((report.elapsed, counts), (Duration::ZERO, (0, 0, 0)));
+    assert_eq!(report.latency.histogram().len(), 0);
+}
+
+#[test]
 fn more_than_was_asked_for_is_unexpected() {
     let report = run(&options(echo_with(|_, mut message| {
         message.push(b'!');
@@ -525,6 +561,7 @@ fn idle_connections_are_held_and_their_memory_is_read() {
         (20, 0, None)
     );
     assert!(report.bytes_per_connection().is_some());
+    assert_eq!(report.first, 10);
 
     options.target = tcp(|mut stream| {
         let mut byte = [0; 64];

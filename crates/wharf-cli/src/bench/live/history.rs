@@ -16,6 +16,8 @@ pub(in crate::bench) struct Point {
     pub(super) interval: Duration,
     /// Replies in the interval.
     pub(super) messages: u64,
+    /// Bytes received and sent in the interval.
+    pub(super) moved: u64,
     /// Bytes received and sent in this phase.
     pub(super) bytes: u64,
     pub(super) p50: Duration,
@@ -32,6 +34,7 @@ impl Point {
             at: now.elapsed,
             interval: now.interval,
             messages: now.interval_messages,
+            moved: now.interval_received_bytes + now.interval_sent_bytes,
             bytes: now.received_bytes + now.sent_bytes,
             p50: now.latency.quantile(0.5),
             p99: now.latency.quantile(0.99),
@@ -42,7 +45,16 @@ impl Point {
 
     /// Replies per second.
     pub(super) fn rate(&self) -> f64 {
-        self.messages as f64 / self.interval.as_secs_f64().max(1e-9)
+        self.per_second(self.messages)
+    }
+
+    /// Bytes per second, both ways.
+    pub(super) fn byte_rate(&self) -> f64 {
+        self.per_second(self.moved)
+    }
+
+    fn per_second(&self, count: u64) -> f64 {
+        count as f64 / self.interval.as_secs_f64().max(1e-9)
     }
 
     /// This point and the next one as one: what was slow stays slow.
@@ -50,6 +62,7 @@ impl Point {
         Point {
             interval: self.interval + next.interval,
             messages: self.messages + next.messages,
+            moved: self.moved + next.moved,
             p50: (self.p50 + next.p50) / 2,
             p99: self.p99.max(next.p99),
             max: self.max.max(next.max),
@@ -63,15 +76,16 @@ impl Point {
 pub(super) struct History {
     points: Vec<Point>,
     latest: Option<Point>,
-    /// Replies while measuring, and the time they took.
-    measured: (u64, Duration),
+    /// Replies and bytes while measuring, and the time they took.
+    measured: (u64, u64, Duration),
 }
 
 impl History {
     pub(super) fn push(&mut self, point: Point) {
         if point.phase == Phase::Measuring {
             self.measured.0 += point.messages;
-            self.measured.1 += point.interval;
+            self.measured.1 += point.moved;
+            self.measured.2 += point.interval;
         }
         self.latest = Some(point);
         self.points.push(point);
@@ -96,8 +110,14 @@ impl History {
 
     /// Replies so far and per second, while measuring.
     pub(super) fn measured(&self) -> (u64, f64) {
-        let (messages, time) = self.measured;
+        let (messages, _, time) = self.measured;
         (messages, messages as f64 / time.as_secs_f64().max(1e-9))
+    }
+
+    /// Bytes so far and per second, while measuring.
+    pub(super) fn moved(&self) -> (u64, f64) {
+        let (_, bytes, time) = self.measured;
+        (bytes, bytes as f64 / time.as_secs_f64().max(1e-9))
     }
 }
 
@@ -111,6 +131,7 @@ pub(super) mod tests {
             at: Duration::from_secs(second),
             interval: Duration::from_secs(1),
             messages,
+            moved: messages * 64,
             bytes: messages * 64,
             p50: Duration::from_micros(20),
             p99: Duration::from_micros(100 + second),

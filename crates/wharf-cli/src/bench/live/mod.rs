@@ -29,11 +29,20 @@ const TICK: Duration = Duration::from_millis(50);
 const COLUMNS: u16 = 60;
 const ROWS: u16 = 16;
 
+/// What throughput is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Messages,
+    /// Of bulk in one direction, which has no messages.
+    Bytes,
+}
+
 /// What is shown about a run that does not change.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) who: String,
     pub(super) shape: String,
+    pub(super) unit: Unit,
     /// With ramp and warm-up.
     pub(super) lasts: Duration,
 }

@@ -9,8 +9,8 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph};
 
-use super::Plan;
 use super::history::{History, Point};
+use super::{Plan, Unit};
 use crate::bench::course::phase;
 use crate::bench::render::{number, short};
 use crate::style::bytes;
@@ -27,17 +27,24 @@ pub(super) fn draw(frame: &mut Frame<'_>, plan: &Plan, history: &History) {
         .title_bottom(Line::from(" q or Ctrl-C ends the run and gives its report ").dim());
     let inside = block.inner(frame.area());
     frame.render_widget(block, frame.area());
+    // Without messages there are no latencies.
+    let latencies = match plan.unit {
+        Unit::Messages => Constraint::Fill(1),
+        Unit::Bytes => Constraint::Length(0),
+    };
     let [gauge, rates, latencies, figures] = Layout::vertical([
         Constraint::Length(GAUGE),
         Constraint::Fill(1),
-        Constraint::Fill(1),
+        latencies,
         Constraint::Length(FIGURES),
     ])
     .areas(inside);
     progress(frame, gauge, plan, history);
     throughput(frame, rates, plan, history);
-    latency(frame, latencies, plan, history);
-    numbers(frame, figures, history);
+    if plan.unit == Unit::Messages {
+        latency(frame, latencies, plan, history);
+    }
+    numbers(frame, figures, plan, history);
 }
 
 fn progress(frame: &mut Frame<'_>, area: Rect, plan: &Plan, history: &History) {
@@ -59,13 +66,24 @@ fn progress(frame: &mut Frame<'_>, area: Rect, plan: &Plan, history: &History) {
 }
 
 fn throughput(frame: &mut Frame<'_>, area: Rect, plan: &Plan, history: &History) {
-    let rates = series(history, Point::rate);
+    let rates = match plan.unit {
+        Unit::Messages => series(history, Point::rate),
+        Unit::Bytes => history
+            .points()
+            .iter()
+            .map(|point| (point.at.as_secs_f64(), point.byte_rate()))
+            .collect(),
+    };
     let most = rates.iter().map(|(_, rate)| *rate).fold(1.0, f64::max);
     let top = round_up(most);
     let labels = [0.0, top / 2.0, top].map(|value| label(&thousands(value)));
+    let title = match plan.unit {
+        Unit::Messages => " messages per second ",
+        Unit::Bytes => " bytes per second ",
+    };
     let data = vec![line(Color::Green, &rates)];
     let axis = Axis::default().bounds([0.0, top]).labels(labels);
-    let title = Line::from(" messages per second ").bold();
+    let title = Line::from(title).bold();
     chart(frame, area, plan, title, data, axis);
 }
 
@@ -132,13 +150,20 @@ fn chart(
     frame.render_widget(chart, area);
 }
 
-fn numbers(frame: &mut Frame<'_>, area: Rect, history: &History) {
+fn numbers(frame: &mut Frame<'_>, area: Rect, plan: &Plan, history: &History) {
     let Some(now) = history.latest() else { return };
     let (messages, rate) = history.measured();
     let errors = match now.errors {
         0 => Span::from("no errors").green(),
         count => Span::from(crate::style::count(count, "error")).red().bold(),
     };
+    if plan.unit == Unit::Bytes {
+        let (moved, rate) = history.moved();
+        let first = Line::from(format!("now  {}/s", bytes(now.byte_rate() as u64)));
+        let all = format!("all  {}/s   {}   ", bytes(rate as u64), bytes(moved));
+        let second = Line::from(vec![Span::from(all), errors]);
+        return frame.render_widget(Paragraph::new(vec![first, second]), area);
+    }
     let first = Line::from(format!(
         "now  {}/s   p50 {}   p99 {}   max {}",
         number(now.rate()),
@@ -170,6 +195,7 @@ fn round_up(value: f64) -> f64 {
 
 fn thousands(value: f64) -> String {
     match value {
+        1e9.. => format!("{} G", value / 1e9),
         1e6.. => format!("{} M", value / 1e6),
         1e3.. => format!("{} k", value / 1e3),
         _ => format!("{value}"),
@@ -199,7 +225,12 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     fn picture(columns: u16, rows: u16, history: &History) -> String {
+        picture_of(Unit::Messages, columns, rows, history)
+    }
+
+    fn picture_of(unit: Unit, columns: u16, rows: u16, history: &History) -> String {
         let plan = Plan {
+            unit,
             who: "127.0.0.1:7000".to_owned(),
             shape: "5 connections, depth 4".to_owned(),
             lasts: Duration::from_secs(10),
@@ -235,6 +266,27 @@ mod tests {
                     .any(|cell| ('\u{2801}'..='\u{28ff}').contains(&cell))
             );
         }
+    }
+
+    #[test]
+    fn bulk_is_drawn_in_bytes() {
+        let mut history = History::default();
+        for second in 1..=5 {
+            history.push(Point {
+                messages: 0,
+                ..point(second, 40 << 20)
+            });
+        }
+        let shown = picture_of(Unit::Bytes, 80, 24, &history);
+        for words in [
+            "bytes per second",
+            "5 G",
+            "now  2.5 GiB/s",
+            "all  2.5 GiB/s   12.5 GiB   no errors",
+        ] {
+            assert!(shown.contains(words), "{words}:\n{shown}");
+        }
+        assert!(!shown.contains("latency"), "{shown}");
     }
 
     #[test]
