@@ -137,6 +137,7 @@ fn help_is_as_it_was() {
 #[test]
 fn manual_pages_are_as_they_were_and_every_command_has_one() {
     assert_snapshot("wharf.1", &printed(&["man"], 80));
+    assert_snapshot("wharf-bench.1", &printed(&["man", "bench"], 80));
     assert_snapshot("wharf-serve.1", &printed(&["man", "serve"], 80));
     for command in COMMANDS {
         let page = printed(&["man", command], 80);

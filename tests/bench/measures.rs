@@ -125,6 +125,7 @@ fn datagrams_are_all_accounted_for() {
     let (_server, at) = serve("echo", "udp", &[]);
     let result = event("result", &at, &["-c", "2", "-d", "8", "-n", "500"]);
     let counts = &result["datagrams"];
+    assert!(counts["receive_buffer_granted"].as_u64().unwrap() > 0);
     let count = |name: &str| counts[name].as_u64().unwrap();
     assert_eq!(count("sent"), 500);
     assert_eq!(count("answered") + count("lost") + count("late"), 500);

@@ -34,6 +34,13 @@ fn nobody_there_is_told_at_once() {
 }
 
 #[test]
+fn a_name_that_nobody_has_is_told_with_a_cure() {
+    // Names under .invalid are nobody's (RFC 6761).
+    let words = ["cannot resolve", "wharf names nobody.invalid"];
+    refused("nobody.invalid:7", &[], 6, &words);
+}
+
+#[test]
 fn another_machine_must_be_meant() {
     // An address of nobody (RFC 5737): nothing is sent to it.
     for at in ["192.0.2.1:9", "udp:192.0.2.1:9", "tls:192.0.2.1:9"] {
@@ -75,6 +82,27 @@ fn what_does_not_go_together_is_said_with_a_cure() {
         2,
         &["cannot read what process 0 uses"],
     );
+    for (ignored, sentence) in [
+        (&["--bulk", "both", "-s", "10"][..], "--size and --frame"),
+        (&["--bulk", "send", "-s", "10"], "--size and --frame"),
+        (&["--bulk", "both", "--frame", "u8"], "--size and --frame"),
+        (&["--bulk", "both", "-m", "x"], "--message does not apply"),
+        (&["--bulk", "both", "-e", "any"], "echo or upper"),
+        (&["--bulk", "send", "-d", "3"], "wait for no reply"),
+        (&["--bulk", "send", "-e", "echo"], "wait for no reply"),
+        (&["--bulk", "receive", "--late", "1s"], "wait for no reply"),
+        (&["--idle", "5", "-s", "10"], "holds silent connections"),
+        (&["--idle", "5", "--late", "1s"], "holds silent connections"),
+        (
+            &["--idle", "5", "--ramp-up", "1s"],
+            "holds silent connections",
+        ),
+        (&["--idle", "5", "-e", "upper"], "--idle without --message"),
+        (&["--churn", "-d", "16"], "--depth does not apply"),
+    ] {
+        refused(&at, ignored, 2, &[sentence]);
+    }
+    refused(&at, &["--fail-if", "p99>5"], 2, &["p99>5ms"]);
     refused("seqpacket:/nowhere", &[], 2, &["tcp, tls, udp and unix"]);
     let (_server, at) = serve("echo", "udp", &[]);
     refused(
@@ -84,6 +112,7 @@ fn what_does_not_go_together_is_said_with_a_cure() {
         &["a datagram is a message already"],
     );
     refused(&at, &["--churn"], 2, &["no connection to close"]);
+    refused(&at, &["--bulk", "both"], 2, &["bulk goes over streams"]);
     refused(
         &at,
         &["-m", "x", "-d", "2"],

@@ -1,6 +1,7 @@
 //! Bulk, idle connections, chats, two servers in turns, and the picture.
 
 use crate::screen::Terminal;
+use crate::support::{run, wharf};
 use crate::{bench, event, find, serve};
 
 #[test]
@@ -32,6 +33,51 @@ fn bulk_goes_both_ways_and_each() {
 }
 
 #[test]
+fn bulk_is_told_over_time_in_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    for (service, way, column) in [("discard", "send", 4), ("chargen", "receive", 3)] {
+        let (_server, at) = serve(service, "tcp", &[]);
+        let csv = folder.path().join(way).display().to_string();
+        let options = ["--bulk", way, "--duration", "1200ms", "--csv", &csv];
+        let interval = event("interval", &at, &options);
+        let name = ["received", "sent"][column - 3];
+        let rate = &interval[format!("{name}_bytes_per_second")];
+        assert!(rate.as_f64().unwrap() > 1e6, "{interval}");
+        let text = std::fs::read_to_string(&csv).unwrap();
+        let head = text.lines().next().unwrap().split(',').nth(column);
+        assert_eq!(head, Some(&*format!("{name}_bytes_per_second")));
+        let moved = |row: &str| {
+            let cell = row.split(',').nth(column).unwrap();
+            row.contains(",measuring,") && cell.parse::<f64>().unwrap() > 1e6
+        };
+        assert!(text.lines().skip(1).any(moved), "{text}");
+    }
+    let (_server, at) = serve("discard", "tcp", &[]);
+    let arguments = ["bench", &at, "--bulk", "send", "--warmup", "0", "-t", "60s"];
+    let mut terminal = Terminal::wharf(&arguments, 80, 24);
+    terminal.shows("bytes per second").shows("B/s");
+    terminal.type_in("q");
+    let (status, _) = terminal.end();
+    assert_eq!(status.exit_code(), 130);
+}
+
+#[test]
+fn a_run_that_never_measures_says_so() {
+    // An echo answers a login with the login.
+    let (_server, at) = serve("echo", "tcp", &[]);
+    let ended = bench(&at, &["--chat", "--users", "10"]);
+    assert_eq!(ended.code(), 4, "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("nothing was measured: 10 errors"),
+        "{}",
+        ended.stdout
+    );
+    for nonsense in ["iB/s", "in 0 us", "so far"] {
+        assert!(!ended.stdout.contains(nonsense), "{}", ended.stdout);
+    }
+}
+
+#[test]
 fn bulk_to_a_server_that_answers_or_goes_is_an_error() {
     let (_server, at) = serve("echo", "tcp", &[]);
     let ended = bench(&at, &["--bulk", "send", "--duration", "1s"]);
@@ -54,9 +100,16 @@ fn idle_connections_are_held_and_their_memory_is_told() {
     let held = event("idle", &at, &idle);
     assert_eq!((&held["open"], &held["closed"]), (&100.into(), &0.into()));
     assert_eq!(held["pid"], server.process.pid());
-    assert!(held["private_bytes_each"].is_number());
+    assert!(held["anonymous_bytes_each"].is_number());
+    assert_eq!(held["first"], 10);
     let ended = bench(&at, &["--idle", "10", "--duration", "10ms"]);
-    assert!(ended.stdout.contains("for each"), "{}", ended.stdout);
+    let told = ["for each: ", "which had room: "];
+    assert!(
+        told.iter().any(|words| ended.stdout.contains(words))
+            && ended.stdout.contains("with the first 5, "),
+        "{}",
+        ended.stdout
+    );
 
     // A server that takes no more than five.
     let full = ["--max-connections", "5", "--when-full", "refuse"];
@@ -100,6 +153,18 @@ fn two_servers_are_loaded_in_turns() {
     assert!(0.0 < least && least <= median && median <= most, "{ratio}");
     let ended = bench(&a, &compare);
     assert!(ended.stdout.contains("B/A throughput"), "{}", ended.stdout);
+    // What is told meanwhile says of whom.
+    let long = ["--compare", &b, "--rounds", "1", "-t", "1100ms", "--json"];
+    let mut command = wharf(["bench", &a, "--warmup", "0"]);
+    let ended = run(command.args(long), "");
+    let told: std::collections::BTreeSet<String> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|event| event["event"] == "interval")
+        .map(|event| format!("tcp:{}", event["server"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [a.clone(), b.clone()].into(), "{}", ended.stdout);
 
     let (_upper, wrong) = serve("upper", "tcp", &["--frame", "u8"]);
     let ended = bench(
