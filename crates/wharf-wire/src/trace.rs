@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::application::{Dissected, Dissectors, Hint, Message, Transport};
 use crate::conversation::{Direction, Limits, Note, Seen, State, StreamMessage, Streams, Tracker};
 use crate::field::Value;
-use crate::frame::{Frame, Origin, Timestamp};
+use crate::frame::{Fate, Frame, Origin, Timestamp};
 use crate::layers::{Kind, Layer, Layers, Stage};
 use crate::packet::Packet;
 
@@ -222,9 +222,18 @@ impl Trace {
 
     /// Takes the next frame in; gives its place in [`Trace::steps`].
     pub fn push(&mut self, frame: Frame) -> usize {
-        let seen = self
-            .tracker
-            .see(frame.at, frame.link, &frame.bytes, frame.original_len);
+        let see = match frame.fate {
+            // A damaged segment fails its checksum: its receiver drops it.
+            Fate::Dropped(_) | Fate::Damaged(_) => Tracker::see_lost,
+            _ => Tracker::see,
+        };
+        let seen = see(
+            &mut self.tracker,
+            frame.at,
+            frame.link,
+            &frame.bytes,
+            frame.original_len,
+        );
         let talk = match seen.flow {
             Some(flow) => self.talk_of_flow(flow),
             None => self.talk_of_addresses(&frame),

@@ -220,3 +220,49 @@ fn what_a_record_holds_stands_in_no_byte_of_the_frame() {
         assert!(layer.kind.title() != "PLAINTEXT" || layer.bytes.is_empty());
     }
 }
+
+#[test]
+fn what_is_lost_changes_its_sender_alone() {
+    use wharf_wire::conversation::{Note, State};
+    use wharf_wire::frame::Fate;
+
+    let say = |from, to, seq, flags, fate| {
+        let say = Say {
+            seq,
+            ack: if flags == Segment::SYN { 0 } else { 101 },
+            flags,
+            window: 60_000,
+            options: Vec::new(),
+        };
+        let bytes = tcp(from, to, &say, b"");
+        let mut frame = Frame::new(
+            Timestamp::default(),
+            Link::Ethernet,
+            Origin::Simulated,
+            bytes,
+        );
+        frame.fate = fate;
+        frame
+    };
+    let lost = || Fate::Dropped("the link's loss".to_owned());
+    let mut trace = Trace::new(Dissectors::default());
+    let mut states = |frame| {
+        let step = trace.push(frame);
+        match &trace.steps[step].seen.note {
+            Note::Tcp(note) => note.states[1],
+            other => panic!("{other:?}"),
+        }
+    };
+    let (ann, bob) = (client(1), server());
+    let (syn, both) = (Segment::SYN, Segment::SYN | Segment::ACK);
+    assert_eq!(
+        states(say(ann, bob, 100, syn, lost())),
+        [State::SynSent, State::Closed]
+    );
+    let asked = say(ann, bob, 100, syn, Fate::Travelled);
+    assert_eq!(states(asked), [State::SynSent, State::Listen]);
+    let answer = say(bob, ann, 500, both, lost());
+    assert_eq!(states(answer), [State::SynSent, State::SynReceived]);
+    let again = say(bob, ann, 500, both, Fate::Travelled);
+    assert_eq!(states(again), [State::Established, State::SynReceived]);
+}

@@ -24,6 +24,7 @@ use crate::packet::{Carried, Packet, carried};
 
 pub use fragments::{MAX_PACKETS, Reassembled, Reassembler};
 pub use stream::{MAX_HELD, MAX_STREAMS, MAX_WAITING, StreamMessage, Streams};
+use tcp::Arrival;
 pub use tcp::{MAX_UNACKED, State, TcpNote, Verdict, Verdicts};
 pub use udp::{MAX_REQUESTS, UdpNote};
 
@@ -284,6 +285,29 @@ impl Tracker {
 
     /// Takes the next frame in; `original_len` is its length on the link.
     pub fn see(&mut self, at: Timestamp, link: Link, frame: &[u8], original_len: usize) -> Seen {
+        self.take(at, link, frame, original_len, Arrival::Whole)
+    }
+
+    /// As [`Tracker::see`], for a frame that is known to have been lost on its way
+    /// behind the capture: its sender did send it, and its receiver knows nothing.
+    pub fn see_lost(
+        &mut self,
+        at: Timestamp,
+        link: Link,
+        frame: &[u8],
+        original_len: usize,
+    ) -> Seen {
+        self.take(at, link, frame, original_len, Arrival::Never)
+    }
+
+    fn take(
+        &mut self,
+        at: Timestamp,
+        link: Link,
+        frame: &[u8],
+        original_len: usize,
+        arrival: Arrival,
+    ) -> Seen {
         self.frames += 1;
         let mut seen = Seen {
             number: self.frames,
@@ -298,7 +322,14 @@ impl Tracker {
         };
         if packet.fragment.is_none() {
             let carried = packet.carried(frame);
-            self.transport(at, &packet, &carried, original_len, frame, &mut seen);
+            self.transport(
+                (at, arrival),
+                &packet,
+                &carried,
+                original_len,
+                frame,
+                &mut seen,
+            );
             return seen;
         }
         match self.fragments.take(at, &packet, frame, seen.number) {
@@ -306,7 +337,14 @@ impl Tracker {
             Some(whole) => {
                 let len = whole.bytes.len();
                 let carried = carried(packet.protocol, &whole.bytes, 0..len, len);
-                self.transport(at, &packet, &carried, original_len, &whole.bytes, &mut seen);
+                self.transport(
+                    (at, arrival),
+                    &packet,
+                    &carried,
+                    original_len,
+                    &whole.bytes,
+                    &mut seen,
+                );
                 if let Data::Frame(range) = &seen.data {
                     seen.data = Data::Whole(whole.bytes[range.clone()].to_vec());
                 }
@@ -318,7 +356,7 @@ impl Tracker {
 
     fn transport(
         &mut self,
-        at: Timestamp,
+        (at, arrival): (Timestamp, Arrival),
         packet: &Packet,
         carried: &Carried,
         original_len: usize,
@@ -373,7 +411,7 @@ impl Tracker {
         seen.note = match (&mut flow.body, carried) {
             (Body::Tcp(connection), Carried::Tcp(segment)) => {
                 let before = connection.unacked();
-                let mut note = connection.see(at, number, direction, segment, most);
+                let mut note = connection.see((at, number, arrival), direction, segment, most);
                 unacked = connection.unacked() as isize - before as isize;
                 if is_reused {
                     note.verdicts.add(Verdict::PortsReused);

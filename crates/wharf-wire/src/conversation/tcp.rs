@@ -210,6 +210,15 @@ impl Verdict {
     }
 }
 
+/// Whether a frame came to its receiver, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It did, or nothing else is known.
+    Whole,
+    /// It was lost behind the capture.
+    Never,
+}
+
 /// A set of verdicts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts(u16);
@@ -455,8 +464,7 @@ impl Connection {
     /// acknowledgment.
     pub(super) fn see(
         &mut self,
-        at: Timestamp,
-        number: u64,
+        (at, number, arrival): (Timestamp, u64, Arrival),
         direction: Direction,
         segment: &Segment,
         most: usize,
@@ -484,7 +492,11 @@ impl Connection {
         note.states = [self.states(), self.states()];
         let was_seen =
             self.states() != [State::Closed; 2] || self.sides.iter().any(|side| side.fin.is_some());
+        let peer = self.sides[1 - index].state;
         self.follow(direction, segment);
+        if arrival == Arrival::Never {
+            self.sides[1 - index].state = peer;
+        }
         note.states[1] = self.states();
         // A connection that was open before the capture began did not change now.
         if !was_seen && note.states[1] == [State::Established; 2] {

@@ -104,7 +104,9 @@ fn setting(talk: &Talk) -> String {
 fn who(party: &Party, otherwise: &str) -> String {
     match party.name.as_str() {
         "" => otherwise.to_owned(),
-        name => format!("the {name}"),
+        role @ ("client" | "server") => format!("the {role}"),
+        // The name of a host is a name.
+        name => name.to_owned(),
     }
 }
 
