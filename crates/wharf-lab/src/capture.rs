@@ -61,7 +61,12 @@ impl Report {
         } else if let Some(byte) = remark.damaged {
             frame.fate = Fate::Damaged(format!("the link, in byte {byte}"));
         }
-        if let Some(message) = recorded.frame.message {
+        if let Some(byte) = recorded.frame.damaged {
+            frame
+                .comments
+                .push(format!("damaged before, in byte {byte}"));
+        }
+        for message in recorded.frame.messages() {
             frame.comments.push(format!("message {message}"));
         }
         if remark.doubled {

@@ -31,3 +31,8 @@ pub use summary::{
     CauseCount, ConnectionSummary, DirectionSummary, LinkSummary, MediumSummary, Summary,
 };
 pub use topology::{Centre, Topology};
+
+/// The examples of the manual.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/lab.md")]
+struct Manual;

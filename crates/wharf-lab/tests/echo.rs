@@ -163,7 +163,7 @@ fn a_neighbour_that_does_not_answer_is_asked_three_times_and_then_unreachable() 
         socket.send_to(b"?", &nobody.into()).await?;
         let error = socket.receive_from(&mut Vec::new()).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::HostUnreachable);
-        assert_eq!(begun.elapsed().as_secs(), 6);
+        assert_eq!(begun.elapsed().as_secs(), 20);
         Ok::<_, LabError>(())
     });
     let outcome = outcome.unwrap();
@@ -172,6 +172,39 @@ fn a_neighbour_that_does_not_answer_is_asked_three_times_and_then_unreachable() 
     // Asked on its own link, and flooded to that of the other host.
     let questions = frames.filter(|it| it.frame.ether_type() == 0x0806);
     assert_eq!(questions.count(), 2 * 6);
+}
+
+#[test]
+fn a_full_backlog_is_silent_and_the_client_tries_again() {
+    use wharf::network::{ListenOptions, Network};
+    use wharf_lab::core::Action;
+
+    let lab = Lab::new(10).star(2).with_journal();
+    let outcome = lab.run(async |hosts| {
+        let options = ListenOptions {
+            backlog: Some(1),
+            ..ListenOptions::default()
+        };
+        let at = std::net::SocketAddr::from(([0, 0, 0, 0], 7)).into();
+        let mut listener = hosts[0].network().listen(&at, &options).await?;
+        let _first = hosts[1].connect("tcp4:h0:7").await?;
+        let begun = tokio::time::Instant::now();
+        let host = hosts[1].clone();
+        let second = tokio::spawn(async move { host.connect("tcp4:h0:7").await });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(!second.is_finished());
+        let _accepted = listener.accept().await?;
+        let _second = second.await.unwrap()?;
+        // A SYN is sent again after a second (RFC 6298).
+        assert_eq!(begun.elapsed().as_secs(), 1);
+        let _accepted = listener.accept().await?;
+        Ok::<_, LabError>(())
+    });
+    let outcome = outcome.unwrap();
+    outcome.value.unwrap();
+    let entries = outcome.report.journal().unwrap().entries().iter();
+    let full = entries.filter(|it| it.action == Action::Refused("the backlog is full"));
+    assert_eq!(full.count(), 1);
 }
 
 #[test]

@@ -96,6 +96,7 @@ fn network(
 ) -> Fabric {
     let mut fabric = Fabric::new(seed);
     fabric.keep_journal();
+    fabric.keep_recording();
     let mut link = links.iter().cycle().cloned();
     let mut next = || link.next().unwrap();
     let all: Vec<NodeId> = (0..switches)
@@ -225,16 +226,22 @@ fn no_arrival_is_too_early(fabric: &Fabric) -> bool {
     let Some(journal) = fabric.journal() else {
         return false;
     };
+    let recording = fabric.recording().unwrap().frames().iter();
+    let lengths: BTreeMap<u64, usize> = recording
+        .map(|it| (it.frame.id.0, it.frame.len()))
+        .collect();
     let mut checked = 0;
     for entry in journal.entries() {
         let Some(frame) = entry.frame else { continue };
         match (entry.place, entry.action) {
-            (Place::Link { link, forth }, Action::Entered(_)) => {
+            (Place::Link { link, forth }, Action::Entered(waited)) => {
                 let (first, second) = ends[link as usize];
                 let to = if forth { second } else { first };
-                let (_, delay) = links[link as usize];
+                let (rate, delay) = links[link as usize];
+                let bits = lengths[&frame.0] as u64 * 8;
+                let sending = Duration::from_nanos((bits * 1_000_000_000).div_ceil(rate));
                 // A frame may go to one node by several links: the first counts.
-                let at = entry.at + delay;
+                let at = entry.at + waited + sending + delay;
                 let first = entered.entry((frame.0, to)).or_insert(at);
                 *first = (*first).min(at);
             }

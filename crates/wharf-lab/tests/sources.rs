@@ -32,7 +32,14 @@ const OUTSIDE: &[(&str, &str)] = &[
         "wharf-services/src/exec/",
         "processes are outside of the lab",
     ),
-    ("wharf-services/src/page/", "files are outside of the lab"),
+    (
+        "wharf-services/src/page/root.rs",
+        "files are outside of the lab",
+    ),
+    (
+        "wharf-services/src/page/body.rs",
+        "files are outside of the lab",
+    ),
     (
         "wharf-lab/src/io/clock.rs",
         "the thread that keeps real time",

@@ -11,6 +11,7 @@
 //! its seed.
 
 use std::any::Any;
+use std::time::Duration;
 
 use super::events::{End, Events, Transit, Way, What};
 use super::frame::{Frame, FrameId};
@@ -62,15 +63,42 @@ struct Cable {
     directions: [Direction; 2],
 }
 
-/// Something that is done to a link while the network runs.
-#[derive(Clone, Debug, PartialEq)]
+/// Something that is done to a link while the network runs, in both directions. What
+/// a change does not name stays as it is, in each direction for itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
     /// It is cut: what is on it is lost.
     Down,
     /// It is mended.
     Up,
-    /// It has these properties from now on.
-    Become(Box<Link>),
+    /// It loses this share of the frames, 0 to 1.
+    Loss(f64),
+    /// Its propagation delay is this.
+    Delay(Duration),
+    /// It carries so many bits per second. A cable that takes no time stays as it is.
+    Rate(u64),
+}
+
+impl Change {
+    /// The link after the change.
+    fn applied(self, link: Link) -> Link {
+        match self {
+            Change::Loss(share) => link.loss(share),
+            Change::Delay(delay) => link.delay(delay),
+            Change::Rate(rate) if link.bits_per_second().is_some() => link.rate(rate),
+            Change::Rate(_) | Change::Down | Change::Up => link,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Change::Down => "link cut",
+            Change::Up => "link mended",
+            Change::Loss(_) => "link's loss changed",
+            Change::Delay(_) => "link's delay changed",
+            Change::Rate(_) => "link's rate changed",
+        }
+    }
 }
 
 /// A link, as reports see it.
@@ -261,6 +289,7 @@ impl Fabric {
                 frame: None,
                 parent: None,
                 message: Some(message),
+                pieces: None,
                 action,
             });
         }
@@ -337,19 +366,14 @@ impl Fabric {
         let Some(cable) = self.links.get_mut(link.0 as usize) else {
             return Step::Nothing;
         };
-        let (up, words) = match change {
-            Change::Down => (Some(false), "link cut"),
-            Change::Up => (Some(true), "link mended"),
-            Change::Become(ref link) => {
-                for direction in &mut cable.directions {
-                    direction.link = (**link).clone();
-                }
-                (None, "link changed")
-            }
-        };
-        self.note(place, None, Action::Changed(words));
-        let Some(up) = up else {
-            return Step::Nothing;
+        for direction in &mut cable.directions {
+            direction.link = change.applied(direction.link.clone());
+        }
+        self.note(place, None, Action::Changed(change.words()));
+        let up = match change {
+            Change::Down => false,
+            Change::Up => true,
+            _ => return Step::Nothing,
         };
         let cable = &mut self.links[link.0 as usize];
         for direction in &mut cable.directions {
@@ -422,10 +446,11 @@ impl Fabric {
             None => frame,
             Some((byte, mask)) => {
                 let mut bytes = frame.bytes().to_vec();
-                if let Some(byte) = bytes.get_mut(byte) {
-                    *byte ^= mask;
+                if let Some(place) = bytes.get_mut(byte) {
+                    *place ^= mask;
                 }
-                let damaged = frame.child(self.new_frame(), bytes);
+                let mut damaged = frame.child(self.new_frame(), bytes);
+                damaged.damaged = Some(frame.damaged.unwrap_or(byte));
                 let bit = byte * 8 + mask.trailing_zeros() as usize;
                 self.note(place, Some(&damaged), Action::Damaged(bit));
                 damaged

@@ -20,12 +20,33 @@ pub struct Frame {
     pub parent: Option<FrameId>,
     /// The application's write whose bytes it carries, if it carries some; see
     /// [`Journal`](crate::core::Journal).
+    ///
+    /// If it carries bytes of several, this is the first; see [`Frame::pieces`].
     pub message: Option<u32>,
+    /// Where in the payload the bytes of each message end, if there are several.
+    pieces: Option<Pieces>,
+    /// The byte that an earlier link has damaged.
+    pub(crate) damaged: Option<usize>,
     /// The monitor bit of a token ring's access control field (IEEE 802.5): the
     /// monitor station sets it, and removes what passes with the bit set. Ethernet
     /// has no such field, so it is carried beside the bytes.
     pub monitored: bool,
     bytes: Rc<[u8]>,
+}
+
+/// Where the bytes of each message end in a payload, and its number.
+pub(super) type Pieces = Rc<[(u16, u32)]>;
+
+/// The messages of one frame or entry: the one, or those of the pieces.
+pub(super) fn messages(
+    message: Option<u32>,
+    pieces: Option<&[(u16, u32)]>,
+) -> impl Iterator<Item = u32> {
+    let several = pieces.into_iter().flatten().map(|(_, message)| *message);
+    message
+        .filter(|_| pieces.is_none())
+        .into_iter()
+        .chain(several)
 }
 
 /// The length of an Ethernet header.
@@ -43,6 +64,8 @@ impl Frame {
             id,
             parent: None,
             message: None,
+            pieces: None,
+            damaged: None,
             monitored: false,
             bytes,
         }
@@ -55,6 +78,8 @@ impl Frame {
             id,
             parent: Some(self.id),
             message: self.message,
+            pieces: self.pieces.clone(),
+            damaged: None,
             monitored: self.monitored,
             bytes: bytes.into(),
         }
@@ -68,6 +93,27 @@ impl Frame {
             parent: Some(self.id),
             ..self.clone()
         }
+    }
+
+    /// Says which messages its payload carries: for each where its bytes end.
+    pub(crate) fn set_pieces(&mut self, pieces: &[(u16, u32)]) {
+        self.message = pieces.first().map(|(_, message)| *message);
+        self.pieces = (pieces.len() > 1).then(|| pieces.into());
+    }
+
+    /// Where in the payload of its segment the bytes of each message end, and the number
+    /// of that message, if there are several.
+    pub fn pieces(&self) -> Option<&[(u16, u32)]> {
+        self.pieces.as_deref()
+    }
+
+    pub(super) fn shared_pieces(&self) -> Option<Pieces> {
+        self.pieces.clone()
+    }
+
+    /// The messages of which it carries bytes.
+    pub fn messages(&self) -> impl Iterator<Item = u32> {
+        messages(self.message, self.pieces())
     }
 
     /// All bytes.

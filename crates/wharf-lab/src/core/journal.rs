@@ -8,12 +8,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::frame::{Frame, FrameId};
+use super::frame::{Frame, FrameId, Pieces, messages};
 use super::link::Cause;
 use super::time::Time;
 
 /// How many entries a journal keeps; further ones are counted only. An entry is
-/// about 80 bytes, so this is at most 80 MB.
+/// about 100 bytes, so this is at most 100 MB.
 pub const JOURNAL_ENTRIES: usize = 1_000_000;
 
 /// Where something happened.
@@ -96,6 +96,9 @@ impl fmt::Display for Action {
             Action::Read(bytes) => write!(f, "application reads {bytes} B"),
             Action::Sent => f.write_str("stack sends"),
             Action::Entered(waited) if waited.is_zero() => f.write_str("enters"),
+            Action::Entered(waited) if waited.as_micros() == 0 => {
+                write!(f, "enters after waiting {} ns", waited.as_nanos())
+            }
             Action::Entered(waited) => {
                 write!(
                     f,
@@ -141,10 +144,19 @@ pub struct Entry {
     pub frame: Option<FrameId>,
     /// What that frame was made from.
     pub parent: Option<FrameId>,
-    /// The message that it is about, counted from 1.
+    /// The message that it is about, counted from 1; the first, if there are several.
     pub message: Option<u32>,
+    /// Where in the frame's payload the bytes of each message end, if there are several.
+    pub(super) pieces: Option<Pieces>,
     /// What.
     pub action: Action,
+}
+
+impl Entry {
+    /// The messages that it is about.
+    pub fn messages(&self) -> impl Iterator<Item = u32> {
+        messages(self.message, self.pieces.as_deref())
+    }
 }
 
 /// The entries of one run, in the order of time.
@@ -167,7 +179,7 @@ impl Journal {
 
     /// The entries about one message, from its write to its last copy.
     pub fn about(&self, message: u32) -> impl Iterator<Item = &Entry> {
-        let of_it = move |entry: &&Entry| entry.message == Some(message);
+        let of_it = move |entry: &&Entry| entry.messages().any(|it| it == message);
         self.entries.iter().filter(of_it)
     }
 
@@ -178,6 +190,7 @@ impl Journal {
             frame: frame.map(|frame| frame.id),
             parent: frame.and_then(|frame| frame.parent),
             message: frame.and_then(|frame| frame.message),
+            pieces: frame.and_then(Frame::shared_pieces),
             action,
         });
     }

@@ -98,6 +98,23 @@ impl Link {
         }
     }
 
+    /// This link with the faults of another: loss, bad periods, duplication,
+    /// reordering, damage and jitter; and with its MTU.
+    #[must_use]
+    pub fn faults_of(self, other: &Link) -> Self {
+        Link {
+            jitter: other.jitter,
+            loss: other.loss,
+            burst: other.burst,
+            duplicate: other.duplicate,
+            reorder: other.reorder,
+            hold_back: other.hold_back,
+            corrupt: other.corrupt,
+            mtu: other.mtu,
+            ..self
+        }
+    }
+
     /// Bits per second, at least 1.
     #[must_use]
     pub fn rate(mut self, bits_per_second: u64) -> Self {
@@ -574,6 +591,145 @@ mod tests {
         for (calm, lossy) in calm.iter().zip(&lossy) {
             assert!(lossy.is_none() || lossy == calm);
         }
+    }
+
+    /// What became of frames that are far apart, on a link with these properties.
+    fn fates(link: Link) -> Vec<Offer> {
+        let mut link = direction(link);
+        let at = |i: u64| Time(i * 50_000_000);
+        (0..2_000).map(|i| link.offer(at(i), 100)).collect()
+    }
+
+    #[test]
+    fn each_of_the_six_dice_can_be_taken_away_without_touching_the_others() {
+        let burst = Burst {
+            every: Duration::from_secs(1),
+            lasting: Duration::from_millis(100),
+            loss: 0.5,
+        };
+        let all = Link::default()
+            .loss(0.2)
+            .bursts(burst)
+            .duplicate(0.2)
+            .reorder(0.2)
+            .corrupt(0.2)
+            .jitter(Duration::from_millis(9));
+        let whole = fates(all.clone());
+        let with = |has: fn(&Carried) -> bool| {
+            let carried = whole
+                .iter()
+                .filter(|it| matches!(it, Offer::Carried(it) if has(it)));
+            carried.count()
+        };
+        let lost = |cause| {
+            whole
+                .iter()
+                .filter(|it| **it == Offer::Dropped(cause))
+                .count()
+        };
+        let counts = [
+            with(|it| it.twin.is_some()),
+            with(|it| it.held_back),
+            with(|it| it.damage.is_some()),
+            lost(Cause::Lost),
+            lost(Cause::Burst),
+        ];
+        assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
+        let without = [
+            all.clone().loss(0.0),
+            Link {
+                burst: None,
+                ..all.clone()
+            },
+            all.clone().duplicate(0.0),
+            all.clone().reorder(0.0),
+            all.clone().corrupt(0.0),
+            all.clone().jitter(Duration::ZERO),
+        ];
+        for (fault, link) in without.into_iter().enumerate() {
+            for (before, after) in whole.iter().zip(fates(link)) {
+                match (before, after) {
+                    (Offer::Carried(before), Offer::Carried(after)) => {
+                        let twins = (before.twin.is_some(), after.twin.is_some());
+                        assert!(fault == 2 || twins.0 == twins.1, "{fault}");
+                        assert!(fault == 3 || before.held_back == after.held_back, "{fault}");
+                        assert!(fault == 4 || before.damage == after.damage, "{fault}");
+                        let same = before.arrives == after.arrives;
+                        let late = before.held_back || fault == 5;
+                        assert!(late || same, "{fault}: {before:?} {after:?}");
+                    }
+                    (Offer::Dropped(before), Offer::Dropped(after)) => {
+                        assert!(*before == after || fault == 1, "{fault}");
+                    }
+                    // What is lost no more without this fault.
+                    (Offer::Dropped(cause), Offer::Carried(_)) => {
+                        let own = [Cause::Lost, Cause::Burst];
+                        assert_eq!(own.get(fault), Some(cause));
+                    }
+                    (Offer::Carried(_), Offer::Dropped(cause)) => panic!("{fault}: {cause:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damage_turns_one_bit_anywhere_in_the_frame() {
+        let mut link = direction(Link::default().corrupt(1.0));
+        let mut seen = std::collections::BTreeSet::new();
+        for i in 0..2_000 {
+            let Offer::Carried(carried) = link.offer(Time(i * 1_000_000), 64) else {
+                panic!("nothing drops it");
+            };
+            let (byte, mask) = carried.damage.unwrap();
+            assert!(byte < 64 && mask.count_ones() == 1, "{byte} {mask}");
+            seen.insert((byte, mask));
+        }
+        assert!(seen.len() > 450, "{} of 512 bits", seen.len());
+        assert_eq!(link.counters.damaged, 2_000);
+    }
+
+    #[test]
+    fn frames_that_are_held_back_are_overtaken_and_the_others_keep_their_order() {
+        let mut link = direction(Link::default().reorder(0.1));
+        let mut arrivals = Vec::new();
+        for i in 0..2_000 {
+            let Offer::Carried(carried) = link.offer(Time(i * 100_000), 100) else {
+                panic!("nothing drops it");
+            };
+            arrivals.push((carried.held_back, carried.arrives));
+        }
+        let straight: Vec<Time> = arrivals.iter().filter(|it| !it.0).map(|it| it.1).collect();
+        assert!(straight.is_sorted());
+        let overtaken = (0..1_900).filter(|&i| {
+            let (held, at) = arrivals[i];
+            held && arrivals[i + 1..].iter().any(|(_, later)| *later < at)
+        });
+        let held = arrivals.iter().filter(|it| it.0).count();
+        assert_eq!(link.counters.held_back, held as u64);
+        assert!((120..280).contains(&held), "{held}");
+        assert!(overtaken.count() > held / 2);
+        let late = arrivals
+            .iter()
+            .zip(0..)
+            .map(|((_, at), i)| at.0 - i * 100_000);
+        let most = HOLD_BACK + Duration::from_micros(2);
+        assert!(
+            late.max()
+                .is_some_and(|late| u128::from(late) <= most.as_nanos())
+        );
+    }
+
+    #[test]
+    fn a_frame_longer_than_the_mtu_is_dropped_and_takes_no_time() {
+        let mut link = direction(Link::default().mtu(100));
+        assert!(arrival(link.offer(Time::ZERO, 100 + 14)).is_some());
+        let busy = link.counters.busy;
+        assert_eq!(
+            link.offer(Time::ZERO, 101 + 14),
+            Offer::Dropped(Cause::TooLong)
+        );
+        assert_eq!(link.counters.drops[Cause::TooLong as usize], 1);
+        assert_eq!(link.counters.busy, busy);
     }
 
     #[test]

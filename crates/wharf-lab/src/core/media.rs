@@ -81,4 +81,26 @@ mod tests {
         }
         assert_eq!(Medium::named("string"), None);
     }
+
+    #[test]
+    fn media_have_the_rates_of_the_lectures_and_the_delay_of_their_length() {
+        let micros = |nanos: u64| nanos as f64 / 1e3;
+        for (medium, rate, metres, speed) in [
+            (Medium::TwistedPairSlow, 2_400, 5_000.0, 200.0),
+            (Medium::TwistedPair, 33_600, 5_000.0, 200.0),
+            (Medium::Coax, 10_000_000, 500.0, 200.0),
+            (Medium::Fibre, 1_000_000_000, 10_000.0, 200.0),
+            (Medium::Wireless, 54_000_000, 30.0, 300.0),
+            (Medium::Satellite, 10_000_000, 2.0 * 35_786_000.0, 300.0),
+        ] {
+            let link = medium.link();
+            assert_eq!(link.bits_per_second(), Some(rate), "{medium:?}");
+            let delay = micros(link.propagation().as_nanos() as u64);
+            let wanted = metres / speed;
+            assert!(
+                (delay / wanted - 1.0).abs() < 0.01,
+                "{medium:?}: {delay} us"
+            );
+        }
+    }
 }

@@ -13,7 +13,7 @@ use super::headers::{
     ARP, Arp, Complaint, Discovery, ICMP, ICMPV6, IPV4, Ip, advertisement, ethernet, fragments,
     icmp, icmpv6_is_sound, kind_of, one_hop_less, question, same_network,
 };
-use crate::core::{Action, ETHERNET_MTU, Frame, Mac, Node, Time, Turn};
+use crate::core::{Action, ETHERNET_MTU, Frame, HEADER, Mac, Node, Time, Turn};
 
 /// How long an answer about a neighbour is believed.
 const NEIGHBOUR_LIFE: Duration = Duration::from_secs(60);
@@ -230,7 +230,10 @@ impl Router {
     fn transmit(&mut self, out: usize, to: Mac, about: &Frame, packet: &[u8], turn: &mut Turn<'_>) {
         let kind = kind_of(packet);
         let bytes = ethernet(to, self.interfaces[out].mac, kind, packet);
-        let frame = about.child(turn.new_frame(), bytes);
+        let mut frame = about.child(turn.new_frame(), bytes);
+        // The header of the link is new; a fragment has its bytes elsewhere.
+        let carried = about.damaged.filter(|byte| *byte >= HEADER);
+        frame.damaged = carried.filter(|_| frame.len() == about.len());
         self.counters.forwarded += 1;
         let hops = if kind == IPV4 { packet[8] } else { packet[7] };
         turn.note(&frame, Action::Routed(hops));

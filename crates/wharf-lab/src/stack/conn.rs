@@ -14,7 +14,7 @@ use smoltcp::socket::tcp::{self, RecvError, Socket, State};
 
 use super::host::{Congestion, Host, Work, ends_key};
 use super::segment::Segment;
-use crate::core::{Time, Turn};
+use crate::core::{Frame, Time, Turn};
 
 /// How long a connection that nobody holds waits for its peer's end once everything
 /// is delivered, as Linux does by default (tcp_fin_timeout, tcp(7)).
@@ -274,19 +274,35 @@ impl Conn {
     }
 
     /// A segment comes in, and was not shown to the stack yet.
-    pub(super) fn note_received(&mut self, segment: &Segment, message: Option<u32>) {
+    pub(super) fn note_received(&mut self, segment: &Segment, frame: &Frame) {
         if segment.syn {
             self.peer_first = Some(segment.sequence);
         }
-        let (Some(first), Some(message)) = (self.peer_first, message) else {
+        let (Some(first), Some(message), true) =
+            (self.peer_first, frame.message, segment.payload > 0)
+        else {
             return;
         };
-        if segment.payload > 0 && self.reads.len() < MARKS {
-            let begins = offset(segment.sequence, first, self.read);
-            let end = begins + segment.payload as u64;
-            if end > self.read && !self.reads.contains(&(end, message)) {
-                self.reads.push_back((end, message));
+        let begins = offset(segment.sequence, first, self.read);
+        match frame.pieces() {
+            None => self.mark_received(begins + segment.payload as u64, message),
+            Some(pieces) => {
+                for &(end, message) in pieces {
+                    self.mark_received(begins + u64::from(end), message);
+                }
             }
+        }
+    }
+
+    /// Marks where bytes of a message end in what is to be read. Segments may come in
+    /// any order, and again with other ends.
+    fn mark_received(&mut self, end: u64, message: u32) {
+        if end <= self.read || self.reads.len() >= MARKS {
+            return;
+        }
+        let at = self.reads.partition_point(|(other, _)| *other < end);
+        if self.reads.get(at).is_none_or(|(other, _)| *other != end) {
+            self.reads.insert(at, (end, message));
         }
     }
 
@@ -345,8 +361,8 @@ impl Conn {
         report.rtt = Some(report.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
     }
 
-    /// The stack has sent a segment; gives the message that it carries.
-    pub(super) fn note_sent(&mut self, segment: &Segment, now: Time) -> Option<u32> {
+    /// The stack has sent a segment: the frame says from now on which messages it carries.
+    pub(super) fn note_sent(&mut self, segment: &Segment, frame: &mut Frame, now: Time) {
         if segment.ack {
             self.last_ack = Some(segment.acknowledges);
         }
@@ -354,7 +370,9 @@ impl Conn {
             self.first = Some(segment.sequence);
         }
         self.report.last = now;
-        let first = self.first.filter(|_| segment.payload > 0)?;
+        let Some(first) = self.first.filter(|_| segment.payload > 0) else {
+            return;
+        };
         let begins = offset(segment.sequence, first, self.acknowledged());
         let end = begins + segment.payload as u64;
         self.report.segments += 1;
@@ -372,8 +390,18 @@ impl Conn {
             false => self.next.max(end),
         };
         self.last_end = end;
-        let carried = self.writes.iter().find(|(end, _)| *end > begins);
-        carried.map(|(_, message)| *message)
+        if self.writes.is_empty() {
+            return;
+        }
+        let from = self.writes.partition_point(|(end, _)| *end <= begins);
+        let mut pieces = Vec::new();
+        for (to, message) in self.writes.range(from..) {
+            pieces.push(((*to.min(&end) - begins) as u16, *message));
+            if *to >= end {
+                break;
+            }
+        }
+        frame.set_pieces(&pieces);
     }
 
     /// What the holder of a connection that is over is told.

@@ -437,7 +437,7 @@ impl Host {
         };
         turn.note(&frame, Action::Taken);
         let conn = &mut self.conns[id];
-        conn.note_received(segment, frame.message);
+        conn.note_received(segment, &frame);
         self.card.received = Some(Received {
             bytes: shim::expected_sequence(frame, segment, conn.last_ack),
             message: 0,
@@ -557,8 +557,7 @@ impl Host {
         let mut frame = Frame::of(turn.new_frame(), bytes);
         frame.message = (outgoing.message != 0).then_some(outgoing.message);
         if let (Some(id), Kind::Tcp(segment)) = (conn, segment::kind(frame.bytes())) {
-            let message = self.conns[id].note_sent(&segment, turn.now());
-            frame.message = message.or(frame.message);
+            self.conns[id].note_sent(&segment, &mut frame, turn.now());
         }
         turn.note(&frame, Action::Sent);
         match hop {

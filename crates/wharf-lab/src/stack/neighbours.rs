@@ -33,6 +33,10 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How often it asks (RFC 4861 MAX_MULTICAST_SOLICIT; mcast_solicit in arp(7)).
 const QUESTIONS: u32 = 3;
 
+/// How long the host waits after its last question. Linux waits a second; a lab may
+/// have links of several.
+const LAST_WAIT: Duration = Duration::from_secs(8);
+
 /// How many bytes wait for one neighbour's address; then the oldest go, as on Linux,
 /// which keeps as many (unres_qlen_bytes).
 const WAITING: usize = 212_992;
@@ -247,7 +251,11 @@ impl Host {
                 next = next.min(it.until);
             } else if it.questions < QUESTIONS {
                 it.questions += 1;
-                it.until = now + ASK_AGAIN;
+                it.until = now
+                    + match it.questions {
+                        QUESTIONS.. => LAST_WAIT,
+                        _ => ASK_AGAIN,
+                    };
                 next = next.min(it.until);
                 again.push(*ip);
             } else {

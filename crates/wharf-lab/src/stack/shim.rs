@@ -62,3 +62,79 @@ fn transport_length(frame: &[u8]) -> usize {
         _ => two(18),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wharf_wire::build::{Say, tcp};
+
+    use super::*;
+    use crate::core::FrameId;
+    use crate::stack::segment::{Kind, kind};
+
+    /// A segment with sequence number 500, which acknowledges 7.
+    fn sent(version: u8, data: &[u8]) -> Vec<u8> {
+        let (from, to) = match version {
+            4 => ("10.0.0.1:7", "10.0.0.2:50000"),
+            _ => ("[fd00::1]:7", "[fd00::2]:50000"),
+        };
+        let say = Say {
+            seq: 500,
+            ack: 7,
+            flags: wharf_wire::packet::Segment::ACK,
+            window: 1_000,
+            options: Vec::new(),
+        };
+        tcp(from.parse().unwrap(), to.parse().unwrap(), &say, data)
+    }
+
+    fn segment(bytes: &[u8]) -> Segment {
+        match kind(bytes) {
+            Kind::Tcp(segment) => segment,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What the stack is shown, if it is something else than what came.
+    fn shown(bytes: &[u8], expected: Option<u32>) -> Option<Vec<u8>> {
+        let frame = Frame::new(FrameId(1), bytes.to_vec());
+        match expected_sequence(frame, &segment(bytes), expected) {
+            Bytes::AsSent(frame) => {
+                assert_eq!(frame.bytes(), bytes);
+                None
+            }
+            Bytes::Changed(bytes) => Some(bytes.to_vec()),
+        }
+    }
+
+    #[test]
+    fn a_pure_acknowledgement_gets_the_number_that_is_expected() {
+        for version in [4, 6] {
+            let bytes = sent(version, b"");
+            let changed = shown(&bytes, Some(900)).unwrap();
+            let now = segment(&changed);
+            assert_eq!((now.sequence, now.acknowledges), (900, 7));
+            let frame = Frame::new(FrameId(2), changed.clone());
+            assert!(is_intact(&frame, &now), "the checksum is right");
+            let differ = bytes.iter().zip(&changed).filter(|(a, b)| a != b);
+            // Of the sequence number two bytes at most, and the checksum.
+            assert!(differ.count() <= 4);
+        }
+    }
+
+    #[test]
+    fn everything_else_is_shown_as_it_came() {
+        for version in [4, 6] {
+            let bytes = sent(version, b"");
+            assert_eq!(shown(&bytes, Some(500)), None);
+            assert_eq!(shown(&bytes, None), None);
+            assert_eq!(shown(&sent(version, b"data"), Some(900)), None);
+            // A new checksum would hide the damage: of the window, and of the checksum.
+            let at = segment(&bytes).at;
+            for byte in [at + 14, at + 16] {
+                let mut damaged = bytes.clone();
+                damaged[byte] ^= 1;
+                assert_eq!(shown(&damaged, Some(900)), None, "byte {byte}");
+            }
+        }
+    }
+}

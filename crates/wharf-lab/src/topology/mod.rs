@@ -1,9 +1,10 @@
 //! The shape of a lab: which nodes there are, and what joins them.
 //!
 //! A topology is plain data. The functions of `shapes` make the well-known ones;
-//! `file` reads one from TOML; `plan` gives every node its addresses and builds
+//! `file` reads one from TOML; `changes` is what happens to it; `plan` gives every node its addresses and builds
 //! the fabric.
 
+mod changes;
 pub mod file;
 mod plan;
 mod shapes;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use crate::core::{Change, Link};
 
+pub use changes::ChangeError;
 pub(crate) use plan::build;
 pub use shapes::Centre;
 
@@ -135,13 +137,21 @@ impl Topology {
             .position(|link| wanted.contains(&link.ends))
     }
 
-    /// Gives every link but the attachments these properties.
+    /// Gives every link these properties. A cable to a shared medium, which takes no
+    /// time, gets its faults and its MTU; one between a ring's station and its host
+    /// stays as it is.
     pub fn set_links(&mut self, link: &Link) {
-        let plans = self.links.iter_mut();
-        let real = plans.filter(|plan| plan.link.bits_per_second().is_some());
-        real.for_each(|plan| {
-            plan.link = link.clone();
+        for index in 0..self.links.len() {
+            let attachment = self.is_attachment(index);
+            let plan = &mut self.links[index];
+            if attachment {
+                plan.link = Link::attachment().faults_of(link);
+            } else if plan.link.bits_per_second().is_some() {
+                plan.link = link.clone();
+            } else {
+                continue;
+            }
             plan.back = None;
-        });
+        }
     }
 }

@@ -214,8 +214,34 @@ send = ["one", "two"]
         assert_eq!(line, 31);
         let (line, ..) = mistake("name = \"s\"", "name = \"a\"");
         assert_eq!(line, 13);
+        let (line, cause, cure) = mistake("ends = [\"b\", \"s\"]\n", "");
+        assert_eq!((line, cause.as_str()), (19, "a [[link]] has no ends"));
+        assert!(cure.is_some());
+        let (line, cause, _) = mistake("[[switch]]", "[[host]]\nname = \"c\"\n[[switch]]");
+        assert_eq!((line, cause.as_str()), (13, "host c has no link"));
         let (line, ..) = mistake("seed = 5", "seed = ");
         assert_eq!(line, 2);
+    }
+
+    #[test]
+    fn a_cable_to_a_bus_has_the_faults_of_all_links_and_no_time() {
+        let bus = WHOLE.replace("[[switch]]", "[[bus]]");
+        let defaults = bus.replace("[defaults]\n", "[defaults]\nloss = \"5%\"\n");
+        let without = |text: &str| {
+            text.replace("medium = \"coax\"\n", "")
+                .replace("delay = \"20ms\"\n", "")
+        };
+        let file = parse(&without(&defaults)).unwrap();
+        let links = &file.topology.links;
+        assert_eq!(links[0].link.loss, 0.01);
+        assert_eq!(links[1].link.loss, 0.05);
+        assert_eq!(links[1].link.bits_per_second(), None);
+        let error = parse(&bus).unwrap_err();
+        assert_eq!(
+            error.cause,
+            "the cable to s takes no time, and has no delay"
+        );
+        assert_eq!((error.line, error.cure.is_some()), (16, true));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) struct RawFile {
     #[serde(default)]
     pub(super) bus: Vec<RawNode>,
     #[serde(default)]
-    pub(super) link: Vec<RawLink>,
+    pub(super) link: Vec<Spanned<RawLink>>,
     #[serde(default)]
     pub(super) changes: Vec<Spanned<String>>,
     #[serde(default)]

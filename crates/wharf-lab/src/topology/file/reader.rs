@@ -7,7 +7,7 @@ use wharf::names::suggest;
 
 use super::raw::{RawClient, RawFile, RawLink, RawNode, RawServe};
 use super::{ClientPlan, FileError, LabFile, MOST_NODES, ServicePlan};
-use crate::core::{Burst, Change, Link, Medium};
+use crate::core::{Burst, Link, Medium};
 use crate::topology::{ChangePlan, NodeKind, SharedShape, SpanningTree, Topology};
 use crate::units::{parse_rate, parse_share, parse_size, parse_span};
 
@@ -108,6 +108,7 @@ impl Reader<'_> {
         for link in &raw.link {
             self.join(&mut file.topology, link, &defaults)?;
         }
+        self.check_joined(&file.topology, &raw.host)?;
         for change in &raw.changes {
             let change = self.change(&file.topology, change)?;
             file.topology.changes.push(change);
@@ -127,7 +128,10 @@ impl Reader<'_> {
                 .iter()
                 .any(|switch| switch.name.get_ref() == end.get_ref())
         };
-        let links = raw.link.iter().filter_map(|link| link.ends.as_ref());
+        let links = raw
+            .link
+            .iter()
+            .filter_map(|link| link.get_ref().ends.as_ref());
         let between = links.filter(|ends| ends.iter().all(is_switch)).count();
         between > 0 && between >= raw.switch.len()
     }
@@ -248,12 +252,13 @@ impl Reader<'_> {
     fn join(
         &self,
         topology: &mut Topology,
-        raw: &RawLink,
+        link: &Spanned<RawLink>,
         defaults: &Link,
     ) -> Result<(), FileError> {
+        let raw = link.get_ref();
         let Some(ends) = &raw.ends else {
             let cure = Some("add ends = [\"a\", \"b\"]".to_owned());
-            return Err(self.mistake(0, "a [[link]] has no ends", cure));
+            return Err(self.mistake(link.span().start, "a [[link]] has no ends", cure));
         };
         let mut numbers = [0; 2];
         for (number, end) in numbers.iter_mut().zip(ends) {
@@ -270,16 +275,56 @@ impl Reader<'_> {
             let cause = "a link has two different ends";
             return Err(self.mistake(ends[1].span().start, cause, None));
         }
-        let shared =
-            |number: &usize| matches!(topology.nodes[*number].kind, NodeKind::Shared { .. });
-        let base = match numbers.iter().any(shared) {
-            true => Link::attachment(),
-            false => defaults.clone(),
+        let shared = numbers
+            .iter()
+            .find(|number| matches!(topology.nodes[**number].kind, NodeKind::Shared { .. }));
+        let base = match shared {
+            Some(medium) => {
+                self.takes_no_time(raw, &topology.nodes[*medium].name)?;
+                Link::attachment().faults_of(defaults)
+            }
+            None => defaults.clone(),
         };
         let link = self.link(raw, base)?;
         let back = raw.back.as_ref().map(|back| self.link(back, link.clone()));
         let index = topology.join(numbers[0], numbers[1], link);
         topology.links[index].back = back.transpose()?;
+        Ok(())
+    }
+
+    /// A host without a link talks to nobody; so does one whose link was forgotten.
+    fn check_joined(&self, topology: &Topology, hosts: &[RawNode]) -> Result<(), FileError> {
+        for host in hosts {
+            let name = host.name.get_ref();
+            let node = topology.find(name);
+            let mut links = topology.links.iter();
+            if !links.any(|link| node.is_some_and(|node| link.ends.contains(&node))) {
+                let cause = format!("host {name} has no link");
+                let cure = format!("add [[link]] with ends = [\"{name}\", …]");
+                return Err(self.mistake(host.name.span().start, cause, Some(cure)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A cable to a shared medium has faults, but the time is the medium's.
+    fn takes_no_time(&self, raw: &RawLink, medium: &str) -> Result<(), FileError> {
+        let back = raw.back.as_deref();
+        for link in std::iter::once(raw).chain(back) {
+            let set = [
+                ("medium", &link.medium),
+                ("rate", &link.rate),
+                ("delay", &link.delay),
+                ("queue", &link.queue),
+            ];
+            for (name, value) in set {
+                if let Some(value) = value {
+                    let cause = format!("the cable to {medium} takes no time, and has no {name}");
+                    let cure = format!("give {medium} a rate or a spacing, or leave it out");
+                    return Err(self.mistake(value.span().start, cause, Some(cure)));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -292,47 +337,9 @@ impl Reader<'_> {
         })
     }
 
-    /// `at 5s link a-b down`, `… up`, `… loss 5%`, `… delay 20ms`, `… rate 1mbit`.
     fn change(&self, topology: &Topology, text: &Spanned<String>) -> Result<ChangePlan, FileError> {
-        let at = text.span().start;
-        let words: Vec<&str> = text.get_ref().split_whitespace().collect();
-        let wrong = || {
-            let cause = format!("\"{}\" is no change", text.get_ref());
-            let cure = "write \"at 5s link a-b down\", or up, loss 5%, delay 20ms, rate 1mbit";
-            self.mistake(at, cause, Some(cure.to_owned()))
-        };
-        let ["at", time, "link", ends, rest @ ..] = &words[..] else {
-            return Err(wrong());
-        };
-        let told = |cure: String| {
-            let cause = format!("\"{}\" is not understood", text.get_ref());
-            self.mistake(at, cause, Some(cure))
-        };
-        let time = parse_span(time).map_err(told)?;
-        let (first, second) = ends.split_once('-').ok_or_else(wrong)?;
-        let link = topology.link_between(first, second).ok_or_else(|| {
-            self.mistake(
-                at,
-                format!("there is no link between {first} and {second}"),
-                None,
-            )
-        })?;
-        let now = topology.links[link].link.clone();
-        let change = match rest {
-            ["down"] => Change::Down,
-            ["up"] => Change::Up,
-            ["loss", share] => {
-                Change::Become(Box::new(now.loss(parse_share(share).map_err(told)?)))
-            }
-            ["delay", span] => Change::Become(Box::new(now.delay(parse_span(span).map_err(told)?))),
-            ["rate", rate] => Change::Become(Box::new(now.rate(parse_rate(rate).map_err(told)?))),
-            _ => return Err(wrong()),
-        };
-        Ok(ChangePlan {
-            at: time,
-            link,
-            change,
-        })
+        let read = topology.change(text.get_ref());
+        read.map_err(|error| self.mistake(text.span().start, error.cause, error.cure))
     }
 
     fn client(&self, topology: &Topology, raw: &RawClient) -> Result<ClientPlan, FileError> {
