@@ -1,6 +1,8 @@
 //! `wharf lab` as it is typed: the same run twice, captures for tshark, mistakes in
 //! files, and programs outside that talk to hosts inside.
 
+#[path = "lab/files.rs"]
+mod files;
 mod support;
 
 use std::fs;
@@ -325,6 +327,82 @@ fn demos_show_what_they_promise() {
     );
     assert!(done(&["demo", "ring"]).contains("no answer: the circle is broken"));
     assert!(done(&["demo", "layers"]).contains("+20 B"));
+    let rows = |name: &str| -> Vec<Vec<String>> {
+        let text = done(&["demo", name]);
+        let cells = |line: &str| {
+            let cells = line
+                .split("  ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty());
+            cells.map(str::to_owned).collect()
+        };
+        text.lines().map(cells).collect()
+    };
+    let number = |text: &str| -> f64 {
+        let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+        let unit = match unit {
+            "ns" => 1e-9,
+            "us" => 1e-6,
+            "ms" => 1e-3,
+            "kbit/s" => 1e3,
+            "Mbit/s" => 1e6,
+            "Gbit/s" => 1e9,
+            _ => 1.0,
+        };
+        number.parse::<f64>().unwrap_or(f64::NAN) * unit
+    };
+    // TCP brings everything, UDP what was not lost.
+    let repair = rows("repair");
+    let row = |name: &str| {
+        repair
+            .iter()
+            .find(|row| row.len() == 4 && row[0] == name)
+            .unwrap()
+    };
+    assert_eq!(row("TCP")[1], row("TCP")[2]);
+    assert!(
+        number(&row("UDP")[2]) < number(&row("UDP")[1]),
+        "{repair:?}"
+    );
+    // One byte is slow where the way is long, a thousand where the rate is low.
+    let media = rows("media");
+    let column = |name: &str, column: usize| {
+        let row = media
+            .iter()
+            .find(|row| row.first().is_some_and(|it| it == name));
+        number(&row.unwrap()[column])
+    };
+    assert!(column("satellite", 3) > 0.47 && column("satellite", 4) < 0.5);
+    assert!(column("twisted-pair-2400", 4) > 6.0 && column("twisted-pair-2400", 3) < 0.5);
+    // The share of each falls as more of them talk.
+    let bus: Vec<Vec<String>> = rows("collisions");
+    let bus = bus
+        .iter()
+        .filter(|row| row.len() == 6 && number(&row[0]) > 0.0);
+    let bus: Vec<[f64; 2]> = bus.map(|row| [number(&row[2]), number(&row[5])]).collect();
+    assert_eq!(bus.len(), 5);
+    assert!(bus.is_sorted_by(|one, next| one[0] <= next[0]), "{bus:?}");
+    assert!(bus.is_sorted_by(|one, next| one[1] > next[1]), "{bus:?}");
+    // A longer queue makes the longest ping longer.
+    let bloat = rows("bufferbloat");
+    let bloat = bloat
+        .iter()
+        .filter(|row| row.len() == 5 && row[0].ends_with("KiB"));
+    let longest: Vec<f64> = bloat.map(|row| number(&row[4])).collect();
+    assert_eq!(longest.len(), 3);
+    assert!(
+        longest[1] > 1.5 * longest[0] && longest[2] > 2.0 * longest[1],
+        "{longest:?}"
+    );
+    // Half a minute passes before another link takes over.
+    let tree = done(&["demo", "tree"]);
+    let lost = tree
+        .lines()
+        .find(|line| line.contains("pings without an answer"));
+    let lost = lost
+        .and_then(|line| line.split_whitespace().next())
+        .unwrap();
+    assert!((20.0..55.0).contains(&number(lost)), "{tree}");
     let ended = lab(&["demo", "rings"]);
     assert!(
         ended.stderr.contains("wharf lab demo ring"),

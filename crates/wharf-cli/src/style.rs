@@ -103,8 +103,10 @@ pub(crate) fn duration(time: Duration) -> String {
         format!("{seconds:.3} s")
     } else if seconds >= 0.001 {
         format!("{:.1} ms", seconds * 1e3)
-    } else {
+    } else if time.as_nanos() >= 1_000 || time.is_zero() {
         format!("{:.0} us", seconds * 1e6)
+    } else {
+        format!("{} ns", time.as_nanos())
     }
 }
 

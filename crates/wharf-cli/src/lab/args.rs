@@ -54,6 +54,11 @@ pub(super) struct NetworkArgs {
 
     #[command(flatten)]
     pub(super) link: LinkArgs,
+
+    /// Change a link while it runs, for example 'at 1s link r0-r1 down': down, up,
+    /// loss 5%, delay 20ms or rate 1mbit; can be repeated
+    #[arg(long = "change", value_name = "CHANGE")]
+    pub(super) changes: Vec<String>,
 }
 
 /// What links are like.

@@ -13,7 +13,9 @@ use wharf::names::suggest;
 use wharf::network::Endpoint;
 use wharf_lab::core::{Action, Change, Entry};
 use wharf_lab::topology::ChangePlan;
-use wharf_lab::{HostSettings, Hosts, Lab, LabError, LabHost, Link, Medium, Report, Tap, Topology};
+use wharf_lab::{
+    EchoAnswer, HostSettings, Hosts, Lab, LabError, LabHost, Link, Medium, Report, Tap, Topology,
+};
 use wharf_services::{Discard, Echo, Upper};
 use wharf_wire::frame::Frame;
 use wharf_wire::view::{Look, View};
@@ -86,8 +88,10 @@ const DEMOS: [Demo; 7] = [
     Demo {
         name: "bufferbloat",
         about: "a queue that is too long",
-        look: "a longer queue in front of a slow link carries hardly more, but everything waits \
-               in it: look at the ping",
+        look: "everything waits in a long queue in front of a slow link: look at the longest ping. \
+               Past a certain length it does not even carry more: when it overflows at last, \
+               much is lost at once, and this TCP, which has no selective acknowledgements, \
+               repairs one segment a round trip, each of which waits in the queue",
         run: bufferbloat,
     },
 ];
@@ -286,7 +290,8 @@ fn ring(seed: u64) -> Result<String, LabError> {
             let name = format!("h{host}");
             if host != 1 {
                 let pong = hosts[1].network().ping(&name, 64, patience).await;
-                reached.push((name, pong.is_ok()));
+                let answered = pong.is_ok_and(|pong| pong.answer == EchoAnswer::Reply);
+                reached.push((name, answered));
             }
         }
         Ok::<_, LabError>(reached)
@@ -419,7 +424,8 @@ fn tree(seed: u64) -> Result<String, LabError> {
             let begun = Instant::now();
             let network = hosts[0].network();
             let pong = network.ping("h1", 64, Duration::from_millis(900)).await;
-            answers.push((second, pong.is_ok()));
+            let answered = pong.is_ok_and(|pong| pong.answer == EchoAnswer::Reply);
+            answers.push((second, answered));
             sleep(Duration::from_secs(1).saturating_sub(begun.elapsed())).await;
         }
         Ok::<_, LabError>(answers)
@@ -452,6 +458,7 @@ fn collisions(seed: u64) -> Result<String, LabError> {
         "collisions",
         "goodput",
         "of the cable",
+        "per station",
     ]);
     const SPAN: Duration = Duration::from_millis(500);
     for stations in [1_usize, 2, 4, 8, 16] {
@@ -488,6 +495,7 @@ fn collisions(seed: u64) -> Result<String, LabError> {
             medium.collisions.to_string(),
             rate(goodput),
             format!("{:.0} %", goodput / 1e5),
+            rate(goodput / stations as f64),
         ]);
     }
     Ok(table.text())
@@ -506,8 +514,8 @@ async fn flood(host: LabHost, to: Endpoint) -> Result<(), LabError> {
 }
 
 fn bufferbloat(seed: u64) -> Result<String, LabError> {
-    let mut table = Table::new(&["queue", "goodput", "ping before", "ping meanwhile"]);
-    const SPAN: Duration = Duration::from_secs(20);
+    let mut table = Table::new(&["queue", "goodput", "ping before", "usual ping", "longest"]);
+    const SPAN: Duration = Duration::from_secs(60);
     for queue in [8 << 10, 64 << 10, 512 << 10] {
         let link = Link::default()
             .rate(10_000_000)
@@ -541,17 +549,18 @@ fn bufferbloat(seed: u64) -> Result<String, LabError> {
             sending.abort();
             rtts.sort();
             let middle = rtts.get(rtts.len() / 2).copied().unwrap_or_default();
-            Ok::<_, LabError>((before, middle))
+            let longest = rtts.last().copied().unwrap_or_default();
+            Ok::<_, LabError>([before, middle, longest])
         })?;
-        let (before, middle) = outcome.value?;
+        let pings = outcome.value?;
         let connections = outcome.report.connections();
         let read: u64 = connections.iter().map(|(_, it)| it.read).sum();
-        table.row(vec![
+        let mut row = vec![
             style::bytes(queue as u64),
             rate(read as f64 * 8.0 / SPAN.as_secs_f64()),
-            style::duration(before),
-            style::duration(middle),
-        ]);
+        ];
+        row.extend(pings.map(style::duration));
+        table.row(row);
     }
     Ok(table.text())
 }

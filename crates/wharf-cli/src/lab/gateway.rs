@@ -4,13 +4,16 @@
 //!   program ──▶ 127.0.0.1:12000 ║ gateway host ──▶ links, faults ──▶ h0:12000
 //! ```
 //! The gateway is a host of the lab: the last one that serves nothing. A connection
-//! from outside is accepted only to be tried inside; if that fails, it is reset.
+//! from outside is accepted only to be tried inside; if that fails, or breaks later, it
+//! is reset.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -22,6 +25,7 @@ use wharf_lab::{Hosts, LabHost};
 use super::args::GatewayArgs;
 use super::failed;
 use super::network::Plan;
+use super::services::check_address;
 use super::traffic::Traffic;
 use crate::args::Common;
 use crate::exit::Exit;
@@ -48,6 +52,15 @@ pub(super) fn run(common: &Common, args: &GatewayArgs) -> Result<Exit, Failure> 
         args.expose.iter().map(|text| parse(text)).collect();
     let exposed = exposed?;
     let mut plan = Plan::make(&args.network)?;
+    for it in &exposed {
+        check_address(&plan, &it.inside).map_err(|(cause, cure)| {
+            let failure = Failure::usage(format!("--expose: {cause}"));
+            match cure {
+                Some(cure) => failure.cure(cure),
+                None => failure,
+            }
+        })?;
+    }
     // Programs outside are the clients.
     plan.clients.clear();
     let gateway = add_gateway(&mut plan)?;
@@ -192,15 +205,12 @@ async fn streams(listener: TcpListener, host: LabHost, inside: Address) {
 }
 
 /// One connection: inside first, and reset outside if that fails.
-async fn stream(mut outside: TcpStream, host: LabHost, inside: Address) {
+async fn stream(outside: TcpStream, host: LabHost, inside: Address) {
     // Without it Nagle's algorithm would add its own delays to those of the lab.
     let _ = outside.set_nodelay(true);
     let connected = timeout(CONNECT, host.connect(&inside.to_string())).await;
     match connected {
-        Ok(Ok(mut inside)) => {
-            // However it ended, both ends are closed by being dropped.
-            let _ = copy_bidirectional(&mut outside, &mut inside).await;
-        }
+        Ok(Ok(connection)) => relay(outside, connection, &inside).await,
         Ok(Err(error)) => {
             tell(&error.to_string());
             refuse(&outside);
@@ -209,6 +219,71 @@ async fn stream(mut outside: TcpStream, host: LabHost, inside: Address) {
             tell(&format!("{inside}: no connection within 30 s"));
             refuse(&outside);
         }
+    }
+}
+
+/// Carries bytes both ways until both have ended, or one has broken.
+async fn relay<S>(mut outside: TcpStream, connection: S, inside: &Address)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut watched = Watched {
+        inner: connection,
+        broken: None,
+    };
+    // However it ended, both ends are closed by being dropped.
+    let _ = copy_bidirectional(&mut outside, &mut watched).await;
+    if let Some(error) = watched.broken {
+        tell(&format!("{inside}: {error}"));
+        refuse(&outside);
+    }
+}
+
+/// A stream that remembers how it broke: what failed inside must be told from what
+/// failed outside.
+struct Watched<S> {
+    inner: S,
+    broken: Option<String>,
+}
+
+impl<S> Watched<S> {
+    fn note<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &polled {
+            self.broken.get_or_insert(error.to_string());
+        }
+        polled
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_read(cx, space);
+        self.note(polled)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.note(polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        self.note(polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.note(polled)
     }
 }
 
@@ -287,5 +362,54 @@ async fn peer(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// A connection that is reset by its peer as soon as it is read from.
+    struct Reset;
+
+    impl AsyncRead for Reset {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        }
+    }
+
+    impl AsyncWrite for Reset {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_reset_inside_is_reset_outside() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(at).await.unwrap();
+        let (outside, _) = listener.accept().await.unwrap();
+        relay(outside, Reset, &"tcp:h0:7".parse().unwrap()).await;
+        let error = client.read_to_end(&mut Vec::new()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 }

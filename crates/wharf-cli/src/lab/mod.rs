@@ -1,9 +1,10 @@
 //! `wharf lab`: a network in memory – run it, look at it, and break it on purpose.
 //!
 //! Layout: `args` is what can be typed; `network` makes a lab out of it; `services`
-//! are what its hosts serve, `traffic` runs them and the clients; `view` shows what happened, `picture` the
-//! frames of a link as `wharf trace` would; `demo` are the guided experiments, `transport` the one about TCP and UDP, `gateway` lets
-//! programs outside take part.
+//! are what its hosts serve, `traffic` runs them and the clients; `view` shows what
+//! happened, `picture` the frames of a link as `wharf trace` would; `demo` are the guided
+//! experiments, `transport` the one about TCP and UDP, `gateway` lets programs outside
+//! take part.
 
 mod args;
 mod demo;
@@ -42,6 +43,12 @@ pub(crate) fn run(common: &Common, args: LabArgs) -> Result<Exit, Failure> {
 }
 
 fn run_lab(common: &Common, args: &RunArgs) -> Result<Exit, Failure> {
+    let views = args.views();
+    let readable = matches!(views[..], [View::Summary] | [View::Journal]);
+    if common.json && args.follow.is_none() && !readable {
+        let cause = "--json is the summary or the journal, not a picture";
+        return Err(Failure::usage(cause).cure("--view json, without --json, for the frames"));
+    }
     let plan = Plan::make(&args.network)?;
     let follow = args.follow.as_deref().map(message_number).transpose()?;
     let traffic = traffic::Traffic::of(&plan)?;
@@ -55,13 +62,24 @@ fn run_lab(common: &Common, args: &RunArgs) -> Result<Exit, Failure> {
         write_captures(&report, path, args.tap.as_deref())?;
     }
     let text = match (common.json, follow) {
-        (true, _) => view::json(&report, &results),
-        (false, Some(message)) => view::followed(&report, message)?,
+        (true, Some(message)) => {
+            let entries = view::followed(&report, message)?;
+            view::journal_json(&report, entries.iter())
+        }
+        (true, None) if views == [View::Journal] => {
+            let journal = report.journal().into_iter();
+            view::journal_json(&report, journal.flat_map(|journal| journal.entries()))
+        }
+        (true, None) => view::json(&report, &results),
+        (false, Some(message)) => {
+            let entries = view::followed(&report, message)?;
+            view::lines(&report, &entries)
+        }
         (false, None) => {
             let style = common.color.style_for(&io::stdout());
             let look = look(common, &args.look);
             let mut text = String::new();
-            for (i, one) in args.views().into_iter().enumerate() {
+            for (i, one) in views.into_iter().enumerate() {
                 if i > 0 {
                     text.push('\n');
                 }

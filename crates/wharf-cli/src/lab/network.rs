@@ -57,6 +57,16 @@ impl Plan {
             plan.seed = seed;
         }
         plan.change_links(&args.link)?;
+        for text in &args.changes {
+            let change = plan.topology.change(text).map_err(|error| {
+                let failure = Failure::usage(format!("--change {text:?}: {error}"));
+                match error.cure {
+                    Some(cure) => failure.cure(cure),
+                    None => failure,
+                }
+            })?;
+            plan.topology.changes.push(change);
+        }
         Ok(plan)
     }
 
@@ -114,18 +124,50 @@ impl Plan {
         })
     }
 
-    /// What the command line says holds for every link.
+    /// What the command line says holds for every link. Cables to a shared medium take
+    /// no time, and get the faults alone.
     fn change_links(&mut self, args: &LinkArgs) -> Result<(), Failure> {
         let medium = args.medium.as_deref().map(medium).transpose()?;
-        for plan in &mut self.topology.links {
-            if plan.link.bits_per_second().is_none() {
+        self.check_timed(args)?;
+        for index in 0..self.topology.links.len() {
+            let attachment = self.topology.is_attachment(index);
+            let plan = &mut self.topology.links[index];
+            if !attachment && plan.link.bits_per_second().is_none() {
+                // Between a station of a ring, or the host in the middle, and its card.
                 continue;
             }
             for link in std::iter::once(&mut plan.link).chain(&mut plan.back) {
-                *link = changed(medium.map_or_else(|| link.clone(), Medium::link), args);
+                let now = medium.map_or_else(|| link.clone(), Medium::link);
+                let wanted = changed(now, args);
+                *link = match attachment {
+                    true => link.clone().faults_of(&wanted),
+                    false => wanted,
+                };
             }
         }
         Ok(())
+    }
+
+    /// Options about time need a link that takes some.
+    fn check_timed(&self, args: &LinkArgs) -> Result<(), Failure> {
+        let mut links = self.topology.links.iter();
+        if links.any(|plan| plan.link.bits_per_second().is_some()) {
+            return Ok(());
+        }
+        let set = [
+            ("--medium", args.medium.is_some()),
+            ("--rate", args.rate.is_some()),
+            ("--delay", args.delay.is_some()),
+            ("--queue", args.queue.is_some()),
+        ];
+        let Some((name, _)) = set.into_iter().find(|(_, set)| *set) else {
+            return Ok(());
+        };
+        let cause = format!(
+            "{name} is for links, and {} has a shared medium alone",
+            self.title
+        );
+        Err(Failure::usage(cause).cure("a TOML file with [[bus]], its rate and its spacing"))
     }
 
     /// The lab.

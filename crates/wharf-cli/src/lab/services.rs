@@ -1,12 +1,13 @@
 //! What can be served on the hosts of a lab. What a service would show on the screen is
 //! not shown: every host of a lab would write into the same terminal.
 
-use wharf::address::Address;
+use wharf::address::{Address, Host, Port, Target};
 use wharf::datagram::Amplification;
 use wharf::names::suggest;
 use wharf::network::Platform;
 use wharf::server::{DatagramOptions, Running, Server};
 use wharf::service::AnyService;
+use wharf_lab::topology::NodeKind;
 use wharf_lab::topology::file::{FileError, ServicePlan};
 use wharf_lab::{LabError, LabHost, LabNetwork};
 use wharf_services::chat::UnreliableChat;
@@ -29,7 +30,9 @@ const OUTSIDE: [(&str, &str); 1] = [("exec", "processes are outside of a lab")];
 pub(super) struct Place {
     pub(super) host: String,
     service: String,
-    address: Address,
+    pub(super) address: Address,
+    /// Where it stands in the file.
+    line: usize,
     /// For whoever knows the password alone.
     door: Option<Door>,
 }
@@ -37,6 +40,72 @@ pub(super) struct Place {
 pub(super) fn wrong(plan: &Plan, line: usize, cause: String, cure: Option<String>) -> Failure {
     let file = plan.file.as_deref().unwrap_or("the network");
     mistake(file, &FileError { line, cause, cure })
+}
+
+/// An address that hosts of the lab can have: a number of a port, and the name of a
+/// host of the lab, if there is one.
+///
+/// # Errors
+/// What is wrong, and what to write instead.
+pub(super) fn check_address(
+    plan: &Plan,
+    address: &Address,
+) -> Result<(), (String, Option<String>)> {
+    if address.scheme.is_unix() {
+        let cause = format!("{address}: the hosts of a lab have no Unix sockets");
+        let cure = "tcp:HOST:PORT or udp:HOST:PORT".to_owned();
+        return Err((cause, Some(cure)));
+    }
+    if let Some(Port::Service(name)) = address.port() {
+        let cause = format!("{address}: the lab knows ports by their numbers alone");
+        let known = [("http", 80), ("https", 443), ("echo", 7), ("daytime", 13)];
+        let known = known.into_iter().find(|(known, _)| *known == name.as_str());
+        let cure = known.map(|(_, number)| address.clone().with_port(number).to_string());
+        return Err((cause, cure));
+    }
+    if let Target::Host {
+        host: Host::Name(name),
+        ..
+    } = &address.target
+    {
+        let nodes = plan.topology.nodes.iter();
+        let hosts = nodes.filter(|node| node.kind == NodeKind::Host);
+        let mut names = hosts.map(|node| node.name.as_str());
+        if name != "localhost" && !names.clone().any(|host| host == name) {
+            let cause = format!("{address}: there is no host {name}");
+            let near = suggest(name, names.clone()).or_else(|| names.next());
+            return Err((cause, near.map(str::to_owned)));
+        }
+    }
+    Ok(())
+}
+
+/// A port of a host belongs to one service.
+pub(super) fn one_each(plan: &Plan, places: &[Place]) -> Result<(), Failure> {
+    for (index, place) in places.iter().enumerate() {
+        let port = place.address.port().and_then(Port::number);
+        let same = |other: &&Place| {
+            let families = (place.address.scheme.family(), other.address.scheme.family());
+            other.host == place.host
+                && other.address.scheme.is_datagram() == place.address.scheme.is_datagram()
+                && other.address.port().and_then(Port::number) == port
+                && (families.0 == families.1 || families.0.is_none() || families.1.is_none())
+        };
+        let taken = places[..index]
+            .iter()
+            .find(same)
+            .filter(|_| port != Some(0));
+        if let Some(other) = taken {
+            let cause = format!(
+                "{} and {} are both at {} of {}",
+                other.service, place.service, place.address, place.host
+            );
+            let free = port.and_then(|port| port.checked_add(1)).unwrap_or(1);
+            let cure = place.address.clone().with_port(free).to_string();
+            return Err(wrong(plan, place.line, cause, Some(cure)));
+        }
+    }
+    Ok(())
 }
 
 impl Place {
@@ -74,6 +143,9 @@ impl Place {
                 return Err(wrong(cause, Some(cure)));
             }
         }
+        for address in &addresses {
+            check_address(plan, address).map_err(|(cause, cure)| wrong(cause, cure))?;
+        }
         let door = match (&it.password, entry.name) {
             (Some(password), _) => Some(door(password).map_err(|cause| wrong(cause, None))?),
             (None, "password") => {
@@ -87,6 +159,7 @@ impl Place {
             host: it.host.clone(),
             service: it.service.clone(),
             address,
+            line: it.line,
             door: door.clone(),
         };
         Ok(addresses.into_iter().map(place).collect())
@@ -203,6 +276,7 @@ mod tests {
             host: "h0".to_owned(),
             service: name.to_owned(),
             address: address.parse().unwrap(),
+            line: 0,
             door: (name == "password").then(|| door("open sesame").unwrap()),
         }
     }

@@ -1,5 +1,8 @@
 //! What runs in a lab: its services are started, its clients talk.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,7 +14,7 @@ use wharf_lab::topology::file::ClientPlan;
 use wharf_lab::{Hosts, LabError, LabHost};
 
 use super::network::Plan;
-use super::services::{Place, wrong};
+use super::services::{Place, check_address, one_each, wrong};
 use crate::failure::Failure;
 
 /// How long a client waits for an answer over TCP: a retransmission timeout doubles
@@ -49,12 +52,15 @@ impl Traffic {
         for service in &plan.services {
             services.extend(Place::of(plan, service)?);
         }
+        one_each(plan, &services)?;
         for client in &plan.clients {
             let parsed: Result<Address, _> = client.connect.parse();
-            if let Err(error) = parsed {
+            let address = parsed.map_err(|error| {
                 let cure = error.cure().map(str::to_owned);
-                return Err(wrong(plan, client.line, error.to_string(), cure));
-            }
+                wrong(plan, client.line, error.to_string(), cure)
+            })?;
+            check_address(plan, &address)
+                .map_err(|(cause, cure)| wrong(plan, client.line, cause, cure))?;
         }
         Ok(Traffic {
             services,
@@ -155,6 +161,12 @@ fn messages(plan: &ClientPlan) -> impl Iterator<Item = &String> {
     plan.send.iter().cycle().take(plan.send.len() * plan.count)
 }
 
+/// What there is without waiting.
+async fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
 async fn over_udp(
     host: &LabHost,
     plan: &ClientPlan,
@@ -163,18 +175,38 @@ async fn over_udp(
     let address: Address = plan.connect.parse()?;
     let (mut socket, to) = Client::on(host.network()).datagrams(&address).await?;
     let mut heard = Vec::new();
+    let mut unanswered: Vec<&String> = Vec::new();
     for (i, line) in messages(plan).enumerate() {
         if i > 0 {
             sleep(plan.every).await;
         }
+        // Copies and latecomers are no answers to what is sent now.
+        while let Poll::Ready(earlier) = poll_once(socket.receive_from(&mut heard)).await {
+            earlier?;
+        }
         let begun = Instant::now();
         socket.send_to(line.as_bytes(), &to).await?;
         result.sent += 1;
+        let is_late = |heard: &[u8]| {
+            heard != line.as_bytes() && unanswered.iter().any(|it| it.as_bytes() == heard)
+        };
+        let answer = async {
+            loop {
+                socket.receive_from(&mut heard).await?;
+                if !is_late(&heard) {
+                    return Ok::<_, std::io::Error>(());
+                }
+            }
+        };
         // What does not come in time is lost, and counted as such by what was answered.
-        if let Ok(answer) = timeout(UDP_PATIENCE, socket.receive_from(&mut heard)).await {
-            answer?;
-            result.answered += 1;
-            result.rtts.push(begun.elapsed().as_secs_f64());
+        match timeout(UDP_PATIENCE, answer).await {
+            Ok(answer) => {
+                answer?;
+                result.answered += 1;
+                result.rtts.push(begun.elapsed().as_secs_f64());
+            }
+            Err(_) if unanswered.contains(&line) => {}
+            Err(_) => unanswered.push(line),
         }
     }
     Ok(())

@@ -150,6 +150,27 @@ pub(super) fn rate(bits: f64) -> String {
     }
 }
 
+/// One object for each entry: when, where, to which frame and messages, and what.
+pub(super) fn journal_json<'a>(
+    report: &Report,
+    entries: impl Iterator<Item = &'a Entry>,
+) -> String {
+    let places = Places::of(report);
+    let object = |entry: &Entry| {
+        let object = json!({
+            "event": "lab-journal",
+            "at": entry.at.since_start().as_secs_f64(),
+            "place": places.name(entry.place),
+            "frame": entry.frame.map(|frame| frame.0),
+            "parent": entry.parent.map(|frame| frame.0),
+            "messages": entry.messages().collect::<Vec<u32>>(),
+            "what": entry.action.to_string(),
+        });
+        format!("{object}\n")
+    };
+    entries.map(object).collect()
+}
+
 /// Everything that happened.
 pub(super) fn journal(report: &Report) -> String {
     let Some(journal) = report.journal() else {
@@ -163,7 +184,7 @@ pub(super) fn journal(report: &Report) -> String {
 }
 
 /// One message from its write to its last copy.
-pub(super) fn followed(report: &Report, message: u32) -> Result<String, Failure> {
+pub(super) fn followed(report: &Report, message: u32) -> Result<Vec<Entry>, Failure> {
     let journal = report.journal();
     let entries: Vec<Entry> = journal
         .into_iter()
@@ -172,37 +193,59 @@ pub(super) fn followed(report: &Report, message: u32) -> Result<String, Failure>
         .collect();
     if entries.is_empty() {
         let last = journal.into_iter().flat_map(|journal| journal.entries());
-        let last = last.filter_map(|entry| entry.message).max().unwrap_or(0);
+        let last = last.flat_map(Entry::messages).max().unwrap_or(0);
         return Err(Failure::usage(format!("there was no message {message}"))
             .with("messages", format!("1 to {last}")));
     }
-    Ok(lines(report, &entries))
+    Ok(entries)
+}
+
+/// The names of nodes and of the directions of links.
+struct Places<'a> {
+    nodes: Vec<&'a str>,
+    links: Vec<(String, String)>,
+}
+
+impl<'a> Places<'a> {
+    fn of(report: &'a Report) -> Self {
+        let links = report.fabric.links().map(|view| {
+            let (a, b) = (view.first, view.second);
+            (format!("{a} → {b}"), format!("{b} → {a}"))
+        });
+        Places {
+            nodes: report.fabric.names().collect(),
+            links: links.collect(),
+        }
+    }
+
+    fn name(&self, place: Place) -> &str {
+        match place {
+            Place::Node(node) => self.nodes.get(node as usize).copied().unwrap_or("?"),
+            Place::Link { link, forth } => match self.links.get(link as usize) {
+                Some((there, _)) if forth => there,
+                Some((_, back)) => back,
+                None => "?",
+            },
+        }
+    }
+}
+
+/// `message 3`, or the first and the last of several.
+fn messages(entry: &Entry) -> String {
+    let mut all = entry.messages();
+    match (all.next(), all.last()) {
+        (None, _) => String::new(),
+        (Some(only), None) => format!("message {only}"),
+        (Some(first), Some(last)) => format!("messages {first}…{last}"),
+    }
 }
 
 /// The journal's lines: time, place, message, frame, and what happened.
 pub(super) fn lines(report: &Report, entries: &[Entry]) -> String {
-    let names: Vec<&str> = report.fabric.names().collect();
-    let links: Vec<(String, String)> = report
-        .fabric
-        .links()
-        .map(|view| {
-            let (a, b) = (view.first, view.second);
-            (format!("{a} → {b}"), format!("{b} → {a}"))
-        })
-        .collect();
-    let place = |place: Place| match place {
-        Place::Node(node) => names.get(node as usize).copied().unwrap_or("?"),
-        Place::Link { link, forth } => match links.get(link as usize) {
-            Some((there, _)) if forth => there,
-            Some((_, back)) => back,
-            None => "?",
-        },
-    };
-    let width = entries
-        .iter()
-        .map(|entry| place(entry.place).chars().count())
-        .max();
-    let width = width.unwrap_or(0);
+    let places = Places::of(report);
+    let width = |text: &dyn Fn(&Entry) -> usize| entries.iter().map(text).max().unwrap_or(0);
+    let place_width = width(&|entry| places.name(entry.place).chars().count());
+    let message_width = width(&|entry| messages(entry).chars().count()).max(10);
     let mut text = String::new();
     for entry in entries {
         let frame = match (entry.frame, entry.parent) {
@@ -210,14 +253,12 @@ pub(super) fn lines(report: &Report, entries: &[Entry]) -> String {
             (Some(frame), None) => format!("#{}", frame.0),
             (None, _) => String::new(),
         };
-        let message = entry
-            .message
-            .map_or(String::new(), |number| format!("message {number}"));
         let _ = writeln!(
             text,
-            "{:>14}  {:<width$}  {message:<10}  {frame:<12}  {}",
+            "{:>14}  {:<place_width$}  {:<message_width$}  {frame:<12}  {}",
             entry.at,
-            place(entry.place),
+            places.name(entry.place),
+            messages(entry),
             entry.action
         );
     }
