@@ -160,8 +160,7 @@ fn minimal_loop(handing: Handing) -> f64 {
                 heard += socket.recv_slice(&mut space).unwrap();
             }
         }
-        for i in 0..2 {
-            let (card, iface, set, _) = &mut hosts[i];
+        for (i, (card, iface, set, _)) in hosts.iter_mut().enumerate() {
             match handing {
                 // A host that has nothing to do is not asked.
                 Handing::One if inboxes[i].is_empty() && !looks => continue,

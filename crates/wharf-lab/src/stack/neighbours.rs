@@ -35,7 +35,7 @@ const QUESTIONS: u32 = 3;
 
 /// How long the host waits after its last question. Linux waits a second; a lab may
 /// have links of several.
-const LAST_WAIT: Duration = Duration::from_secs(8);
+const LAST_WAIT: Duration = Duration::from_secs(7);
 
 /// How many bytes wait for one neighbour's address; then the oldest go, as on Linux,
 /// which keeps as many (unres_qlen_bytes).
@@ -227,9 +227,9 @@ impl Host {
     }
 
     fn ask(&self, ip: IpAddr, turn: &mut Turn<'_>) {
-        let near = self.addresses().iter();
-        let near = near.filter(|(own, prefix)| same_network(*own, ip, *prefix));
-        let Some((own, _)) = near.map(|it| *it).next() else {
+        let mut own = self.addresses().iter();
+        let near = own.find(|(own, prefix)| same_network(*own, ip, *prefix));
+        let Some(&(own, _)) = near else {
             return;
         };
         if let Some(bytes) = question(own, self.mac(), ip) {

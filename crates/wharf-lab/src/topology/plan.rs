@@ -109,7 +109,7 @@ pub(crate) fn build(
     settle(&mut fabric, &switches);
     for change in &topology.changes {
         let link = crate::core::LinkId(change.link as u32);
-        fabric.schedule(Time::ZERO + change.at, link, change.change.clone());
+        fabric.schedule(Time::ZERO + change.at, link, change.change);
     }
     (fabric, hosts)
 }
