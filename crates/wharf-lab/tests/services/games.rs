@@ -139,7 +139,7 @@ pub(super) async fn blackjack_client(hosts: Hosts) -> Result<(), LabError> {
     let _server = hosts[0].serve("tcp::5380", house).await?;
     let mut player = Player::new(&hosts[1], "h0:5380").await?;
     let mut client = wharf_services::blackjack::Client::default();
-    let mut judged = 0;
+    let (mut judged, mut is_over) = (0, false);
     for request in ["HELLO ann", "SIT ALONE"] {
         client.said(request);
         player.say(request).await?;
@@ -151,6 +151,11 @@ pub(super) async fn blackjack_client(hosts: Hosts) -> Result<(), LabError> {
             Reply::Reveal(_) => client.reveal(),
             Reply::Turn { .. } if client.is_own_turn() => Some(Action::Stand.word().to_owned()),
             Reply::End(_) => {
+                is_over = true;
+                None
+            }
+            // The verdict waits for what the player has now.
+            Reply::Balance(_) if std::mem::take(&mut is_over) => {
                 let verdict = client.verdict.as_ref().expect("a verdict");
                 assert_eq!(
                     (verdict.kind, &verdict.problems[..]),
