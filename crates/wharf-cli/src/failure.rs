@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use wharf::address::{Address, AddressError, Port, Scheme, Target};
 use wharf::client::{Attempt, ConnectError, ConnectErrorKind};
 use wharf::network::ResolveError;
+pub(crate) use wharf::network::error_words as words;
 use wharf::server::{StartError, StartErrorKind};
 
 use crate::exit::Exit;
@@ -134,17 +135,6 @@ pub(crate) fn without_numbers(text: String) -> String {
         return text;
     }
     kept + rest
-}
-
-/// An error's own words, without Rust's "(os error 98)".
-pub(crate) fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => String::new(),
-    }
 }
 
 /// What is known when a server's address cannot be opened, or none of them.

@@ -62,7 +62,7 @@ fn no_capture(file: &Path, broken: &Broken) -> Failure {
     );
     match what.starts_with("it begins with 1f 8b ") {
         true => failure.cure(format!("gunzip -c {} | wharf trace read -", file.display())),
-        false => failure,
+        false => failure.cure("wharf trace demo tcp -w FILE, then wharf trace read FILE"),
     }
 }
 

@@ -5,8 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::network::{Endpoint, ResolveError};
-use crate::server::words;
+use crate::network::{Endpoint, ResolveError, error_words};
 use crate::tls::{HandshakeError, TlsConfigError};
 
 /// A connection could not be opened.
@@ -89,7 +88,12 @@ impl fmt::Display for ConnectError {
         let attempts = if told { &self.attempts[..] } else { &[] };
         for (index, attempt) in attempts.iter().enumerate() {
             let comma = if index == 0 && failed { "" } else { ", " };
-            write!(f, "{comma}{} ({})", words(&attempt.error), attempt.endpoint)?;
+            write!(
+                f,
+                "{comma}{} ({})",
+                error_words(&attempt.error),
+                attempt.endpoint
+            )?;
         }
         Ok(())
     }

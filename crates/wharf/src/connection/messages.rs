@@ -34,7 +34,7 @@ pub struct Messages {
 #[non_exhaustive]
 pub enum MessageError {
     /// The connection failed.
-    #[error("{}", crate::server::words(.0))]
+    #[error("{}", crate::network::error_words(.0))]
     Io(#[from] io::Error),
     /// What came is no message of the framing.
     #[error(transparent)]

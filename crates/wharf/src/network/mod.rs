@@ -13,13 +13,14 @@
 //! Layout: this file is the trait and its options; `endpoint` names one end;
 //! `platform` is what else a service may ask of the machine; `os` and `memory`
 //! are the two networks that ship here; `tap` watches the calls that are made
-//! through any network.
+//! through any network; `words` says what went wrong.
 
 mod endpoint;
 pub mod memory;
 pub mod os;
 mod platform;
 pub mod tap;
+mod words;
 
 use std::future::Future;
 use std::io;
@@ -33,6 +34,7 @@ pub use memory::MemoryNetwork;
 pub use os::Os;
 pub use platform::{Machine, Platform};
 pub use tap::Tap;
+pub use words::error_words;
 
 /// How bytes travel: resolve, listen, connect and bind.
 ///

@@ -40,7 +40,6 @@ use crate::tls::ServerTls;
 pub use events::{ConnectionInfo, Event, Observer};
 pub use running::{Bound, DrainReport, Running};
 pub use snapshot::{ConnectionSnapshot, DatagramSnapshot, Snapshot};
-pub(crate) use start::words;
 pub use start::{StartError, StartErrorKind};
 
 /// A server: any number of services at any number of addresses, under one set of limits.

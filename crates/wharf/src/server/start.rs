@@ -12,7 +12,7 @@ use super::shared::{Groups, Served, Shared};
 use super::{Entry, Partial, Server, What};
 use crate::address::{Address, Scheme};
 use crate::limits::Limits;
-use crate::network::{ListenOptions, Network, PortSharing, ResolveError, StreamKind};
+use crate::network::{ListenOptions, Network, PortSharing, ResolveError, StreamKind, error_words};
 use crate::tls::{ServerTls, TlsConfigError};
 
 /// An address could not be opened.
@@ -40,7 +40,7 @@ pub enum StartErrorKind {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// The network refused.
-    #[error("{}", words(.0))]
+    #[error("{}", error_words(.0))]
     Io(#[from] io::Error),
     /// The certificate or key cannot be used.
     #[error(transparent)]
@@ -54,32 +54,6 @@ pub enum StartErrorKind {
     /// A limit of the server lets nobody in.
     #[error("{0}")]
     Limits(&'static str),
-}
-
-/// The error's own words, without Rust's "(os error 98)".
-pub(crate) fn words(error: &io::Error) -> String {
-    // An error that was made with words of its own keeps them.
-    let is_plain = error.get_ref().is_none();
-    match error.kind() {
-        io::ErrorKind::AddrInUse if is_plain => "address already in use".to_owned(),
-        io::ErrorKind::PermissionDenied if is_plain => "permission denied".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
-        _ => {
-            let text = error.to_string();
-            let text = text.split(" (os error").next().unwrap_or(&text);
-            match text.chars().next() {
-                // In the middle of a sentence.
-                Some(first) if is_plain => {
-                    format!(
-                        "{}{}",
-                        first.to_ascii_lowercase(),
-                        &text[first.len_utf8()..]
-                    )
-                }
-                _ => text.to_owned(),
-            }
-        }
-    }
 }
 
 /// One socket that is open on the first core.

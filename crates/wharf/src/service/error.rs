@@ -10,7 +10,7 @@ use crate::connection::CloseReason;
 #[non_exhaustive]
 pub enum ServiceError {
     /// The connection failed; mostly the peer's doing.
-    #[error("{}", crate::server::words(.0))]
+    #[error("{}", crate::network::error_words(.0))]
     Io(#[from] io::Error),
     /// The peer sent a message longer than the limit, in bytes.
     #[error("a message was longer than {limit} bytes")]

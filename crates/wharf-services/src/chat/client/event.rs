@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use wharf::client::ConnectError;
-use wharf::network::Endpoint;
+use wharf::network::{Endpoint, error_words};
 
 use super::super::MAX_NAME;
 use crate::password::LoginError;
@@ -203,23 +203,12 @@ impl fmt::Display for Lost {
         match self {
             Lost::Connect(error) => error.fmt(f),
             Lost::Closed => f.write_str("the server closed the connection"),
-            Lost::Broken(error) => write!(f, "the connection broke: {}", words(error)),
+            Lost::Broken(error) => write!(f, "the connection broke: {}", error_words(error)),
             Lost::Silent(time) => write!(f, "the server did not answer for {time:?}"),
             Lost::Busy => f.write_str("the server has enough users"),
             Lost::Gate(error) => error.fmt(f),
             Lost::Gated => Denied::Gated.fmt(f),
         }
-    }
-}
-
-/// An error's own words, without Rust's "(os error 104)", in the middle of a sentence.
-fn words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => String::new(),
     }
 }
 

@@ -179,7 +179,7 @@ fn refuse_what_the_kernel_lacks(address: &Address) -> Result<(), ResolveError> {
             let why = match Socket::new(Domain::IPV4, rdm, None) {
                 Err(error) => format!(
                     "this kernel has no reliably-delivered messages over IP (SOCK_RDM: {})",
-                    crate::server::words(&error)
+                    crate::network::error_words(&error)
                 ),
                 Ok(_) => "Wharf does not speak SOCK_RDM, though this kernel does".to_owned(),
             };
