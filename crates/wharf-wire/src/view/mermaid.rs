@@ -1,6 +1,7 @@
 //! Diagrams for documents: Mermaid's `sequenceDiagram` of each talk, and a `packet`
 //! diagram of the first frame with data.
 
+use super::text::settled;
 use super::words::{headline, remarks, said, talk_title, time};
 use crate::conversation::Direction;
 use crate::field::Field;
@@ -132,13 +133,13 @@ fn range(from: usize, to: usize, label: &str) -> String {
 
 /// Without what Mermaid takes for its own.
 fn clean(text: &str) -> String {
-    text.chars()
+    settled(&text.replace(['\n', '\r'], " "))
+        .chars()
         .map(|character| match character {
             ';' => ',',
             '#' => '№',
             '<' => '‹',
             '>' => '›',
-            '\n' | '\r' => ' ',
             '%' => '٪',
             other => other,
         })

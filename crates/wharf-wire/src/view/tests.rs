@@ -22,6 +22,43 @@ fn end(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
+/// Somebody who wants to write on the screen of whoever looks.
+fn hostile() -> Trace {
+    let mut trace = Trace::new(Dissectors::standard());
+    let mut model = TcpModel::new(end("127.0.0.1:51876"), end("127.0.0.1:80"), 65_495);
+    let (client, server) = (Direction::Forward, Direction::Backward);
+    let request = b"GET /\x01\x1b[2J HTTP/1.1\r\nHost: a\x1b]0;x\x07b\r\nX\x1b[31m: y\r\n\r\n";
+    let mut frames = model.data(at(0), client, request);
+    frames.extend(model.data(
+        at(9),
+        server,
+        "HTTP/1.1 200 \u{202e}\u{9b}2J\x02OK\r\nA: \x1b[H\r\n\r\n".as_bytes(),
+    ));
+    for frame in frames {
+        trace.push(frame);
+    }
+    trace.name(end("127.0.0.1:80"), "server\x1b[2J");
+    trace.notes.push("a note\x1b[2J".into());
+    trace.finish();
+    trace
+}
+
+#[test]
+fn nothing_that_others_said_is_obeyed_in_any_view_at_any_width() {
+    let trace = hostile();
+    // JSON is for machines, and has escapes of its own.
+    let drawn = View::ALL
+        .into_iter()
+        .filter(|(view, _)| *view != View::Json);
+    for (view, name) in drawn {
+        for width in 40..210 {
+            let picture = draw(&trace, view, &Look::plain(width));
+            let obeyed = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!picture.contains(obeyed), "{name} at {width}: {picture:?}");
+        }
+    }
+}
+
 /// The conversation of the house's picture: a word each way, a loss, a half-close.
 fn conversation() -> Trace {
     let mut trace = Trace::new(Dissectors::standard());

@@ -1,5 +1,7 @@
 //! Text with hues: what views are made of, before it is known what a terminal can do.
 
+use std::borrow::Cow;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::layers::Stage;
@@ -144,12 +146,14 @@ impl Line {
         self
     }
 
-    /// Adds a piece.
+    /// Adds a piece. What a terminal would obey in it is written as an escape: much of
+    /// what views show was said by somebody else.
     pub fn push(&mut self, hue: Hue, text: impl Into<String>) {
-        self.spans.push(Span {
-            text: text.into(),
-            hue,
-        });
+        let mut text = text.into();
+        if let Cow::Owned(shown) = settled(&text) {
+            text = shown;
+        }
+        self.spans.push(Span { text, hue });
     }
 
     /// Adds another line's pieces.
@@ -180,7 +184,8 @@ impl Line {
         let mut cut = Line::new();
         for span in self.spans {
             let kept = prefix(&span.text, left);
-            left -= kept.width();
+            // A text may be wider than its characters are.
+            left = left.saturating_sub(kept.width());
             let is_whole = kept.len() == span.text.len();
             cut.push(span.hue, kept);
             if !is_whole {
@@ -195,6 +200,27 @@ impl Line {
     pub fn plain(&self) -> String {
         self.spans.iter().map(|span| span.text.as_str()).collect()
     }
+}
+
+/// A text in which control characters, and marks that change the direction of writing
+/// (UAX #9), are escapes.
+pub(crate) fn settled(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match is_obeyed(character) {
+            true => shown.extend(character.escape_default()),
+            false => shown.push(character),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn is_obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// As much of a text as fits into so many columns.
@@ -330,6 +356,22 @@ mod tests {
         let parts = ["aa".to_owned(), "bb".to_owned(), "cccccccc".to_owned()];
         assert_eq!(wrap(&parts, "  ", 6), ["aa  bb", "cccccc", "cc"]);
         assert_eq!(wrap_words("to be or not", 6), ["to be", "or not"]);
+    }
+
+    #[test]
+    fn nothing_in_a_line_is_obeyed() {
+        let line = Line::of(Hue::None, "a\u{1b}[2J\u{9b}b\u{202e}c\n日");
+        assert_eq!(line.plain(), "a\\u{1b}[2J\\u{9b}b\\u{202e}c\\n日");
+    }
+
+    #[test]
+    fn a_text_that_is_wider_than_its_characters_is_cut_too() {
+        // A sign that is made an emoji has two columns, and its characters one.
+        for width in 0..12 {
+            let line = Line::of(Hue::None, "☁\u{fe0f}☁\u{fe0f}☁\u{fe0f}");
+            let cut = line.with(Hue::Bad, "☁\u{fe0f}abc").fit(width);
+            assert!(cut.plain().chars().count() <= 12);
+        }
     }
 
     #[test]
