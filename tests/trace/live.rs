@@ -79,7 +79,11 @@ fn frames_of_a_process_are_shown_alone() {
     let live = live(&["--process", &pid, "--count", "2", "--json"]);
     say_hello(&other);
     say_hello(&port);
-    for frame in frames(&live.end()) {
+    let ended = live.end();
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let frames = frames(&ended);
+    assert_eq!(frames.len(), 2);
+    for frame in &frames {
         let ends = [&frame["from"], &frame["to"]].map(|end| end.as_str().unwrap());
         assert!(ends.iter().any(|end| end.ends_with(&format!(":{port}"))));
     }
@@ -106,6 +110,7 @@ fn each_frame_is_drawn_with_the_view_that_was_asked_for() {
         let live = live(&options);
         say_hello(&port);
         let ended = live.end();
+        assert_eq!(ended.code(), 0, "{ended:?}");
         assert!(ended.stdout.contains(sign), "{view}: {}", ended.stdout);
         assert!(ended.stdout.contains(kept), "{view}: {}", ended.stdout);
         assert!(ended.stdout.contains("captured: "), "{}", ended.stdout);

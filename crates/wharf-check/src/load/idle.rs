@@ -154,7 +154,9 @@ pub fn hold_with(
     let mut failure = open_until(first, &mut held, options, progress);
     let mut opening = began.elapsed();
     let before = memory()?;
-    if failure.is_none() {
+    // Fewer without a failure: whoever watches wanted no more.
+    let first_open = held.len();
+    if failure.is_none() && first_open == first {
         let began = Instant::now();
         failure = open_until(options.connections, &mut held, options, progress);
         opening += began.elapsed();
@@ -178,7 +180,7 @@ pub fn hold_with(
         closed,
         opening,
         failure,
-        first: first.min(open),
+        first: first_open,
         memory: before.zip(with),
     })
 }

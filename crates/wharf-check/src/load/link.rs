@@ -191,9 +191,9 @@ pub(super) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
     }
 }
 
-/// Socket buffers that are asked for over UDP: the default of 208 KiB loses datagrams as
-/// soon as a few hundred are in flight.
-const SOCKET_BUFFER: libc::c_int = 4 << 20;
+/// The socket buffers that are asked for over UDP for each flow, in bytes: the default of
+/// 208 KiB loses datagrams as soon as a few hundred are in flight (socket(7)).
+pub const DATAGRAM_BUFFER: usize = 4 << 20;
 
 /// A UDP socket that is connected to `peer` and reports to `registry` under `token`, and
 /// the receive buffer that it was granted, in bytes.
@@ -204,7 +204,7 @@ pub(super) fn datagram_socket(
 ) -> io::Result<(UdpSocket, usize)> {
     let socket = std::net::UdpSocket::bind(any_address(peer))?;
     socket.set_nonblocking(true)?;
-    let buffer = sys::grow_buffers(socket.as_fd(), SOCKET_BUFFER);
+    let buffer = sys::grow_buffers(socket.as_fd(), DATAGRAM_BUFFER as libc::c_int);
     socket.connect(peer)?;
     let mut socket = UdpSocket::from_std(socket);
     registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;

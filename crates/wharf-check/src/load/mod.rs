@@ -45,6 +45,7 @@ mod sys;
 
 pub use chat::{Chat, ChatDialect, Stalled};
 pub use idle::{Greeting, IdleOptions, IdleReport, hold, hold_with};
+pub use link::DATAGRAM_BUFFER;
 pub use meter::{Phase, Snapshot};
 pub use options::{
     Amount, Asked, Bulk, Direction, Expect, LoadError, Messages, Options, Pacing, Rule, Target,

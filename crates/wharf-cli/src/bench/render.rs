@@ -3,16 +3,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use wharf_check::load::{ChatCounts, Latency, Messages, Options, Pacing, Report, Target};
+use wharf_check::load::{
+    ChatCounts, DATAGRAM_BUFFER, Latency, Messages, Options, Pacing, Report, Target,
+};
 
 use super::args::{BenchArgs, Way};
 use crate::style::{Style, bytes, duration};
 
 /// The engine may have been the bottleneck from this share of one core on.
 const BUSY: f64 = 0.9;
-
-/// The receive buffer that the engine asks for, for each flow of datagrams, in bytes.
-const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// A reply is called a stall if it took so many times the median, and at least so long.
 const STALL_TIMES: u32 = 50;
@@ -381,13 +380,13 @@ fn notes(report: &Report) -> Vec<String> {
     }
     if let Some(all) = report.datagrams
         && all.lost > 0
-        && all.receive_buffer < RECEIVE_BUFFER
+        && all.receive_buffer < DATAGRAM_BUFFER
     {
         notes.push(format!(
             "the kernel granted this client {} of receive buffer and not {}: what is lost may \
              be lost here (sysctl net.core.rmem_max)",
             bytes(all.receive_buffer as u64),
-            bytes(RECEIVE_BUFFER as u64)
+            bytes(DATAGRAM_BUFFER as u64)
         ));
     }
     if is_bottleneck(report) {

@@ -8,9 +8,12 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::style::count;
 
-/// This share of the messages that were due may be left over at the end of a fixed rate, or
-/// one for each connection, which may be waiting for its last reply.
+/// This share of the messages that were due may be left over at the end of a fixed rate.
 const BEHIND_AT_MOST: f64 = 0.01;
+
+/// In a short run it may be one for each connection, which may be waiting for its last
+/// reply, but never more than this share.
+const WAITING_AT_MOST: f64 = 0.1;
 
 /// The failure of a run, if it is one. `who` is the server in words.
 pub(super) fn of(args: &BenchArgs, report: &Report, who: &str) -> Option<Failure> {
@@ -94,8 +97,7 @@ fn incomplete(args: &BenchArgs, report: &Report) -> Option<Failure> {
     }
     let open = report.open_loop.as_ref()?;
     let due = report.messages as f64 + open.behind as f64;
-    let at_most = (BEHIND_AT_MOST * due).max(args.connections as f64);
-    (open.behind as f64 > at_most).then(|| {
+    (open.behind as f64 > may_be_left(due, args.connections)).then(|| {
         let cause = format!(
             "the rate was not kept: {} messages/s instead of {}",
             number(report.messages_per_second()),
@@ -111,6 +113,12 @@ fn incomplete(args: &BenchArgs, report: &Report) -> Option<Failure> {
     })
 }
 
+/// How many of the messages that were due may be left over.
+fn may_be_left(due: f64, connections: usize) -> f64 {
+    let waiting = (connections as f64).min(WAITING_AT_MOST * due).max(1.0);
+    (BEHIND_AT_MOST * due).max(waiting)
+}
+
 /// Limits of --fail-if that hold.
 fn limits(args: &BenchArgs, report: &Report) -> Option<Failure> {
     let mut failure: Option<Failure> = None;
@@ -123,4 +131,27 @@ fn limits(args: &BenchArgs, report: &Report) -> Option<Failure> {
         }
     }
     failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_messages_may_be_left_over_and_never_many() {
+        for (due, connections, left) in [
+            // The last one of a slow rate.
+            (10.0, 1, 1.0),
+            (100.0, 10, 10.0),
+            // A third of them is no tail.
+            (3_000.0, 1_000, 300.0),
+            (1e6, 50, 10_000.0),
+        ] {
+            assert_eq!(
+                may_be_left(due, connections),
+                left,
+                "{due} and {connections}"
+            );
+        }
+    }
 }

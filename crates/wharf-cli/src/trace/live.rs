@@ -88,6 +88,7 @@ fn frame_by_frame(show: &Show) -> Result<(), Failure> {
 }
 
 /// Ctrl-C, SIGTERM and SIGHUP end the capture in order: the file is written to its end.
+/// A second one ends everything at once, also where nobody reads what is shown.
 fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let end = Arc::new(AtomicBool::new(false));
@@ -105,13 +106,17 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     };
     std::thread::spawn(move || {
         runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
+                }
+                if seen.swap(true, Ordering::Relaxed) {
+                    std::process::exit(Exit::Aborted as i32);
+                }
             }
         });
-        seen.store(true, Ordering::Relaxed);
     });
     Ok(end)
 }

@@ -82,19 +82,25 @@ impl<'a> Picker<'a> {
                 ..
             } => Some((source, destination)),
             // An ICMP error is about the port that it quotes.
-            Carried::Other => {
+            Carried::Other if matches!(packet.protocol, 1 | 58) => {
                 let origin = Origin::Captured;
                 let at = Timestamp::default();
                 quoted_ports(&Frame::new(at, link, origin, bytes.to_vec()))
             }
+            Carried::Other => None,
         };
         let is_taken =
             ports.is_some_and(|(source, destination)| source == port || destination == port);
-        if let (Some(first), true) = (packet.fragment, is_taken) {
-            if self.pieces.len() >= MOST_PIECES {
-                self.pieces.pop_front();
+        if let Some(first) = packet.fragment {
+            let first = piece(packet, first);
+            // A number that is used again is another packet's.
+            self.pieces.retain(|known| *known != first);
+            if is_taken {
+                if self.pieces.len() >= MOST_PIECES {
+                    self.pieces.pop_front();
+                }
+                self.pieces.push_back(first);
             }
-            self.pieces.push_back(piece(packet, first));
         }
         is_taken
     }

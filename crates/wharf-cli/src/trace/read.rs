@@ -320,12 +320,22 @@ impl<'a> Loader<'a> {
         if self.is_full && !self.is_looking() {
             return self.pass_on(record);
         }
+        let known = self.trace.messages.len();
         self.trace.push(record.to_frame());
         let Some(step) = self.trace.steps.last() else {
             return Ok(());
         };
         if !self.picker.says(step.data()) {
             self.trace.steps.pop();
+            // Nor is anything else of it kept, however long the file is.
+            let new = self.trace.messages.split_off(known);
+            let said = new
+                .into_iter()
+                .filter(|message| self.picker.says(&message.bytes));
+            self.trace.messages.extend(said);
+            if self.trace.steps.is_empty() && self.trace.talks.len() > MOST_TALKS {
+                self.trace.forget_talks();
+            }
             return Ok(());
         }
         let number = step.number();

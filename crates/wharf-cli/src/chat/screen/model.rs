@@ -205,7 +205,8 @@ impl Model {
                 self.status = Status::Online;
                 self.told_loss = None;
                 if std::mem::replace(&mut self.prompt, Prompt::Message) == Prompt::Name {
-                    let draft = std::mem::take(&mut self.draft);
+                    // What was typed since the name was given follows it.
+                    let draft = std::mem::take(&mut self.draft) + self.editor.text();
                     self.editor.set(&draft);
                 }
                 self.knows_users = false;

@@ -245,8 +245,9 @@ fn what_was_being_typed_is_there_again_once_another_name_is_found() {
     model.event(refused("ann2"));
     model.editor.set("");
     assert!(enter(&mut model, "ann3").is_some());
+    model.paste(" and the rest");
     model.event(Event::LoggedIn("ann3".to_owned()));
-    assert_eq!(model.editor.text(), "@ben half a line");
+    assert_eq!(model.editor.text(), "@ben half a line and the rest");
 }
 
 #[test]
