@@ -203,7 +203,9 @@ impl Link {
                 // half of a name is somebody else's.
                 if let Some(Ok(line)) = self.decoder.finish() {
                     match Reply::parse(&String::from_utf8_lossy(&line)) {
-                        Some(Reply::Delivery { .. }) => lines.line_skipped(),
+                        Some(Reply::Delivery { .. } | Reply::Hello(_) | Reply::Users(..)) => {
+                            lines.line_skipped();
+                        }
                         _ => lines.line(line.as_bytes()),
                     }
                 }

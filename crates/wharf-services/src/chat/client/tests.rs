@@ -333,6 +333,32 @@ async fn a_server_may_say_anything_at_any_time() {
     serving.await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn half_a_list_of_users_is_no_list() {
+    let network = MemoryNetwork::new();
+    let at = "127.0.0.1:1".parse::<std::net::SocketAddr>().unwrap();
+    let mut listener = network
+        .listen(&at.into(), &ListenOptions::default())
+        .await
+        .unwrap();
+    let mut ann = client(&network);
+    ann.log_in("ann");
+    hears(&mut ann, &["Connected"]).await;
+    ann.who();
+    let serving = tokio::spawn(async move {
+        let mut server = listener.accept().await.unwrap();
+        server.write_all(b"HELLO ann\nWHO-OK ann,be").await.unwrap();
+        server.close().await.unwrap();
+    });
+    let expected = [
+        r#"LoggedIn("ann")"#,
+        "Lost, the server closed the connection, again: false",
+    ];
+    hears(&mut ann, &expected).await;
+    assert_eq!(ann.skipped(), 1, "nobody here is called be");
+    serving.await.unwrap();
+}
+
 /// The unreliable room on the network in memory.
 async fn serve_datagrams(network: &MemoryNetwork) -> Running {
     let room = crate::chat::UnreliableChat::new(Rules::default(), 7, |_| {});
