@@ -3,7 +3,7 @@
 //! How a socket waits:
 //!
 //! ```text
-//!  wait for readable ──► recvmmsg ──► 64: there may be more, still readable
+//!  wait for readable ──► recvmmsg ──► all it asked for: there may be more, still readable
 //!        ▲                  │
 //!        └──────────────────┴───────► fewer: the queue was empty, no longer readable
 //! ```
