@@ -1,5 +1,6 @@
 //! How fast the lab is, each time next to a peer in the same run:
-//! `cargo bench -p wharf-lab --bench speed`.
+//! `cargo bench --workspace --bench speed`, or one figure of them over and over, for a
+//! profiler: `… --bench speed -- raw` (`minimal`, `window`, `services`).
 //!
 //! - frames over links per second: a minimal loop of two smoltcp stacks, the lab
 //!   without programs (two hosts, one link), and the lab with async services;
@@ -30,46 +31,108 @@ use wharf_services::{Discard, Echo};
 const BYTES: usize = 64 << 20;
 const BUFFER: usize = 256 << 10;
 
+/// The figures that are compared are taken in turns, and this often: the machine is not
+/// equally fast at all times, and a ratio within a round does not see that.
+const ROUNDS: usize = 15;
+
 fn main() {
-    let peer = best(|| minimal_loop(Handing::One));
-    let batches = best(|| minimal_loop(Handing::All));
-    let raw = best(raw_lab);
-    let services = best(async_lab);
-    println!("frames per second, bulk of 64 MiB");
-    println!("  minimal smoltcp loop   {:>6.2} M", peer / 1e6);
-    println!(
-        "  ... a window per poll  {:>6.2} M (without times)",
-        batches / 1e6
-    );
-    println!(
-        "  lab without programs   {:>6.2} M = {:.2} of it (wanted 0.8)",
-        raw / 1e6,
-        raw / peer
-    );
-    println!(
-        "  lab with services      {:>6.2} M = {:.2} of the lab without (wanted 0.25)",
-        services / 1e6,
-        services / raw
-    );
-    let (one, many) = (cost_per_frame(1), cost_per_frame(1_000));
-    println!("cost of a frame");
-    println!("  1 connection           {one:>6.2} us");
-    println!(
-        "  1000 connections       {many:>6.2} us = {:.2} of it (wanted at most 3)",
-        many / one
-    );
+    // `-- raw` and the like: one of them over and over, for a profiler.
+    let only = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    if let Some(only) = only {
+        return one_alone(&only);
+    }
+    // First of all: later, memory that the others gave back would be used again.
     let before = resident();
     let fabric = Lab::new(1).star(1_000).fabric();
     let hosts = resident() - before;
+    drop(fabric);
+    println!(
+        "frames per second, bulk of 64 MiB, medians of {ROUNDS} rounds (in brackets: middle half)"
+    );
+    let rounds: Vec<_> = (0..ROUNDS)
+        .map(|_| {
+            let peer = minimal_loop(Handing::One);
+            (peer, raw_lab(), async_lab(), minimal_loop(Handing::All))
+        })
+        .collect();
+    let of = |figure: fn(&(f64, f64, f64, f64)) -> f64| Spread::of(rounds.iter().map(figure));
+    let millions = |spread: Spread| spread.median / 1e6;
+    println!("  minimal smoltcp loop   {:>6.2} M", millions(of(|r| r.0)));
+    println!(
+        "  ... a window per poll  {:>6.2} M (without times)",
+        millions(of(|r| r.3))
+    );
+    println!(
+        "  lab without programs   {:>6.2} M = {} of it (wanted 0.8)",
+        millions(of(|r| r.1)),
+        of(|r| r.1 / r.0)
+    );
+    println!(
+        "  lab with services      {:>6.2} M = {} of the lab without (wanted 0.25)",
+        millions(of(|r| r.2)),
+        of(|r| r.2 / r.1)
+    );
+    let rounds: Vec<_> = (0..3)
+        .map(|_| (cost_per_frame(1), cost_per_frame(1_000)))
+        .collect();
+    let of = |figure: fn(&(f64, f64)) -> f64| Spread::of(rounds.iter().map(figure));
+    println!("cost of a frame, medians of 3 rounds");
+    println!("  1 connection           {:>6.2} us", of(|r| r.0).median);
+    println!(
+        "  1000 connections       {:>6.2} us = {} of it (wanted at most 3)",
+        of(|r| r.1).median,
+        of(|r| r.1 / r.0)
+    );
     println!(
         "memory of 1000 hosts     {:>6.1} MB (wanted below 200)",
         hosts as f64 / 1e6
     );
-    drop(fabric);
 }
 
-fn best(run: impl Fn() -> f64) -> f64 {
-    (0..3).map(|_| run()).fold(0.0, f64::max)
+/// One of the figures, as often as all rounds take it.
+fn one_alone(name: &str) {
+    let measure: fn() -> f64 = match name {
+        "minimal" => || minimal_loop(Handing::One),
+        "window" => || minimal_loop(Handing::All),
+        "raw" => raw_lab,
+        "services" => async_lab,
+        _ => {
+            eprintln!("`{name}` is none of minimal, window, raw, services");
+            std::process::exit(2);
+        }
+    };
+    let spread = Spread::of((0..ROUNDS).map(|_| measure() / 1e6));
+    println!("{name}: {spread} M frames per second");
+}
+
+/// A median and the middle half of the values around it.
+struct Spread {
+    median: f64,
+    lower: f64,
+    upper: f64,
+}
+
+impl Spread {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        let at = |part: f64| values[((values.len() - 1) as f64 * part).round() as usize];
+        Spread {
+            median: at(0.5),
+            lower: at(0.25),
+            upper: at(0.75),
+        }
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{:.2} [{:.2}-{:.2}]",
+            self.median, self.lower, self.upper
+        )
+    }
 }
 
 /// How often a program looks at its socket, in passes of the loop around it.

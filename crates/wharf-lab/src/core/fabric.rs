@@ -14,7 +14,7 @@ use std::any::Any;
 use std::time::Duration;
 
 use super::events::{End, Events, Transit, Way, What};
-use super::frame::{Frame, FrameId};
+use super::frame::{Frame, FrameId, Spare};
 use super::journal::{Action, Entry, Journal, Place};
 use super::link::{Cause, Direction, Link, LinkCounters, Offer};
 use super::node::{Carrier, Node, NodeId, Turn};
@@ -36,6 +36,7 @@ pub struct Fabric {
     /// Nodes that somebody outside has changed, in the order of the changes.
     touched: Vec<NodeId>,
     outgoing: Vec<(usize, Frame)>,
+    spare: Spare,
     journal: Option<Journal>,
     recording: Option<Recording>,
     counters: FabricCounters,
@@ -130,6 +131,7 @@ impl Fabric {
             next_frame: 0,
             touched: Vec::new(),
             outgoing: Vec::new(),
+            spare: Spare::default(),
             journal: None,
             recording: None,
             counters: FabricCounters::default(),
@@ -398,6 +400,7 @@ impl Fabric {
             wake_at: Time::NEVER,
             journal: self.journal.as_mut(),
             recording: self.recording.as_mut(),
+            spare: &mut self.spare,
         };
         call(&mut *place.node, &mut turn);
         let wake_at = turn.wake_at;

@@ -121,6 +121,11 @@ impl Frame {
         &self.bytes
     }
 
+    /// All bytes, as they are shared.
+    pub(crate) fn into_bytes(self) -> Rc<[u8]> {
+        self.bytes
+    }
+
     /// How many bytes.
     pub fn len(&self) -> usize {
         self.bytes.len()
@@ -167,6 +172,49 @@ impl Frame {
             address.copy_from_slice(bytes);
         }
         Mac(address)
+    }
+}
+
+/// Memory of frames that are gone, for new ones: most frames of a conversation are of
+/// two lengths, and each new one would otherwise be allocated, zeroed and given back.
+#[derive(Debug, Default)]
+pub(crate) struct Spare {
+    kept: Vec<Rc<[u8]>>,
+    /// Which one makes room next.
+    oldest: usize,
+}
+
+/// How many pieces of memory are kept.
+const KEPT: usize = 16;
+
+/// As far as headers reach: what is used again is zero up to here, as new memory is.
+/// What comes after them is written whole.
+const HEADERS: usize = 192;
+
+impl Spare {
+    /// Memory of this length.
+    pub(crate) fn take(&mut self, length: usize) -> Rc<[u8]> {
+        let found = self.kept.iter().rposition(|bytes| bytes.len() == length);
+        let Some(found) = found else {
+            return std::iter::repeat_n(0, length).collect();
+        };
+        let mut bytes = self.kept.swap_remove(found);
+        if let Some(bytes) = Rc::get_mut(&mut bytes) {
+            bytes[..length.min(HEADERS)].fill(0);
+        }
+        bytes
+    }
+
+    /// Keeps the memory of a frame, unless somebody still looks at it.
+    pub(crate) fn keep(&mut self, mut bytes: Rc<[u8]>) {
+        if Rc::get_mut(&mut bytes).is_none() {
+            return;
+        }
+        if self.kept.len() < KEPT {
+            return self.kept.push(bytes);
+        }
+        self.oldest = (self.oldest + 1) % KEPT;
+        self.kept[self.oldest] = bytes;
     }
 }
 

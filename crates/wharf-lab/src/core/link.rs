@@ -401,34 +401,41 @@ impl Direction {
         self.counters.sent_bytes += length as u64;
         // Every die is rolled for every frame, whatever becomes of it.
         let lost = self.dice.loss.happens(self.link.loss);
-        let burst = self.dice.burst.fraction();
+        let burst = match self.link.burst {
+            Some(bad) => self.dice.burst.happens(bad.loss),
+            None => self.dice.burst.happens(0.0),
+        };
         let doubled = self.dice.duplicate.happens(self.link.duplicate);
         let held_back = self.dice.reorder.happens(self.link.reorder);
-        let hold = self.dice.reorder.fraction();
+        let hold = rolled_if(held_back, &mut self.dice.reorder, Dice::fraction);
         let damaged = self.dice.corrupt.happens(self.link.corrupt);
-        let bit = self.dice.corrupt.below(length as u64 * 8) as usize;
-        let share = self.dice.jitter.fraction();
-        let jitter = match self.link.jitter.is_zero() {
-            true => Duration::ZERO,
-            false => self.link.jitter.mul_f64(share),
-        };
+        let bit = rolled_if(damaged, &mut self.dice.corrupt, |dice| {
+            dice.below(length as u64 * 8) as usize
+        });
+        let varies = !self.link.jitter.is_zero();
+        let share = rolled_if(varies, &mut self.dice.jitter, Dice::fraction);
 
         let (start, done) = match self.transmit(now, length) {
             Ok(times) => times,
             Err(cause) => return self.drop(cause),
         };
-        if self.in_bad_period(start) && burst < self.link.burst.map_or(0.0, |bad| bad.loss) {
+        if self.in_bad_period(start) && burst {
             return self.drop(Cause::Burst);
         }
         if lost {
             return self.drop(Cause::Lost);
         }
-        let mut arrives = (done + self.link.delay + jitter).max(self.last_arrival);
-        if held_back {
-            arrives += self.link.hold_back.mul_f64(hold);
-            self.counters.held_back += 1;
-        } else {
-            self.last_arrival = arrives;
+        let mut arrives = done + self.link.delay;
+        if let Some(share) = share {
+            arrives += self.link.jitter.mul_f64(share);
+        }
+        arrives = arrives.max(self.last_arrival);
+        match hold {
+            Some(hold) => {
+                arrives += self.link.hold_back.mul_f64(hold);
+                self.counters.held_back += 1;
+            }
+            None => self.last_arrival = arrives,
         }
         let twin = doubled.then(|| self.send_again(arrives, length));
         self.counters.damaged += u64::from(damaged);
@@ -436,7 +443,7 @@ impl Direction {
         Offer::Carried(Carried {
             arrives,
             twin,
-            damage: damaged.then(|| (bit / 8, 1 << (bit % 8))),
+            damage: bit.map(|bit| (bit / 8, 1 << (bit % 8))),
             held_back,
             waited: start - now,
             life: self.life,
@@ -542,6 +549,15 @@ impl Direction {
         }
         self.weather.bad
     }
+}
+
+/// A number that is needed, or one that is passed over.
+fn rolled_if<T>(needed: bool, dice: &mut Dice, roll: impl FnOnce(&mut Dice) -> T) -> Option<T> {
+    if needed {
+        return Some(roll(dice));
+    }
+    dice.skip();
+    None
 }
 
 #[cfg(test)]

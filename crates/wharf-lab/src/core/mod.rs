@@ -17,8 +17,8 @@ mod record;
 mod time;
 
 pub use fabric::{Change, Fabric, FabricCounters, LinkId, LinkView, Step};
-pub(crate) use frame::HEADER;
 pub use frame::{Frame, FrameId, Mac};
+pub(crate) use frame::{HEADER, Spare};
 pub use journal::{Action, Entry, JOURNAL_ENTRIES, Journal, Place};
 pub use link::{Burst, Cause, ETHERNET_MTU, HOLD_BACK, Link, LinkCounters};
 pub use media::Medium;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::frame::{Frame, FrameId};
+use super::frame::{Frame, FrameId, Spare};
 use super::journal::{Action, Journal, Place};
 use super::record::{Recording, Remark};
 use super::time::Time;
@@ -53,6 +53,8 @@ pub struct Turn<'a> {
     pub(super) wake_at: Time,
     pub(super) journal: Option<&'a mut Journal>,
     pub(super) recording: Option<&'a mut Recording>,
+    /// Memory for new frames.
+    pub(crate) spare: &'a mut Spare,
 }
 
 impl Turn<'_> {

@@ -1,15 +1,18 @@
 //! Seeded randomness: one stream for every purpose.
 //!
 //! Each direction of each link draws each kind of fault from a stream of its own,
-//! and draws once per frame whether the fault is switched on or not. So changing
-//! one fault leaves the dice of all the others as they were: a run with 1 % loss
-//! and one with 2 % meet the same jitter.
+//! and draws (or skips) once per frame whether the fault is switched on or not. So
+//! changing one fault leaves the dice of all the others as they were: a run with 1 %
+//! loss and one with 2 % meet the same jitter.
 
 /// A stream of random numbers: splitmix64 (Steele, Lea and Flood 2014).
 ///
 /// Fast, and equally distributed in 64 bits; not for secrets.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
+
+/// What one number adds to the state.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// What a stream is for; its number is part of the stream's seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +50,14 @@ impl Dice {
         dice
     }
 
+    /// Passes over a number that nobody needs.
+    pub fn skip(&mut self) {
+        self.0 = self.0.wrapping_add(STEP);
+    }
+
     /// 64 random bits.
     pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.skip();
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -67,8 +75,13 @@ impl Dice {
         (self.number() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Whether something of this probability happens.
+    /// Whether something of this probability happens. It takes one number, whatever the
+    /// probability.
     pub fn happens(&mut self, probability: f64) -> bool {
+        if probability <= 0.0 {
+            self.skip();
+            return false;
+        }
         self.fraction() < probability
     }
 
@@ -96,6 +109,17 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), 4);
         assert_eq!(first(7, 3, Purpose::Jitter), first(7, 3, Purpose::Jitter));
+    }
+
+    #[test]
+    fn what_is_skipped_is_what_would_have_been_drawn() {
+        let mut drawn = Dice::new(1, 2, Purpose::Experiment);
+        let mut skipped = drawn.clone();
+        drawn.number();
+        drawn.number();
+        skipped.skip();
+        assert!(!skipped.happens(0.0));
+        assert_eq!(drawn.number(), skipped.number());
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! The network card, as the stack sees it.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::time::Instant;
 
-use crate::core::{Frame, HEADER};
-
-/// What the memory of a frame is made from; longer ones than any MTU allows are rare.
-static ZEROS: [u8; 9_216] = [0; 9_216];
+use crate::core::{HEADER, Spare};
 
 /// One packet in, any number of packets out.
 #[derive(Debug, Default)]
@@ -16,31 +14,17 @@ pub(super) struct Card {
     pub(super) mtu: usize,
     pub(super) received: Option<Received>,
     pub(super) sent: Vec<Sent>,
+    /// Memory for frames: that of the network, while the host has its turn. The stack
+    /// holds a token for a packet in and one for a packet out at the same time.
+    pub(super) spare: RefCell<Spare>,
 }
 
-/// A frame for the stack.
+/// A frame for the stack, which sees the packet in it: no header of the link.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub(super) bytes: Bytes,
+    pub(super) bytes: Rc<[u8]>,
     /// The message that it carries, as the stack hands it on with a datagram.
     pub(super) message: u32,
-}
-
-/// The frame as it came, or with what the shim changed.
-#[derive(Debug)]
-pub(super) enum Bytes {
-    AsSent(Frame),
-    Changed(Rc<[u8]>),
-}
-
-impl Bytes {
-    /// The packet in the frame: the stack sees no header of the link.
-    fn packet(&self) -> &[u8] {
-        match self {
-            Bytes::AsSent(frame) => frame.payload(),
-            Bytes::Changed(bytes) => bytes.get(HEADER..).unwrap_or_default(),
-        }
-    }
 }
 
 /// A packet from the stack, with room for the header of its frame before it.
@@ -50,21 +34,28 @@ pub(super) struct Sent {
     pub(super) message: u32,
 }
 
-pub(super) struct Incoming(Received);
+pub(super) struct Incoming<'a> {
+    received: Received,
+    spare: &'a RefCell<Spare>,
+}
 
 pub(super) struct Outgoing<'a> {
     sent: &'a mut Vec<Sent>,
+    spare: &'a RefCell<Spare>,
     message: u32,
 }
 
-impl phy::RxToken for Incoming {
+impl phy::RxToken for Incoming<'_> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, take: F) -> R {
-        take(self.0.bytes.packet())
+        let bytes = self.received.bytes;
+        let result = take(bytes.get(HEADER..).unwrap_or_default());
+        self.spare.borrow_mut().keep(bytes);
+        result
     }
 
     fn meta(&self) -> PacketMeta {
         let mut meta = PacketMeta::default();
-        meta.id = self.0.message;
+        meta.id = self.received.message;
         meta
     }
 }
@@ -72,10 +63,7 @@ impl phy::RxToken for Incoming {
 impl phy::TxToken for Outgoing<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
         // One piece of memory, which travels as it is.
-        let mut bytes: Rc<[u8]> = match ZEROS.get(..HEADER + length) {
-            Some(zeros) => Rc::from(zeros),
-            None => vec![0; HEADER + length].into(),
-        };
+        let mut bytes = self.spare.borrow_mut().take(HEADER + length);
         let result = fill(&mut Rc::make_mut(&mut bytes)[HEADER..]);
         self.sent.push(Sent {
             bytes,
@@ -90,7 +78,7 @@ impl phy::TxToken for Outgoing<'_> {
 }
 
 impl Device for Card {
-    type RxToken<'a> = Incoming;
+    type RxToken<'a> = Incoming<'a>;
     type TxToken<'a> = Outgoing<'a>;
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -101,18 +89,23 @@ impl Device for Card {
         capabilities
     }
 
-    fn receive(&mut self, _: Instant) -> Option<(Incoming, Outgoing<'_>)> {
-        let received = self.received.take()?;
+    fn receive(&mut self, _: Instant) -> Option<(Incoming<'_>, Outgoing<'_>)> {
+        let incoming = Incoming {
+            received: self.received.take()?,
+            spare: &self.spare,
+        };
         let outgoing = Outgoing {
             sent: &mut self.sent,
+            spare: &self.spare,
             message: 0,
         };
-        Some((Incoming(received), outgoing))
+        Some((incoming, outgoing))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Outgoing<'_>> {
         Some(Outgoing {
             sent: &mut self.sent,
+            spare: &self.spare,
             message: 0,
         })
     }

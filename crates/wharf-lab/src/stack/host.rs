@@ -12,7 +12,7 @@ use smoltcp::wire::{
     HardwareAddress, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpCidr,
 };
 
-use super::card::{Bytes, Card, Received, Sent};
+use super::card::{Card, Received, Sent};
 use super::conn::{Conn, ConnectionReport, Hold};
 use super::datagrams::UdpPort;
 use super::errors::Answers;
@@ -439,7 +439,7 @@ impl Host {
         let conn = &mut self.conns[id];
         conn.note_received(segment, &frame);
         self.card.received = Some(Received {
-            bytes: shim::expected_sequence(frame, segment, conn.last_ack),
+            bytes: shim::expected_sequence(frame.into_bytes(), segment, conn.last_ack),
             message: 0,
         });
         let now = instant(turn.now());
@@ -453,7 +453,7 @@ impl Host {
         turn.note(&frame, Action::Taken);
         let message = frame.message.unwrap_or(0);
         self.card.received = Some(Received {
-            bytes: Bytes::AsSent(frame),
+            bytes: frame.into_bytes(),
             message,
         });
         let now = instant(turn.now());
@@ -465,7 +465,7 @@ impl Host {
     fn take_for_nobody(&mut self, frame: Frame, turn: &mut Turn<'_>) {
         turn.note(&frame, Action::Taken);
         self.card.received = Some(Received {
-            bytes: Bytes::AsSent(frame),
+            bytes: frame.into_bytes(),
             message: 0,
         });
         let now = instant(turn.now());
@@ -649,12 +649,16 @@ impl Node for Host {
         if to != self.mac && !to.is_group() {
             return turn.note(&frame, Action::Ignored);
         }
+        std::mem::swap(self.card.spare.get_mut(), turn.spare);
         self.take_in(frame, turn);
         self.run(turn);
+        std::mem::swap(self.card.spare.get_mut(), turn.spare);
     }
 
     fn wake(&mut self, turn: &mut Turn<'_>) {
+        std::mem::swap(self.card.spare.get_mut(), turn.spare);
         self.run(turn);
+        std::mem::swap(self.card.spare.get_mut(), turn.spare);
     }
 }
 

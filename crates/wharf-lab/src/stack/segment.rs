@@ -52,11 +52,13 @@ impl Segment {
 }
 
 /// Looks at the headers; checksums are the stack's business.
+#[inline]
 pub(super) fn kind(frame: &[u8]) -> Kind {
     find(frame).unwrap_or(Kind::Other)
 }
 
 /// The next packet inside a frame: who sent it to whom, and its transport.
+#[inline]
 fn find(bytes: &[u8]) -> Option<Kind> {
     let frame = EthernetFrame::new_checked(bytes).ok()?;
     match frame.ethertype() {
@@ -92,6 +94,7 @@ fn find(bytes: &[u8]) -> Option<Kind> {
     }
 }
 
+#[inline]
 fn transport(
     protocol: IpProtocol,
     (from, to): (IpAddr, IpAddr),
