@@ -51,11 +51,12 @@ pub fn hash_of(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
 
-/// Whether `text` can be a nonce: 1 to 32 letters, digits, `-`, `_` and `.`, and not
-/// `-` alone, which stands for none.
+/// Whether `text` can be a nonce: 1 to 32 letters, digits, `-`, `_` and `.`, and neither
+/// `-` alone, which stands for none, nor `--`, after which words for people come.
 pub fn is_nonce(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    !text.is_empty() && text != "-" && text.len() <= MAX_NONCE && text.bytes().all(fits)
+    let is_free = !["", "-", "--"].contains(&text);
+    is_free && text.len() <= MAX_NONCE && text.bytes().all(fits)
 }
 
 /// Whether `text` is a SHA-256 in hexadecimal digits.

@@ -23,9 +23,11 @@ pub fn is_name(text: &str) -> bool {
         && text.bytes().all(fits)
 }
 
-/// Whether `text` can be a key: 1 to 32 visible ASCII characters.
+/// Whether `text` can be a key: 1 to 32 visible ASCII characters, and not `--`, after
+/// which words for people come.
 pub(crate) fn is_key(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_KEY && text.bytes().all(|byte| byte.is_ascii_graphic())
+    let fits = |byte: u8| byte.is_ascii_graphic();
+    !text.is_empty() && text != "--" && text.len() <= MAX_KEY && text.bytes().all(fits)
 }
 
 /// A name as it is looked up: letter case makes no difference.
@@ -51,9 +53,13 @@ impl<'a> Fields<'a> {
         Fields(line.split_ascii_whitespace())
     }
 
-    /// The next field as it is. What stands before words for people is none.
+    /// The next field as it is. What stands before words for people is none, and is left
+    /// over.
     pub(crate) fn next(&mut self) -> Option<&'a str> {
-        self.0.next().filter(|field| *field != "--")
+        let mut rest = self.0.clone();
+        let field = rest.next().filter(|field| *field != "--")?;
+        self.0 = rest;
+        Some(field)
     }
 
     /// The next field, read as a `T`.
@@ -158,6 +164,14 @@ mod tests {
     }
 
     #[test]
+    fn keys() {
+        assert!(is_key("-") && is_key("---") && is_key("!~"));
+        for bad in ["", "--", "a b", "\u{7f}", &"k".repeat(33)] {
+            assert!(!is_key(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn words_for_people_are_no_fields() {
         let mut fields = Fields::of("A 12 b -- c d");
         assert_eq!(fields.next(), Some("A"));
@@ -165,7 +179,15 @@ mod tests {
         assert_eq!(fields.clone().end(()), None);
         assert_eq!(fields.next(), Some("b"));
         assert_eq!(fields.end(()), Some(()));
-        let mut fields = Fields::of("A\x0c--");
-        assert_eq!((fields.next(), fields.next()), (Some("A"), None));
+        // Two hyphens without words after them are not dropped.
+        for line in ["A --", "A\x0c--", "A --\tb"] {
+            let mut fields = Fields::of(line);
+            assert_eq!(
+                (fields.next(), fields.next()),
+                (Some("A"), None),
+                "{line:?}"
+            );
+            assert_eq!(fields.end(()), None, "{line:?}");
+        }
     }
 }

@@ -563,6 +563,10 @@ mod tests {
             "ROCKET",
             "PLAY a b",
             "HELLO a b c",
+            // Two hyphens are neither a field nor dropped.
+            "HELLO ann --",
+            "PLAY --",
+            "ROCK --",
         ] {
             assert_eq!(Request::parse(bad), None, "{bad:?}");
         }

@@ -38,6 +38,12 @@ fn requests_read_back_and_letter_case_makes_no_difference() {
         "BET 1 é",
         "HIT 1",
         "SIT x",
+        // Two hyphens are neither a field nor dropped.
+        "BET 10 --",
+        "HELLO ann --",
+        "REVEAL --",
+        "SIT --",
+        "HIT --",
     ] {
         assert_eq!(Request::parse(bad), None, "{bad:?}");
     }
