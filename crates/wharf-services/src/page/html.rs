@@ -128,13 +128,14 @@ pub(super) fn listing(names: &[Vec<u8>], Listing { entries, is_cut }: &Listing) 
             entry.modified.map(date).unwrap_or_default()
         );
     }
-    let mut note = match entries.len() {
-        0 => "Nothing is here.".to_owned(),
-        1 => "1 entry".to_owned(),
-        count => format!("{count} entries"),
+    let mut note = match (entries.len(), *is_cut) {
+        (0, false) => "Nothing is here.".to_owned(),
+        (0, true) => "Nothing that can be listed was found".to_owned(),
+        (1, _) => "1 entry".to_owned(),
+        (count, _) => format!("{count} entries"),
     };
     if *is_cut {
-        note += ", and there are more that are not listed";
+        note += ", and there is more that was not looked at";
     }
     let content = format!(
         "<p class=\"soft\">{note}</p>\n\
@@ -229,7 +230,10 @@ mod tests {
         assert!(html.contains("3 entries</p>"));
         listed.is_cut = true;
         let cut = listing(&[], &listed);
-        assert!(cut.contains("3 entries, and there are more that are not listed</p>"));
+        assert!(cut.contains("3 entries, and there is more that was not looked at</p>"));
+        listed.entries.clear();
+        let none = listing(&[], &listed);
+        assert!(none.contains("Nothing that can be listed was found, and there is more"));
         assert!(html.contains("<title>/a&amp;b/</title>"));
         assert!(html.contains("href=\"./%3Cscript%3E\">&lt;script&gt;</a>"));
         assert!(html.contains("href=\"./x%22%3Ay\""));

@@ -19,6 +19,10 @@ use super::Hidden;
 /// How many entries of a folder are listed.
 pub(super) const MAX_ENTRIES: usize = 10_000;
 
+/// How many are looked at for each of them: one that is hidden, or that a request could
+/// not have, costs as much, and there may be any number of those.
+const LOOKED_AT: usize = 10;
+
 /// How often a way is looked up anew when something on it was renamed meanwhile.
 #[cfg(target_os = "linux")]
 const MAX_TRIES: usize = 8;
@@ -54,7 +58,7 @@ pub(super) struct Entry {
 pub(super) struct Listing {
     /// By name, folders first.
     pub(super) entries: Vec<Entry>,
-    /// There are more.
+    /// There are more, or may be: not all were looked at.
     pub(super) is_cut: bool,
 }
 
@@ -67,7 +71,7 @@ impl Root {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         Ok(Root {
-            keeps_below: keeps_below(&folder),
+            keeps_below: keeps_below(&folder)?,
             folder,
             path,
             hidden,
@@ -89,7 +93,8 @@ impl Root {
         Ok(Opened { file, about })
     }
 
-    /// What is in a folder; at most [`MAX_ENTRIES`]. Names are read by the path, which
+    /// What is in a folder; at most [`MAX_ENTRIES`], of ten times as many that are looked
+    /// at. Names are read by the path, which
     /// somebody may turn elsewhere meanwhile; but each is looked up below the root, so
     /// that no other file is told of.
     pub(super) fn list(&self, names: &[Vec<u8>]) -> io::Result<Listing> {
@@ -101,7 +106,11 @@ impl Root {
         folder.extend(names.iter().map(|name| OsStr::from_bytes(name)));
         let mut entries = Vec::new();
         let mut is_cut = false;
-        for entry in std::fs::read_dir(folder)? {
+        for (looked_at, entry) in std::fs::read_dir(folder)?.enumerate() {
+            if looked_at == most.saturating_mul(LOOKED_AT) {
+                is_cut = true;
+                break;
+            }
             let Some(entry) = self.entry(names, entry?.file_name().as_bytes()) else {
                 continue;
             };
@@ -206,15 +215,28 @@ fn open_plain(path: &Path) -> io::Result<File> {
 }
 
 /// Whether the kernel can be asked to: Linux before 5.6 does not know the call, and a
-/// sandbox may refuse it, as that of older versions of Docker does with EPERM.
+/// sandbox may refuse it, as that of older versions of Docker does with EPERM. Any other
+/// error says that something is wrong with the folder or with this process, for example
+/// that it has no descriptor left, and must not make it ask in the weaker way for good.
 #[cfg(target_os = "linux")]
-fn keeps_below(folder: &File) -> bool {
-    open_beneath(folder, Path::new("."), rustix::fs::ResolveFlags::empty()).is_ok()
+fn keeps_below(folder: &File) -> io::Result<bool> {
+    let asked = open_beneath(folder, Path::new("."), rustix::fs::ResolveFlags::empty());
+    can_be_asked(asked.map(drop))
+}
+
+#[cfg(target_os = "linux")]
+fn can_be_asked(outcome: rustix::io::Result<()>) -> io::Result<bool> {
+    use rustix::io::Errno;
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(Errno::NOSYS | Errno::PERM) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn keeps_below(_: &File) -> bool {
-    false
+fn keeps_below(_: &File) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(target_os = "linux")]
@@ -330,6 +352,35 @@ mod tests {
         for (most, count, is_cut) in [(4, 4, true), (5, 5, false), (6, 5, false)] {
             let listing = root.list_at_most(most, &[]).unwrap();
             assert_eq!((listing.entries.len(), listing.is_cut), (count, is_cut));
+        }
+    }
+
+    #[test]
+    fn a_folder_of_what_is_not_listed_is_not_looked_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let create = |number: usize| {
+            std::fs::write(folder.path().join(format!(".hidden-{number}")), "").unwrap();
+        };
+        (0..20).for_each(create);
+        let root = Root::open(folder.path(), Hidden::No).unwrap();
+        let listing = root.list_at_most(2, &[]).unwrap();
+        assert_eq!((listing.entries.len(), listing.is_cut), (0, false));
+        create(20);
+        let listing = root.list_at_most(2, &[]).unwrap();
+        assert_eq!((listing.entries.len(), listing.is_cut), (0, true));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_a_kernel_that_cannot_be_asked_is_not_asked() {
+        use rustix::io::Errno;
+        assert!(can_be_asked(Ok(())).unwrap());
+        for cannot in [Errno::NOSYS, Errno::PERM] {
+            assert!(!can_be_asked(Err(cannot)).unwrap());
+        }
+        for error in [Errno::MFILE, Errno::NFILE, Errno::ACCESS, Errno::NOMEM] {
+            let told = can_be_asked(Err(error)).unwrap_err();
+            assert_eq!(told.raw_os_error(), Some(error.raw_os_error()));
         }
     }
 
