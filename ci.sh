@@ -39,7 +39,7 @@ DENY_VERSION=0.20.2
 FUZZ_VERSION=0.13.2
 
 # What the tests start: peers to interoperate with, and tools to look at them.
-TEST_PROGRAMS="nc ncat socat curl wget openssl expect python3 telnet ss gcc make strace tshark"
+TEST_PROGRAMS="nc ncat socat curl wget openssl expect python3 telnet ss gcc make strace tshark chromium"
 
 # -- verbs --------------------------------------------------------------------
 
@@ -94,7 +94,6 @@ verb_test() {
     # shellcheck disable=SC2086 # a list of words
     need_programs $TEST_PROGRAMS
     local doctests=0 started=$SECONDS
-    have chromium || say "no chromium here: a_browser_shows_the_own_page looks at nothing"
     cargo test --locked --workspace --doc || doctests=$?
     say "doctests took $((SECONDS - started)) s"
     if need_cargo_tool cargo-nextest "$NEXTEST_VERSION"; then
