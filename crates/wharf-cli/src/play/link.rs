@@ -200,6 +200,12 @@ fn lost(courier: &Courier, error: &CourierError) -> Failure {
                 .with("means", "nothing listens there")
                 .cure(format!("wharf serve rps udp:{at}    in another terminal"))
         }
+        CourierError::Gone => Failure::new(Exit::Unreachable, format!("{at}: {error}"))
+            .with(
+                "means",
+                "it ended or crashed; what it knew of this match is lost",
+            )
+            .cure(format!("wharf serve rps udp:{at}    in another terminal")),
         CourierError::Silent => {
             Failure::new(Exit::TimedOut, format!("{at}: {error}")).with("means", NO_REFEREE)
         }

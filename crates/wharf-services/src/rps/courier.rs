@@ -11,6 +11,10 @@ use wharf::network::{Endpoint, Network, Os};
 use super::grammar::Reply;
 use crate::games::{Repeater, SILENCE};
 
+/// How many transmissions in a row may be refused where a referee was heard before: it may
+/// be starting anew. Each is sent again later than the last, so that is about four seconds.
+const MAX_REFUSED: u32 = 10;
+
 /// How long a goodbye is repeated: without it the opponent waits for a move that
 /// never comes.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -46,6 +50,8 @@ pub struct Courier<N: Network = Os> {
     repeater: Repeater,
     received: Vec<u8>,
     heard: Heard,
+    /// How many transmissions were refused since something was heard.
+    refused: u32,
 }
 
 /// How far the conversation has come.
@@ -66,6 +72,10 @@ pub enum CourierError {
     /// Nothing listens there: the other machine says so.
     #[error("connection refused")]
     Refused,
+    /// Nothing listens there any more, and the referee that did is not back after a few
+    /// seconds.
+    #[error("connection refused, where a referee was")]
+    Gone,
     /// Nothing was answered for [`SILENCE`].
     #[error("no answer for {} s", SILENCE.as_secs())]
     Silent,
@@ -103,6 +113,7 @@ impl<N: Network> Courier<N> {
             repeater: Repeater::new(Instant::now()),
             received: Vec::new(),
             heard: Heard::Nothing,
+            refused: 0,
         })
     }
 
@@ -173,6 +184,7 @@ impl<N: Network> Courier<N> {
         match received {
             Ok(_) => {
                 self.heard = Heard::Something;
+                self.refused = 0;
                 self.repeater.receive(&self.received, Instant::now());
                 Ok(())
             }
@@ -185,7 +197,11 @@ impl<N: Network> Courier<N> {
     /// heard before may be back soon.
     async fn refused(&mut self) -> Result<(), CourierError> {
         if self.heard != Heard::Nothing {
-            return Ok(());
+            self.refused += 1;
+            return match self.refused < MAX_REFUSED {
+                true => Ok(()),
+                false => Err(CourierError::Gone),
+            };
         }
         let next = self.candidate + 1;
         let Some(to) = self.endpoints.get(next) else {

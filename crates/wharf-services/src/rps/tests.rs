@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use wharf::connection::CloseReason;
 use wharf::network::{
     BindOptions, MemoryNetwork, Network, Os, memory::DatagramFault, memory::Delivery,
@@ -433,6 +433,47 @@ async fn a_courier_that_nobody_answers_gives_up() {
     let silent = courier.next().await.unwrap_err();
     assert!(matches!(silent, CourierError::Silent), "{silent}");
     assert_eq!(began.elapsed().as_secs(), 20);
+}
+
+/// Answers the next request, which must begin so.
+async fn answers(socket: &mut wharf::datagram::Datagrams, asked: &str, answer: &str) {
+    let mut request = Vec::new();
+    let from = socket.receive_from(&mut request).await.unwrap();
+    assert!(request.starts_with(asked.as_bytes()), "{request:?}");
+    let number = asked.split(' ').next().unwrap();
+    let answer = format!("{number}\n{answer}\n");
+    socket.send_to(answer.as_bytes(), &from).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_referee_that_starts_anew_is_waited_for_and_one_that_is_gone_is_not() {
+    let network = MemoryNetwork::new();
+    let at: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let (at, options) = (at.into(), BindOptions::default());
+    let mut referee = network.bind(&at, &options).await.unwrap();
+    let client = wharf::client::Client::on(network.clone());
+    let address = "udp:127.0.0.1:1".parse().unwrap();
+    let mut courier = Courier::on(client, address).await.unwrap();
+    let (line, ()) = tokio::join!(courier.next(), answers(&mut referee, "#1", "RPS 1 3"));
+    assert_eq!(line.unwrap().unwrap(), "RPS 1 3");
+
+    // A second without it.
+    drop(referee);
+    assert!(courier.say("HELLO ann"));
+    let nothing = timeout(Duration::from_secs(1), courier.next()).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+    let mut referee = network.bind(&at, &options).await.unwrap();
+    let welcome = answers(&mut referee, "#2 HELLO ann", "WELCOME ann key");
+    let (line, ()) = tokio::join!(courier.next(), welcome);
+    assert_eq!(line.unwrap().unwrap(), "WELCOME ann key");
+
+    // What was refused before does not count any more.
+    drop(referee);
+    let began = Instant::now();
+    let gone = courier.next().await.unwrap_err();
+    assert!(matches!(gone, CourierError::Gone), "{gone}");
+    let took = began.elapsed().as_secs();
+    assert!((2..8).contains(&took), "{took} s");
 }
 
 #[tokio::test]
