@@ -1,5 +1,5 @@
 //! Whatever datagrams several peers send, the unreliable chat answers only who sent
-//! something, with whole lines as long as no damage was set, and forgets nobody's share.
+//! something, with whole lines as long as no damage was set, and nothing is due for ever.
 //!
 //! The input is a program: its first byte is the seed of the damage, then each
 //! instruction is a byte for who (the lower three bits; 7 lets time go on to the next

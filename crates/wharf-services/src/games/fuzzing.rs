@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Desk, Door, Game, MAX_LINE, MAX_WAITING_BYTES, MemberId};
+use super::{Door, Game, MAX_LINE, MAX_WAITING_BYTES, MemberId};
 use crate::blackjack::{self, House};
 use crate::rps::{self, Referee};
 
@@ -95,11 +95,6 @@ impl<G: Game> Bench<G> {
         self.game.desk_mut().told();
     }
 
-    fn is_over(&self, seat: usize) -> bool {
-        let over = |id| Desk::ending(self.game.desk(), id).is_some();
-        self.seats[seat].is_none_or(over)
-    }
-
     /// Whether what was said last had to be answered.
     fn listens(&self, seat: usize) -> bool {
         let desk = self.game.desk();
@@ -139,11 +134,6 @@ macro_rules! bench {
             /// Time passes.
             pub fn wait(&mut self, time: Duration) {
                 self.0.wait(time);
-            }
-
-            /// Whether a connection is to be closed, or is not there.
-            pub fn is_over(&self, seat: usize) -> bool {
-                self.0.is_over(seat)
             }
 
             /// Whether a connection's next line is taken, and so answered.

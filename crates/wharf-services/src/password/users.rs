@@ -286,7 +286,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_file_of_another_system_is_written_as_it_is_read() {
+    fn a_file_of_another_system_loses_its_carriage_returns() {
         let users = Users::parse("# guests\r\n\r").unwrap();
         assert_eq!(users.to_string(), "# guests\n\n");
     }
