@@ -6,6 +6,7 @@ mod lossy;
 mod screen;
 mod support;
 
+use std::net::UdpSocket;
 use std::time::Instant;
 
 use lossy::Lossy;
@@ -235,6 +236,48 @@ fn a_recorded_round_is_fair_and_a_changed_one_is_not() {
     assert_eq!(nothing.code(), 5, "{nothing:?}");
 }
 
+#[test]
+fn a_round_that_cannot_be_decided_is_neither_fair_nor_forged() {
+    let page = std::fs::read_to_string(support::root().join("docs/protocols/blackjack.md"));
+    let page = page.unwrap();
+    let (_, example) = page.split_once("```blackjack\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let ann = example.lines().filter_map(|line| line.strip_prefix("A: "));
+    let honest: String = ann.map(|line| format!("{line}\n")).collect();
+    let fair = run(&mut wharf(["play", "verify", "-"]), &honest);
+    assert_eq!(fair.code(), 0, "{fair:?}");
+
+    // The nonce in the clear was on its way when the commitment came.
+    let bet = "> BET 10 lucky\n";
+    let crossed = honest.replacen(bet, "", 1);
+    let crossed = crossed.replacen("< BETS 1 ", &format!("{bet}< BETS 1 "), 1);
+    let undecided = run(&mut wharf(["play", "verify", "-"]), &crossed);
+    assert_eq!(undecided.code(), 5, "{undecided:?}");
+    let told =
+        "round 1: UNDECIDED (2 players). Nothing is wrong, but\n  BET 1 ann 10 lucky   you sent";
+    assert!(undecided.stdout.starts_with(told), "{undecided:?}");
+    assert!(
+        undecided.stderr.contains("nobody can say that it was fair"),
+        "{undecided:?}"
+    );
+    let json = run(&mut wharf(["--json", "play", "verify", "-"]), &crossed);
+    let verdict: serde_json::Value =
+        serde_json::from_str(json.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(verdict["fair"], false);
+    assert_eq!(verdict["problems"], serde_json::json!([]));
+    assert_eq!(verdict["doubts"].as_array().unwrap().len(), 1, "{verdict}");
+
+    // What is wrong after the last round is no part of it.
+    let after = honest + "< BALANCE 1\n";
+    let after = run(&mut wharf(["play", "verify", "-"]), &after);
+    assert_eq!(after.code(), 5, "{after:?}");
+    assert!(after.stdout.starts_with("round 1: fair."), "{after:?}");
+    assert!(
+        after.stdout.contains("\nafter round 2: NOT FAIR"),
+        "{after:?}"
+    );
+}
+
 /// A line for `--password-from` and a users file that it opens.
 fn gate(folder: &std::path::Path) -> (String, String) {
     let path = |name: &str| folder.join(name).display().to_string();
@@ -383,4 +426,41 @@ fn what_is_no_game_is_said_so() {
     assert_eq!(udp.code(), 2, "{udp:?}");
     let refused = run(&mut wharf(["play", "blackjack", "127.0.0.1:1"]), "");
     assert_eq!(refused.code(), 7, "{refused:?}");
+}
+
+#[test]
+fn a_referee_that_was_never_there_and_one_that_crashed_are_told_over_udp() {
+    let referee = UdpSocket::bind("127.0.0.1:0").unwrap();
+    referee.set_read_timeout(Some(DEADLINE)).unwrap();
+    let address = format!("udp:{}", referee.local_addr().unwrap());
+    let mut player = Process::start(&mut wharf(["play", "rps", &address, "--as", "ann"]));
+    // It answers twice, and then nobody is there any more.
+    for answer in ["RPS 1 3", "WELCOME ann key"] {
+        let mut request = [0; 512];
+        let (_, from) = referee.recv_from(&mut request).unwrap();
+        let text = String::from_utf8_lossy(&request);
+        let number = text.split([' ', '\n']).next().unwrap();
+        let datagram = format!("{number}\n{answer}\n");
+        referee.send_to(datagram.as_bytes(), from).unwrap();
+    }
+    drop(referee);
+    let cause = |_, line: &str| line.contains("refused, where a referee was").then_some(());
+    player.wait_for(cause);
+    let ended = player.end();
+    assert_eq!(ended.code(), 7, "{ended:?}");
+    assert!(ended.stderr.contains("it ended or crashed"), "{ended:?}");
+    assert!(
+        ended.stderr.contains(&format!("wharf serve rps {address}")),
+        "{ended:?}"
+    );
+
+    // The port is closed now.
+    for game in [&["play", "rps"][..], &["chat"]] {
+        let ended = run(wharf(game.iter()).args([&*address, "--as", "ann"]), "");
+        assert_eq!(ended.code(), 7, "{ended:?}");
+        assert!(ended.stderr.contains("connection refused"), "{ended:?}");
+        assert!(ended.stderr.contains("nothing listens there"), "{ended:?}");
+        let cure = format!("wharf serve {} {address}", game.last().unwrap());
+        assert!(ended.stderr.contains(&cure), "{ended:?}");
+    }
 }

@@ -242,14 +242,17 @@ fn mood(outcome: Outcome) -> Mood {
 
 /// What the check of a round says.
 fn judged(verdict: &Verdict) -> String {
-    match (verdict.problems.first(), verdict.kind) {
-        (None, Kind::Dealt) => "dealt again and found fair".to_owned(),
-        (None, Kind::Void) => "the seed is the one that was promised".to_owned(),
-        (None, Kind::Unfinished) => "its end was missed, so it is not known to be fair".to_owned(),
-        (Some(problem), _) => format!(
-            "NOT FAIR: {}",
-            crate::failure::visible(&problem.to_string())
-        ),
+    let (problem, doubt) = (verdict.problems.first(), verdict.doubts.first());
+    // What the table said must not command a terminal.
+    let visible = |words: String| crate::failure::visible(&words);
+    match (problem, doubt, verdict.kind) {
+        (Some(problem), ..) => format!("NOT FAIR: {}", visible(problem.to_string())),
+        (None, None, Kind::Dealt) => "dealt again and found fair".to_owned(),
+        (None, None, Kind::Void) => "the seed is the one that was promised".to_owned(),
+        (None, _, Kind::Unfinished) => {
+            "its end was missed, so it is not known to be fair".to_owned()
+        }
+        (None, Some(doubt), _) => format!("not known to be fair: {}", visible(doubt.to_string())),
     }
 }
 
@@ -600,9 +603,10 @@ impl Blackjack {
             ];
             lines.extend(words.map(|words| Line::from(look.span(Mood::Dim, words))));
         } else if let Some(verdict) = &self.client.verdict {
-            let (mark, mood) = match verdict.problems.is_empty() {
-                true => (look.mark("✓ ", "ok: "), Mood::Good),
-                false => (look.mark("✗ ", "!! "), Mood::Bad),
+            let (mark, mood) = match (verdict.problems.is_empty(), verdict.is_undecided()) {
+                (true, false) => (look.mark("✓ ", "ok: "), Mood::Good),
+                (true, true) => (look.mark("? ", "?? "), Mood::Plain),
+                (false, _) => (look.mark("✗ ", "!! "), Mood::Bad),
             };
             let words = format!("{mark}{}", judged(verdict));
             lines.push(Line::from(look.span(mood, words)));

@@ -38,16 +38,17 @@ pub(super) fn run(common: &Common, file: &Path) -> Result<Exit, Failure> {
     conclude(&verdicts)
 }
 
-/// Good if every round was fair and there was one.
+/// Good if every round was fair, or void as it may be, and there was one.
 fn conclude(verdicts: &[Verdict]) -> Result<Exit, Failure> {
-    let unfair = verdicts
-        .iter()
-        .filter(|verdict| !verdict.problems.is_empty());
-    let over = verdicts
-        .iter()
-        .filter(|verdict| verdict.kind != Kind::Unfinished);
-    match (unfair.count(), over.count()) {
-        (0, 0) => Err(
+    let number = |is_so: fn(&Verdict) -> bool| {
+        let those = verdicts.iter().filter(|verdict| is_so(verdict));
+        those.count() as u64
+    };
+    let unfair = number(|verdict| !verdict.problems.is_empty());
+    let undecided = number(Verdict::is_undecided);
+    let over = number(|verdict| verdict.kind != Kind::Unfinished);
+    match (unfair, undecided, over) {
+        (0, 0, 0) => Err(
             Failure::new(Exit::CheckFailed, "there is no whole round in it")
                 .with(
                     "means",
@@ -55,13 +56,19 @@ fn conclude(verdicts: &[Verdict]) -> Result<Exit, Failure> {
                 )
                 .cure("wharf play blackjack --record FILE"),
         ),
-        (0, _) => Ok(Exit::Done),
-        (unfair, _) => {
-            let rounds = count(unfair as u64, "round");
-            Err(Failure::new(
-                Exit::CheckFailed,
-                format!("{rounds} not as it should be"),
+        (0, 0, _) => Ok(Exit::Done),
+        (0, undecided, _) => {
+            let rounds = count(undecided, "round");
+            let cause = format!("{rounds} of which nobody can say that it was fair");
+            Err(Failure::new(Exit::CheckFailed, cause).with(
+                "means",
+                "it happens with an honest server, too, where lines cross on their way",
             ))
+        }
+        (unfair, ..) => {
+            let rounds = count(unfair, "round");
+            let cause = format!("{rounds} not as it should be");
+            Err(Failure::new(Exit::CheckFailed, cause))
         }
     }
 }
@@ -78,9 +85,13 @@ fn verdicts(transcript: &mut impl BufRead) -> io::Result<Vec<Verdict>> {
         }
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end();
-        match (line.strip_prefix("> "), line.strip_prefix("< ")) {
-            (Some(said), _) => verifier.say(said),
-            (None, heard) => verdicts.extend(verifier.hear(heard.unwrap_or(line))),
+        // A line without anything is one that is answered, too.
+        match line.strip_prefix('>') {
+            Some(said) => verifier.say(said.strip_prefix(' ').unwrap_or(said)),
+            None => {
+                let heard = line.strip_prefix("< ").unwrap_or(line);
+                verdicts.extend(verifier.hear(heard));
+            }
         }
     }
 }
@@ -101,7 +112,8 @@ fn all_of(names: &[String]) -> String {
 fn text(verdict: &Verdict) -> String {
     let [players, cards, payments] = verdict.counts;
     let (round, players) = (verdict.round, count(players as u64, "player"));
-    if verdict.problems.is_empty() {
+    let is_judged = !verdict.problems.is_empty() || verdict.is_undecided();
+    if !is_judged {
         return match verdict.kind {
             Kind::Dealt => format!(
                 "round {round}: fair. The seed has the hash that was published before; {players}, \
@@ -121,18 +133,26 @@ fn text(verdict: &Verdict) -> String {
             }
         };
     }
-    let mut text = format!("round {round}: NOT FAIR ({players})");
-    for problem in &verdict.problems {
+    let mut text = match (verdict.problems.is_empty(), verdict.counts[0]) {
+        (true, _) => format!("round {round}: UNDECIDED ({players}). Nothing is wrong, but"),
+        (false, 0) => format!("after round {round}: NOT FAIR"),
+        (false, _) => format!("round {round}: NOT FAIR ({players})"),
+    };
+    for words in in_words(&verdict.problems).chain(in_words(&verdict.doubts)) {
         // What stands in a file must not command a terminal.
-        let words = crate::failure::visible(&problem.to_string());
-        text += &format!("\n  {words}");
+        text += &format!("\n  {}", crate::failure::visible(&words));
     }
     text
 }
 
+fn in_words<T: ToString>(findings: &[T]) -> impl Iterator<Item = String> {
+    findings.iter().map(ToString::to_string)
+}
+
 fn json(verdict: &Verdict) -> serde_json::Value {
     let [players, cards, payments] = verdict.counts;
-    let problems: Vec<String> = verdict.problems.iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = in_words(&verdict.problems).collect();
+    let doubts: Vec<String> = in_words(&verdict.doubts).collect();
     json!({
         "event": "verdict",
         "round": verdict.round,
@@ -143,5 +163,6 @@ fn json(verdict: &Verdict) -> serde_json::Value {
         "cards": cards,
         "payments": payments,
         "problems": problems,
+        "doubts": doubts,
     })
 }

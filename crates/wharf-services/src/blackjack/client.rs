@@ -134,7 +134,8 @@ impl Client {
     }
 
     /// Notes a request that was sent, to compare it with what the table says. Every
-    /// request is to be noted: what was not said must not be done.
+    /// request is to be noted, once and in the order in which they are sent: what was not
+    /// said must not be done, and what was said is answered.
     pub fn said(&mut self, line: &str) {
         self.verifier.say(line);
     }

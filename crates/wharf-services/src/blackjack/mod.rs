@@ -46,7 +46,7 @@ pub use rules::{
     BET_TIMEOUT, DECKS, IDLE_ROUNDS, MAX_BET, MAX_DECKS, REVEAL_TIMEOUT, Rules, SEATS, START,
     TURN_TIMEOUT,
 };
-pub use verify::{Kind, Problem, Verdict, Verifier};
+pub use verify::{Doubt, Kind, Problem, Verdict, Verifier};
 
 pub(crate) use house::House;
 

@@ -22,9 +22,11 @@
 //!   missed it, and it is not judged.
 //! - What a player said itself is what is done for it: bet, nonce, seat, company, hands; and
 //!   after the `END` it is told that it has what it must have.
+//! - What crossed on the way accuses nobody. A transcript has no clock, so what came too
+//!   late, as the server says, is a doubt: such a round is neither fair nor forged.
 //!
 //! Layout: `verdict` is what comes out, `open` what the whole table was told, `own` what one
-//! player said and was told alone, `asked` which of its requests was answered.
+//! player said and was told alone, `asked` how many of its requests may have been answered.
 
 mod asked;
 mod open;
@@ -33,16 +35,17 @@ mod own;
 mod tests;
 mod verdict;
 
-use super::grammar::{Reply, Request};
+use super::grammar::Reply;
 use open::{Open, fields};
 use own::Own;
+use verdict::{Finding, Findings};
 
-pub use verdict::{Kind, Problem, Verdict};
+pub use verdict::{Doubt, Kind, Problem, Verdict};
 
 /// Reads a transcript line by line, and judges each round at its end.
 ///
-/// It is bounded, whatever it is told: 4,096 lines of a round and 64 requests of each
-/// kind are kept.
+/// It is bounded, whatever it is told: 4,096 lines of a round and 256 requests that are
+/// not answered are kept.
 ///
 /// ```
 /// use wharf_services::blackjack::Verifier;
@@ -58,16 +61,17 @@ pub struct Verifier {
     /// A round that is over; the balance is still to come.
     over: Option<Verdict>,
     /// What was wrong between rounds; it is told with the next one.
-    between: Vec<Problem>,
+    between: Findings,
+    /// The round that began last.
+    last: u64,
 }
 
 impl Verifier {
-    /// Takes a line of the client, given without its end. All of them, or none: what was
-    /// not said must not be done.
+    /// Takes a line of the client, given without its end, when it is sent. All of them,
+    /// once each and in their order, or none: what was not said must not be done, and what
+    /// was said is answered.
     pub fn say(&mut self, line: &str) {
-        if let Some(request) = Request::parse(line) {
-            self.own.say(&request, self.open.as_ref());
-        }
+        self.own.say(line);
     }
 
     /// Takes a line of the server, given without its end; gives a verdict when a round is
@@ -76,27 +80,47 @@ impl Verifier {
     pub fn hear(&mut self, line: &str) -> Option<Verdict> {
         let reply = Reply::parse(line)?;
         let over = self.over.take();
-        let problem = match reply {
-            Reply::Balance(told) => self.own.balance(told),
+        let finding = match reply {
+            Reply::Balance(told) => {
+                if self.own.is_told_again() {
+                    self.end_retelling(&reply);
+                }
+                self.own.balance(told)
+            }
             _ => None,
         };
-        if let Some(mut over) = over {
-            over.problems.extend(problem.or_else(|| missing(&reply)));
-            self.take(&reply);
-            return Some(over);
-        }
-        self.note_wrong(problem);
-        self.take(&reply)
+        let verdict = match over {
+            Some(mut over) => {
+                let finding = finding.or_else(|| missing(&reply).map(Finding::from));
+                over.add_all(finding.into_iter().collect());
+                self.take(&reply);
+                Some(over)
+            }
+            None => {
+                self.note_wrong(finding);
+                self.take(&reply)
+            }
+        };
+        self.own.note(&reply);
+        verdict
     }
 
-    /// The verdict on a round that was not over at the end of the transcript.
+    /// The verdict on a round that was not over at the end of the transcript, or on what
+    /// was wrong after the last one: then it has no players.
     pub fn finish(self) -> Option<Verdict> {
         let open = self.open.filter(Open::is_worth_a_word);
-        self.over.or_else(|| open.map(Open::unfinished))
+        let mut verdict = self.over.or_else(|| open.map(Open::unfinished));
+        if verdict.is_none() && !self.between.is_empty() {
+            verdict = Some(Verdict::unfinished(self.last));
+        }
+        if let Some(verdict) = &mut verdict {
+            verdict.add_all(self.between);
+        }
+        verdict
     }
 
     fn take(&mut self, reply: &Reply<'_>) -> Option<Verdict> {
-        let mut problem = None;
+        let mut finding = None;
         match *reply {
             Reply::Bets {
                 round,
@@ -105,10 +129,12 @@ impl Verifier {
             } => return self.begin(reply, round, decks, commitment),
             Reply::End(round) => return self.end(reply, round),
             Reply::Idle => return self.idle(reply),
-            Reply::Welcome { .. } => problem = self.own.welcome(reply),
-            Reply::Seat { seat, .. } => problem = self.own.sit(reply, seat),
-            Reply::Leaving => self.own.leaving(),
-            Reply::No(no) => problem = self.own.refused(no, self.open.as_ref()),
+            Reply::Greeting { .. } => self.own.greeted(),
+            Reply::Welcome { .. } => finding = self.own.welcome(reply),
+            Reply::Seat { seat, .. } => finding = self.own.sit(reply, seat),
+            Reply::Leaving => finding = self.own.leaving(reply),
+            Reply::No(no) => finding = self.own.refused(reply, no, self.open.as_ref()),
+            Reply::Top(_) | Reply::Help(_) => self.own.told(reply),
             Reply::Turn {
                 name, hand, can, ..
             } => {
@@ -141,12 +167,12 @@ impl Verifier {
                 if let Some(open) = &mut self.open
                     && open.take(reply)
                 {
-                    problem = self.own.hear(reply, open);
+                    finding = self.own.hear(reply, open);
                 }
             }
             _ => {}
         }
-        self.note_wrong(problem);
+        self.note_wrong(finding);
         None
     }
 
@@ -156,13 +182,11 @@ impl Verifier {
         }
     }
 
-    fn note_wrong(&mut self, problem: Option<Problem>) {
-        let Some(problem) = problem else { return };
+    fn note_wrong(&mut self, finding: Option<Finding>) {
+        let Some(finding) = finding else { return };
         match &mut self.open {
-            Some(open) => open.wrong(problem),
-            // One is enough to say that something was wrong.
-            None if self.between.is_empty() => self.between.push(problem),
-            None => {}
+            Some(open) => open.wrong(finding),
+            None => self.between.add(finding),
         }
     }
 
@@ -183,10 +207,9 @@ impl Verifier {
         let before = self.break_off(reply, at_stake);
         self.own.begin();
         let mut open = Open::new(reply, round, decks, commitment);
-        self.between
-            .drain(..)
-            .for_each(|problem| open.wrong(problem));
+        open.wrong_before(std::mem::take(&mut self.between));
         self.open = Some(open);
+        self.last = round;
         before
     }
 
@@ -214,8 +237,8 @@ impl Verifier {
     }
 
     fn end(&mut self, reply: &Reply<'_>, round: u64) -> Option<Verdict> {
-        let open = self.open.take()?;
-        self.own.end(&open);
+        let mut open = self.open.take()?;
+        self.own.end(reply, &mut open);
         let is_paid = self.own.is_in(&open) && self.own.has_account();
         let verdict = open.end(reply, round);
         if is_paid {

@@ -7,6 +7,8 @@ use super::*;
 use crate::blackjack::{Kind, Verdict, Verifier, hash_of};
 use crate::games::Door;
 
+mod crossing;
+
 /// A house and its clients, each with verifiers that read everything.
 struct World {
     house: House,
@@ -68,8 +70,18 @@ impl World {
     }
 
     fn enter(&mut self) {
+        let mut readers = Readers::default();
+        let id = self.connect(&mut readers);
+        self.seats.push((id, readers));
+    }
+
+    /// Somebody connects, and is greeted.
+    fn connect(&mut self, readers: &mut Readers) -> MemberId {
         let id = self.house.desk.enter(Door::Nobody);
-        self.seats.push((id, Readers::default()));
+        self.house.greet(id);
+        let greeting = String::from_utf8(self.house.desk.take(id)).unwrap();
+        readers.hear(greeting.trim_end());
+        id
     }
 
     fn say(&mut self, seat: usize, line: &str) {
@@ -100,6 +112,7 @@ impl World {
             let verdicts = readers.hear(line);
             for verdict in verdicts.iter().flatten() {
                 assert_eq!(verdict.problems, [], "{text}");
+                assert_eq!(verdict.doubts, [], "{text}");
             }
             if let [Some(verdict), ..] = verdicts {
                 self.judged += usize::from(verdict.kind == Kind::Dealt);
@@ -129,8 +142,10 @@ impl World {
         self.house.hang_up(id, self.now);
         self.house.desk.leave(id);
         self.check_books();
-        self.seats[seat].0 = self.house.desk.enter(Door::Nobody);
-        self.seats[seat].1.connection = Verifier::default();
+        let mut readers = std::mem::take(&mut self.seats[seat].1);
+        readers.connection = Verifier::default();
+        let id = self.connect(&mut readers);
+        self.seats[seat] = (id, readers);
     }
 }
 

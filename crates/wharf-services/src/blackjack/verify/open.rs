@@ -1,9 +1,9 @@
 //! A round that is going on: what everybody at the table was told, in which order, and
 //! whether the seed makes it so.
 
-use super::verdict::{Kind, Problem, Verdict};
+use super::verdict::{Finding, Findings, Kind, Problem, Verdict};
 use crate::blackjack::cards::Chips;
-use crate::blackjack::fair::{Share, hash_of, shoe};
+use crate::blackjack::fair::{Share, hash_of, is_nonce, shoe};
 use crate::blackjack::grammar::{Nonce, Reply};
 use crate::blackjack::round::{Action, Round, most_hands};
 use crate::blackjack::rules::{MAX_DECKS, SEATS};
@@ -12,12 +12,9 @@ use crate::blackjack::table::narrate;
 /// The most lines of one round that are kept: more than a full table can cause.
 const MAX_LINES: usize = 4_096;
 
-/// How many differences are told at most; the first says it all.
-const MAX_PROBLEMS: usize = 8;
-
 /// How far a round is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+enum Stage {
     /// Bets are taken.
     Betting,
     /// All bets are in, and nonces are revealed.
@@ -36,7 +33,7 @@ pub(super) struct Open {
     round: u64,
     decks: u32,
     commitment: String,
-    pub(super) stage: Stage,
+    stage: Stage,
     /// The nonces were asked for: `REVEAL` was heard.
     asked: bool,
     bets: Vec<Bet>,
@@ -50,7 +47,7 @@ pub(super) struct Open {
     actions: Vec<Action>,
     seed: Option<String>,
     late: Vec<String>,
-    problems: Vec<Problem>,
+    findings: Findings,
 }
 
 #[derive(Clone, Debug)]
@@ -84,15 +81,17 @@ impl Open {
             actions: Vec::new(),
             seed: None,
             late: Vec::new(),
-            problems: Vec::new(),
+            findings: Findings::default(),
         }
     }
 
-    /// Notes that something is wrong.
-    pub(super) fn wrong(&mut self, problem: Problem) {
-        if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&problem) {
-            self.problems.push(problem);
-        }
+    /// Notes that something is wrong, or cannot be decided.
+    pub(super) fn wrong(&mut self, finding: impl Into<Finding>) {
+        self.findings.add(finding);
+    }
+
+    pub(super) fn wrong_before(&mut self, findings: Findings) {
+        self.findings.add_all(findings);
     }
 
     fn out_of_place(&mut self, line: String, why: &'static str) {
@@ -284,8 +283,19 @@ impl Open {
     }
 
     /// The hash of a nonce that is still hidden.
-    pub(super) fn hash_of_bet(&self, name: &str) -> Option<&str> {
+    fn hash_of_bet(&self, name: &str) -> Option<&str> {
         self.bet_of(name)?.hash.as_deref()
+    }
+
+    /// Whether somebody is asked for just this nonce.
+    pub(super) fn asks_for(&self, name: &str, nonce: &str) -> bool {
+        self.stage == Stage::Sealed && self.asked && self.hides(name, nonce)
+    }
+
+    /// Whether this is the nonce that somebody's bet hides.
+    pub(super) fn hides(&self, name: &str, nonce: &str) -> bool {
+        let hash = self.hash_of_bet(name);
+        is_nonce(nonce) && hash.is_some_and(|hash| hash == hash_of(nonce))
     }
 
     /// What somebody has back from a round that is void.
@@ -328,7 +338,7 @@ impl Open {
     }
 
     pub(super) fn is_wrong(&self) -> bool {
-        !self.problems.is_empty()
+        !self.findings.is_empty()
     }
 
     fn verdict(self, kind: Kind) -> Verdict {
@@ -343,7 +353,8 @@ impl Open {
             kind,
             late: self.late,
             counts,
-            problems: self.problems,
+            problems: self.findings.problems,
+            doubts: self.findings.doubts,
         }
     }
 
@@ -396,7 +407,7 @@ impl Open {
             .map(|reply| fields(&reply))
             .collect();
         self.compare(&expected);
-        if refused && self.problems.is_empty() {
+        if refused && self.findings.problems.is_empty() {
             let last = self.log.last().cloned().unwrap_or_default();
             self.wrong(Problem::Act(last));
         }

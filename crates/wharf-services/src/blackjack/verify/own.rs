@@ -1,17 +1,12 @@
 //! What one player said itself, and whether the table did just that.
 
-use std::collections::VecDeque;
-
-use super::asked::{Asked, Done, What};
-use super::open::{Open, Stage, fields};
-use super::verdict::Problem;
+use super::asked::{Asked, Said};
+use super::open::{Open, fields};
+use super::verdict::{Doubt, Finding, Problem};
 use crate::blackjack::cards::Chips;
-use crate::blackjack::fair::hash_of;
-use crate::blackjack::grammar::{No, Nonce, Reply, Request, Where};
+use crate::blackjack::grammar::{No, Nonce, Reply, Request};
 use crate::blackjack::round::Action;
-
-/// How many requests of one kind are remembered; the oldest go first.
-const MAX_SAID: usize = 64;
+use crate::games::MAX_LINE;
 
 /// What is known of the player whose transcript it is. What it said is judged only
 /// where the transcript has it.
@@ -20,55 +15,48 @@ pub(super) struct Own {
     name: Option<String>,
     /// The transcript has what was said.
     is_recorded: bool,
-    /// The names that were asked for and not refused.
-    hellos: VecDeque<String>,
-    has_said_hello: bool,
+    /// What was said, and how far the server is with it.
+    asked: Asked,
+    /// The server greeted, and has not welcomed the player since.
+    is_stranger: bool,
     /// It came back, and was told nothing of a round since.
     pub(super) is_back: bool,
-    /// What is told now was done before it came back, perhaps in another transcript.
-    is_told_all: bool,
+    retelling: Retelling,
+    last: Last,
     seat: Option<usize>,
-    /// Where it wanted to sit, since it had no seat.
-    sits: Option<Company>,
-    is_alone: bool,
-    /// Bets that were sent, and are not taken or refused.
-    bets: VecDeque<Bet>,
-    /// Nonces that were revealed, and whether that was since the round began.
-    revealed: VecDeque<(String, bool)>,
-    /// The nonce was revealed when it was asked for.
-    has_revealed: bool,
-    /// What was to be done with hands, and what else is not answered.
-    asked: Asked,
+    /// The bet was made before it came back, perhaps in another transcript.
+    is_bet_excused: bool,
     /// The hand that is asked, and whether it may double and split.
     turn: Option<(usize, [bool; 2])>,
     is_leaving: bool,
     chips: Option<Chips>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Company {
-    Anybody,
-    Alone,
+/// How things stand is told from `SEAT` to `BALANCE`, with nothing in between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Retelling {
+    #[default]
+    No,
+    /// What was done up to now.
+    Done,
+    /// What is waited for, and the balance.
+    Now,
 }
 
-#[derive(Clone, Debug)]
-struct Bet {
-    stake: Chips,
-    nonce: String,
-    /// It was sent after the commitment of the round had come.
-    is_fresh: bool,
+/// What was heard last, where it says who the next line is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Last {
+    #[default]
+    Else,
+    Welcome,
+    /// The end of a round, and who left then.
+    End,
+    Help,
 }
 
-pub(super) fn remember<T>(queue: &mut VecDeque<T>, item: T) {
-    if queue.len() == MAX_SAID {
-        queue.pop_front();
-    }
-    queue.push_back(item);
-}
-
-fn order(reply: &Reply<'_>, why: &'static str) -> Option<Problem> {
+fn order(reply: &Reply<'_>, why: &'static str) -> Option<Finding> {
     let line = fields(reply);
-    Some(Problem::Order { line, why })
+    Some(Problem::Order { line, why }.into())
 }
 
 fn is_hidden_or_none(nonce: &str) -> bool {
@@ -93,118 +81,132 @@ impl Own {
 
     /// Whether a bet of this round was sent, and is not answered.
     pub(super) fn awaits_bet(&self) -> bool {
-        self.bets.iter().any(|bet| bet.is_fresh)
+        let fresh = |said: &Said| matches!(said, Said::Bet { is_fresh: true, .. });
+        self.asked.open().any(fresh)
     }
 
     pub(super) fn has_account(&self) -> bool {
         self.chips.is_some()
     }
 
-    /// Takes what was said.
-    pub(super) fn say(&mut self, request: &Request<'_>, open: Option<&Open>) {
+    /// Takes a line that was said.
+    pub(super) fn say(&mut self, line: &str) {
         self.is_recorded = true;
-        match *request {
-            Request::Hello(name, _) => {
-                self.has_said_hello = true;
-                remember(&mut self.hellos, name.to_owned());
-            }
-            Request::Sit(at) => {
-                self.is_told_all = false;
-                self.asked.say(What::Sit);
-                // Of two, one is refused, and which one is not known here.
-                self.sits = match (self.sits, at) {
-                    (None, Where::Alone) => Some(Company::Alone),
-                    _ => Some(Company::Anybody),
-                };
-            }
-            Request::Bet(chips, nonce) => {
-                let bet = Bet {
-                    stake: Chips::whole(chips),
-                    nonce: nonce.to_string(),
-                    is_fresh: true,
-                };
-                remember(&mut self.bets, bet);
-                self.asked.say(What::Bet);
-            }
-            Request::Reveal(nonce) => {
-                let asked = open.filter(|open| open.stage == Stage::Sealed);
-                let hash = asked.and_then(|open| open.hash_of_bet(self.name.as_deref()?));
-                self.has_revealed |= hash.is_some_and(|hash| hash == hash_of(nonce));
-                remember(&mut self.revealed, (nonce.to_owned(), true));
-                self.asked.say(What::Reveal);
-            }
-            Request::Act(action) => self.asked.say(What::Act(action)),
-            Request::Leave => self.asked.say(What::Leave),
-            _ => {}
-        }
+        let request = Request::parse(line).filter(|_| line.len() <= MAX_LINE);
+        self.asked.say(Said::of(request.as_ref()));
     }
 
-    /// Logged in: what was sent on another connection may never have arrived.
-    pub(super) fn welcome(&mut self, reply: &Reply<'_>) -> Option<Problem> {
+    /// Notes what was heard, for the line after it.
+    pub(super) fn note(&mut self, reply: &Reply<'_>) {
+        self.last = match reply {
+            Reply::Welcome { .. } => Last::Welcome,
+            Reply::End(_) => Last::End,
+            Reply::Balance(_) | Reply::Stood(_) if self.last == Last::End => Last::End,
+            Reply::Help(_) => Last::Help,
+            _ => Last::Else,
+        };
+    }
+
+    /// Whether it is known what was said.
+    fn judges(&self) -> bool {
+        self.is_recorded && !self.asked.is_lost()
+    }
+
+    /// Whether a line can come. If it cannot, anything may have been answered.
+    fn can_be(&mut self, step: impl FnOnce(&mut Asked) -> bool) -> bool {
+        if !self.judges() || step(&mut self.asked) {
+            return true;
+        }
+        self.asked.widen();
+        false
+    }
+
+    /// A connection begins: what was sent on another one may never have arrived.
+    pub(super) fn greeted(&mut self) {
+        self.is_stranger = self.name.is_some();
+        self.give_up_seat();
+        self.asked.widen();
+    }
+
+    /// Logged in.
+    pub(super) fn welcome(&mut self, reply: &Reply<'_>) -> Option<Finding> {
         let Reply::Welcome { name, chips, .. } = *reply else {
             return None;
         };
-        let asked = |hello: &String| hello.eq_ignore_ascii_case(name);
-        match self.hellos.iter().position(asked) {
-            Some(index) => drop(self.hellos.drain(..=index)),
+        let is_it =
+            |said: &Said| matches!(said, Said::Hello(own) if own.eq_ignore_ascii_case(name));
+        if !self.can_be(|asked| asked.answer_later(is_it)) {
             // It would forget what the player said.
-            None if self.has_said_hello => return order(reply, "was not asked for"),
-            None => {}
+            return order(reply, "was not asked for");
         }
         self.name = Some(name.to_owned());
         self.chips = Some(chips);
-        (self.is_back, self.is_told_all) = (true, true);
-        self.has_revealed = false;
-        self.asked = Asked::default();
+        self.is_back = true;
+        self.is_stranger = false;
         self.give_up_seat();
         None
     }
 
     fn give_up_seat(&mut self) {
         self.seat = None;
-        self.sits = None;
-        self.is_alone = false;
         self.turn = None;
+        self.is_leaving = false;
+        self.retelling = Retelling::No;
+        self.asked.stand_up();
     }
 
+    /// No seat: after the end of a round, in answer to a request, or to a player that says
+    /// nothing more.
     pub(super) fn idle(&mut self) {
         self.is_back = false;
-        self.asked.answer(|what| what == What::Leave);
+        if self.last != Last::End {
+            let is_it = |said: &Said| matches!(said, Said::Leave | Said::Again);
+            self.asked.answer_or_end(is_it);
+        }
         self.give_up_seat();
     }
 
     /// A seat is part of the shuffle, so it stays what it is.
-    pub(super) fn sit(&mut self, reply: &Reply<'_>, seat: usize) -> Option<Problem> {
-        match self.seat {
-            Some(own) if own != seat => return order(reply, "is another seat than before"),
-            Some(_) => {}
-            None => {
-                self.seat = Some(seat);
-                self.asked.answer(|what| what == What::Sit);
-                self.is_alone = self.sits == Some(Company::Alone);
-            }
+    pub(super) fn sit(&mut self, reply: &Reply<'_>, seat: usize) -> Option<Finding> {
+        if self.seat.is_some_and(|own| own != seat) {
+            return order(reply, "is another seat than before");
+        }
+        self.seat = Some(seat);
+        self.retelling = Retelling::Done;
+        let may_be_back = self.last == Last::Welcome;
+        if !self.can_be(|asked| asked.seat(may_be_back)) {
+            return order(reply, "was not asked for");
         }
         None
     }
 
-    pub(super) fn leaving(&mut self) {
-        self.is_leaving = true;
-        self.asked.answer(|what| what == What::Leave);
+    pub(super) fn leaving(&mut self, reply: &Reply<'_>) -> Option<Finding> {
+        let was_leaving = std::mem::replace(&mut self.is_leaving, true);
+        let can_be = match self.retelling {
+            Retelling::Done => was_leaving || self.can_be(Asked::is_news),
+            _ => self.can_be(|asked| asked.answer(|said| *said == Said::Leave)),
+        };
+        if can_be {
+            return None;
+        }
+        // It would stand for the player.
+        order(reply, "was not asked for")
     }
 
     /// A round begins that was not known: bets that were sent before came too early.
     pub(super) fn begin(&mut self) {
         self.is_back = false;
-        self.bets.iter_mut().for_each(|bet| bet.is_fresh = false);
-        self.revealed.iter_mut().for_each(|said| said.1 = false);
-        self.has_revealed = false;
+        self.asked.grow_old();
+        self.is_bet_excused = false;
         self.is_leaving = false;
         self.turn = None;
     }
 
-    /// How things stand was told up to here; from now on, everything is new.
+    /// What was done is told up to here; from now on, everything is new.
     pub(super) fn is_told(&mut self) {
-        self.is_told_all = false;
+        if self.retelling == Retelling::Done {
+            self.retelling = Retelling::Now;
+        }
     }
 
     pub(super) fn turn(&mut self, name: &str, hand: usize, can: [bool; 2]) {
@@ -212,50 +214,55 @@ impl Own {
         self.turn = self.is(name).then_some((hand, can));
     }
 
-    /// Something was refused: the first request of those that it can be about.
-    pub(super) fn refused(&mut self, no: No, open: Option<&Open>) -> Option<Problem> {
-        let is_dealt = open.is_some_and(|open| open.stage == Stage::Dealt);
-        match no {
-            No::Turn | No::Hand => return self.refused_act(no),
-            No::Chips if is_dealt => return self.refused_act(no),
-            No::Chips | No::HasBet => {
-                self.bets.pop_front();
-                self.asked.answer(|what| what == What::Bet);
+    /// What is answered and changes nothing; without a request it is not judged.
+    pub(super) fn told(&mut self, reply: &Reply<'_>) {
+        match reply {
+            Reply::Top(_) => drop(self.asked.answer(|said| *said == Said::Top)),
+            Reply::Help(_) if self.last == Last::Help => {
+                self.asked.perhaps_answer(|said| *said == Said::Help);
             }
-            No::Nonce => self.asked.answer(|what| what == What::Reveal),
-            No::NotNow => {
-                let can_be = [What::Bet, What::Reveal, What::Sit];
-                self.asked.answer(|what| can_be.contains(&what));
-            }
-            No::Seat => self.asked.answer(|what| what != What::Sit),
-            No::Login => self.asked.answer(|_| true),
-            No::Table => {
-                self.sits = None;
-                self.asked.answer(|what| what == What::Sit);
-            }
-            No::Name | No::InUse | No::LoggedIn | No::Full => drop(self.hellos.pop_front()),
+            Reply::Help(_) => drop(self.asked.answer(|said| *said == Said::Help)),
             _ => {}
         }
-        None
     }
 
-    /// In its turn, a hand can always hit and stand, and what else the turn says.
-    fn refused_act(&mut self, no: No) -> Option<Problem> {
-        let action = self.asked.refuse_act();
-        let (_, [double, split]) = self.turn?;
-        let can_be_done = match action {
-            _ if no == No::Turn => true,
-            Some(Action::Hit | Action::Stand) => true,
-            Some(Action::Double) => double,
-            Some(Action::Split) => split,
-            None => false,
+    /// Something was refused: what comes next, if it can be refused so.
+    pub(super) fn refused(
+        &mut self,
+        reply: &Reply<'_>,
+        no: No,
+        open: Option<&Open>,
+    ) -> Option<Finding> {
+        let turn = self.turn.map(|(_, can)| can);
+        // Who has lost its connection may have missed that the round is over.
+        let name = self.name.as_deref().filter(|_| self.seat.is_some());
+        let asks_for = |nonce: &str| {
+            let both = open.zip(name);
+            both.is_some_and(|(open, name)| open.asks_for(name, nonce))
         };
-        let why = "comes in your turn, and it can be done";
-        order(&Reply::No(no), why).filter(|_| can_be_done)
+        let is_it = |said: &Said| can_refuse(no, said, turn, asks_for);
+        let is_answer = !self.judges() || self.asked.answer(is_it);
+        // In its turn it is nobody else's.
+        let is_lie = no == No::Turn && turn.is_some();
+        if !is_lie && (is_answer || is_harmless(no)) {
+            return None;
+        }
+        self.asked.widen();
+        let of_a_turn = matches!(no, No::Turn | No::Hand | No::Chips);
+        order(
+            reply,
+            match turn {
+                Some(_) if of_a_turn => "comes in your turn, and it can be done",
+                _ => "was not asked for, or it can be done",
+            },
+        )
     }
 
     /// Takes something new that the whole table is told.
-    pub(super) fn hear(&mut self, reply: &Reply<'_>, open: &Open) -> Option<Problem> {
+    pub(super) fn hear(&mut self, reply: &Reply<'_>, open: &Open) -> Option<Finding> {
+        if std::mem::take(&mut self.is_stranger) {
+            return order(reply, "comes before you are welcomed");
+        }
         match *reply {
             Reply::Bet {
                 seat,
@@ -263,25 +270,14 @@ impl Own {
                 chips,
                 nonce,
             } if self.is(name) => self.bet(reply, seat, chips, nonce),
-            Reply::Bet { .. } if self.is_alone => {
+            Reply::Bet { .. } if !self.can_be(Asked::has_company) => {
                 order(reply, "is of somebody else, at a table of your own")
             }
-            Reply::Nonce { name, nonce, .. } if self.is(name) => {
-                let said = |fresh| self.revealed.contains(&(nonce.to_owned(), fresh));
-                let (fresh, old) = (said(true), said(false));
-                self.asked.answer(|what| what == What::Reveal);
-                let line = fields(reply);
-                self.unless(
-                    fresh,
-                    if old {
-                        Problem::Early(line)
-                    } else {
-                        Problem::Own(line)
-                    },
-                )
-            }
-            Reply::Void { name, .. } if self.is(name) && self.has_revealed => {
-                Some(Problem::Late("REVEAL".to_owned()))
+            Reply::Nonce { name, nonce, .. } if self.is(name) => self.nonce(reply, nonce),
+            Reply::Void { name, .. } if self.is(name) => {
+                let sent = |said: &Said| matches!(said, Said::Reveal { nonce, .. } if open.hides(name, nonce));
+                let late = self.judges() && self.asked.open().any(sent);
+                late.then(|| Doubt::Late("REVEAL".to_owned()).into())
             }
             Reply::Act { name, hand, action } if self.is(name) => {
                 self.act(reply, hand, action, open.stake_of(name))
@@ -294,43 +290,65 @@ impl Own {
         }
     }
 
-    /// A problem, unless it is right, or done where the transcript does not have it.
-    fn unless(&self, right: bool, problem: Problem) -> Option<Problem> {
-        (self.is_recorded && !self.is_told_all && !right).then_some(problem)
+    /// Something of its own that it is told when it comes back; there was nothing new if
+    /// it was not away.
+    fn news(&mut self, reply: &Reply<'_>) -> Option<Finding> {
+        let is_news = self.can_be(Asked::is_news);
+        (!is_news).then(|| Problem::Own(fields(reply)).into())
     }
 
     fn bet(
         &mut self,
         reply: &Reply<'_>,
         seat: usize,
-        stake: Chips,
-        nonce: Nonce<'_>,
-    ) -> Option<Problem> {
+        own: Chips,
+        shown: Nonce<'_>,
+    ) -> Option<Finding> {
         if self.seat.is_some_and(|own| own != seat) {
             return order(reply, "is not at your seat");
         }
-        self.pay(stake);
-        let nonce = nonce.to_string();
-        let place = |is_fresh: bool| {
-            let is_it =
-                |bet: &Bet| bet.stake == stake && bet.nonce == nonce && bet.is_fresh == is_fresh;
-            self.bets.iter().position(is_it)
+        if self.retelling == Retelling::Done {
+            self.is_bet_excused = true;
+            // `WELCOME` has told what is left after it.
+            return self.news(reply);
+        }
+        self.pay(own);
+        let shown = shown.to_string();
+        let age = |said: &Said| match said {
+            Said::Bet {
+                stake,
+                nonce,
+                is_fresh,
+            } => (*stake == own && *nonce == shown).then_some(*is_fresh),
+            _ => None,
         };
-        let (fresh, old) = (place(true), place(false));
-        // The others were answered before it.
-        if let Some(index) = fresh.or(old) {
-            self.bets.drain(..=index);
+        // What nobody knows yet can be hidden before the commitment comes.
+        self.sent(reply, age)
+            .filter(|finding| matches!(finding, Finding::Problem(_)) || !is_hidden_or_none(&shown))
+    }
+
+    fn nonce(&mut self, reply: &Reply<'_>, shown: &str) -> Option<Finding> {
+        if self.retelling == Retelling::Done {
+            return self.news(reply);
         }
-        self.asked.answer(|what| what == What::Bet);
-        match (fresh, old) {
-            (Some(_), _) => None,
-            // What nobody knows yet can be hidden before the commitment comes.
-            (None, Some(_)) => {
-                let right = is_hidden_or_none(&nonce);
-                self.unless(right, Problem::Early(fields(reply)))
-            }
-            (None, None) => self.unless(false, Problem::Own(fields(reply))),
+        let age = |said: &Said| match said {
+            Said::Reveal { nonce, is_fresh } => (nonce == shown).then_some(*is_fresh),
+            _ => None,
+        };
+        self.sent(reply, age)
+    }
+
+    /// Something came that must have been sent, and since the round began, which `age`
+    /// tells.
+    fn sent(&mut self, reply: &Reply<'_>, age: impl Fn(&Said) -> Option<bool>) -> Option<Finding> {
+        if !self.judges() {
+            return None;
         }
+        let is_early = self.asked.next().any(|said| age(said) == Some(false));
+        if !self.can_be(|asked| asked.answer(|said| age(said).is_some())) {
+            return Some(Problem::Own(fields(reply)).into());
+        }
+        is_early.then(|| Doubt::Early(fields(reply)).into())
     }
 
     fn act(
@@ -339,54 +357,125 @@ impl Own {
         hand: usize,
         action: Action,
         price: Chips,
-    ) -> Option<Problem> {
+    ) -> Option<Finding> {
+        let was_asked = self.turn.take().is_some_and(|(asked, _)| asked == hand);
+        if self.retelling == Retelling::Done {
+            return self.news(reply);
+        }
         if matches!(action, Action::Double | Action::Split) {
             self.pay(price);
         }
-        let was_asked = self.turn.take().is_some_and(|(asked, _)| asked == hand);
         let stands = action == Action::Stand;
         // Whoever leaves stands and is not asked.
-        if self.is_told_all || (self.is_leaving && stands) {
+        if self.is_leaving && stands {
             return None;
         }
         if !was_asked {
             return order(reply, "comes without your turn");
         }
-        match self.asked.done(action) {
-            Done::Asked => None,
-            Done::Instead(said) => Some(Problem::Late(said.word().to_owned())),
-            // The time was up.
-            Done::Unasked if stands => None,
-            Done::Unasked => self.unless(false, Problem::Own(fields(reply))),
+        if !self.judges() {
+            return None;
         }
+        let is_it = |said: &Said| *said == Said::Act(action);
+        if stands {
+            // It was told to, or the time was up.
+            let late = self.asked.first_acts().find(|act| *act != action);
+            self.asked.perhaps_answer(is_it);
+            return late.map(|act| Doubt::Late(act.word().to_owned()).into());
+        }
+        let was_sent = self.can_be(|asked| asked.answer(is_it));
+        (!was_sent).then(|| Problem::Own(fields(reply)).into())
     }
 
     /// The end of a round: what is given back, if it was void.
-    pub(super) fn end(&mut self, open: &Open) {
+    pub(super) fn end(&mut self, reply: &Reply<'_>, open: &mut Open) {
+        if std::mem::take(&mut self.retelling) != Retelling::No {
+            let why = "comes before your balance was told";
+            let line = fields(reply);
+            open.wrong(Problem::Order { line, why });
+        }
         if let Some(name) = &self.name {
             let back = open.given_back(name);
             self.receive(back);
         }
         self.turn = None;
+        if self.may_be_in(open) && self.asked.is_lost() {
+            open.wrong(Doubt::Flood);
+        }
+        // Who has a bet from before has a seat, and asked for one.
+        let is_sit = |said: &Said| matches!(said, Said::Sit { .. });
+        if self.is_bet_excused && self.judges() && self.asked.awaits(is_sit) {
+            open.wrong(Doubt::Late("SIT".to_owned()));
+        }
     }
 
     fn pay(&mut self, chips: Chips) {
-        // Who comes back is told first what is left after all that.
-        if let Some(own) = self.chips.as_mut().filter(|_| !self.is_told_all) {
+        if let Some(own) = &mut self.chips {
             *own -= chips;
         }
     }
 
     fn receive(&mut self, chips: Chips) {
-        if let Some(own) = self.chips.as_mut().filter(|_| !self.is_told_all) {
+        if let Some(own) = &mut self.chips {
             *own += chips;
         }
     }
 
-    /// How many chips there are: more, when some were bought, but never fewer.
-    pub(super) fn balance(&mut self, told: Chips) -> Option<Problem> {
-        self.is_told();
-        let expected = self.chips.replace(told).filter(|own| told < *own)?;
-        Some(Problem::Balance { expected, told })
+    /// Whether how things stand is being told.
+    pub(super) fn is_told_again(&self) -> bool {
+        self.retelling != Retelling::No
     }
+
+    /// How many chips there are: more, when some were bought, but never fewer.
+    pub(super) fn balance(&mut self, told: Chips) -> Option<Finding> {
+        if self.retelling != Retelling::No {
+            self.retelling = Retelling::No;
+            self.asked.end_retelling();
+        } else if self.last != Last::End {
+            let is_it = |said: &Said| matches!(said, Said::Balance | Said::Buy);
+            self.asked.answer(is_it);
+        }
+        let expected = self.chips.replace(told).filter(|own| told < *own)?;
+        Some(Problem::Balance { expected, told }.into())
+    }
+}
+
+/// Whether a refusal can be about a request, in one's turn (with whether one can double
+/// and split) or outside.
+fn can_refuse(
+    no: No,
+    said: &Said,
+    turn: Option<[bool; 2]>,
+    asks_for: impl Fn(&str) -> bool,
+) -> bool {
+    match (no, said) {
+        (No::Request | No::Line, said) => *said == Said::Else,
+        (No::Name | No::InUse | No::LoggedIn | No::Full, said) => {
+            matches!(said, Said::Hello(_))
+        }
+        (No::Login, Said::Hello(_) | Said::Help | Said::Bye | Said::Else) => false,
+        (No::Login | No::Seat | No::Turn, Said::Act(_)) => turn.is_none(),
+        (No::Hand, Said::Act(Action::Hit | Action::Stand)) => turn.is_none(),
+        (No::Hand | No::Chips, Said::Act(Action::Double)) => turn.is_none_or(|[double, _]| !double),
+        (No::Hand | No::Chips, Said::Act(Action::Split)) => turn.is_none_or(|[_, split]| !split),
+        (No::Login | No::Seat | No::NotNow | No::Nonce, Said::Reveal { nonce, .. }) => {
+            !asks_for(nonce)
+        }
+        (No::Login, _) => true,
+        (No::Seat, said) => matches!(said, Said::Bet { .. } | Said::Leave),
+        (No::NotNow, said) => matches!(said, Said::Sit { .. } | Said::Bet { .. }),
+        (No::Table, said) => matches!(said, Said::Sit { .. }),
+        (No::Chips | No::HasBet, said) => matches!(said, Said::Bet { .. }),
+        (No::NotBroke, said) => *said == Said::Buy,
+        (No::Turn | No::Hand | No::Nonce, _) => false,
+    }
+}
+
+/// Whether a refusal without a request changes nothing.
+fn is_harmless(no: No) -> bool {
+    use No::{Full, InUse, Line, LoggedIn, Name, NotBroke, Request, Table};
+    matches!(
+        no,
+        Request | Line | Name | InUse | LoggedIn | Full | Table | NotBroke
+    )
 }

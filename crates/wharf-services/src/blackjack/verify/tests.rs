@@ -1,5 +1,6 @@
 //! What a server could do to the lines of a round, and what it may.
 
+mod flight;
 mod forged;
 
 use super::*;
@@ -22,10 +23,18 @@ fn judged(transcript: &[String]) -> Vec<Verdict> {
 }
 
 /// All that is wrong, in words.
-fn wrong(transcript: &[String]) -> String {
+fn accused(transcript: &[String]) -> String {
     let verdicts = judged(transcript);
     let problems = verdicts.iter().flat_map(|verdict| &verdict.problems);
     problems.map(|problem| format!("{problem}\n")).collect()
+}
+
+/// All that is wrong or in doubt, in words.
+fn wrong(transcript: &[String]) -> String {
+    let verdicts = judged(transcript);
+    let doubts = verdicts.iter().flat_map(|verdict| &verdict.doubts);
+    let doubts: String = doubts.map(|doubt| format!("{doubt}\n")).collect();
+    accused(transcript) + &doubts
 }
 
 fn is_fair(transcript: &[String]) -> bool {

@@ -17,13 +17,44 @@ pub struct Verdict {
     pub counts: [usize; 3],
     /// What is wrong; nothing, if the round was fair.
     pub problems: Vec<Problem>,
+    /// What an honest server may have caused as well as one that cheats; nothing, if the
+    /// round was fair.
+    pub doubts: Vec<Doubt>,
 }
 
 impl Verdict {
     /// Whether it was dealt, paid, and proved: a round that was void or is not over
     /// proves nothing.
     pub fn is_fair(&self) -> bool {
-        self.kind == Kind::Dealt && self.problems.is_empty()
+        self.kind == Kind::Dealt && self.problems.is_empty() && self.doubts.is_empty()
+    }
+
+    /// Whether nothing is wrong, and yet the transcript does not show that all is right.
+    pub fn is_undecided(&self) -> bool {
+        self.kind != Kind::Unfinished && self.problems.is_empty() && !self.doubts.is_empty()
+    }
+}
+
+impl Verdict {
+    /// On what came after a round that began, and before another one.
+    pub(super) fn unfinished(round: u64) -> Self {
+        Verdict {
+            round,
+            kind: Kind::Unfinished,
+            late: Vec::new(),
+            counts: [0; 3],
+            problems: Vec::new(),
+            doubts: Vec::new(),
+        }
+    }
+
+    pub(super) fn add_all(&mut self, findings: Findings) {
+        for problem in findings.problems {
+            push(&mut self.problems, problem);
+        }
+        for doubt in findings.doubts {
+            push(&mut self.doubts, doubt);
+        }
     }
 }
 
@@ -49,10 +80,6 @@ pub enum Problem {
     Hidden(String),
     /// Something of one's own is not what was sent.
     Own(String),
-    /// The own nonce was sent before the commitment came.
-    Early(String),
-    /// What was sent was not done; the server says that it came too late.
-    Late(String),
     /// A line is out of place. It is their order that makes the cards fair.
     Order {
         /// The line.
@@ -99,15 +126,6 @@ impl fmt::Display for Problem {
             ),
             Problem::Hidden(name) => write!(f, "the nonce of {name} was not revealed"),
             Problem::Own(line) => write!(f, "{line}   is not what you sent"),
-            Problem::Early(line) => write!(
-                f,
-                "{line}   you sent this before the commitment came, so the server could choose \
-                 its seed to fit"
-            ),
-            Problem::Late(word) => write!(
-                f,
-                "you sent {word}, and it was not done; the server says that it came too late"
-            ),
             Problem::Order { line, why } => write!(f, "{line}   {why}"),
             Problem::Retold { before, now } => write!(f, "{now}   was told before as   {before}"),
             Problem::Balance { expected, told } => write!(
@@ -124,5 +142,102 @@ impl fmt::Display for Problem {
             Problem::Act(line) => write!(f, "the rules do not allow: {line}"),
             Problem::Senseless => f.write_str("the lines before the deal make no sense"),
         }
+    }
+}
+
+/// Something that cannot be decided: it happens where lines cross on their way, and a
+/// server could pretend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The own nonce was sent in the clear before the commitment came.
+    Early(String),
+    /// What was sent was not done; the server says that it came too late.
+    Late(String),
+    /// More requests were not answered yet than are remembered.
+    Flood,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Early(line) => write!(
+                f,
+                "{line}   you sent this before the commitment came, so the server could choose \
+                 its seed to fit"
+            ),
+            Doubt::Late(word) => write!(
+                f,
+                "you sent {word}, and it was not done; the server says that it came too late"
+            ),
+            Doubt::Flood => f.write_str(
+                "so much of what you sent was not answered yet that it is not known what was \
+                 answered",
+            ),
+        }
+    }
+}
+
+/// What is found in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    Problem(Problem),
+    Doubt(Doubt),
+}
+
+impl From<Problem> for Finding {
+    fn from(problem: Problem) -> Self {
+        Finding::Problem(problem)
+    }
+}
+
+impl From<Doubt> for Finding {
+    fn from(doubt: Doubt) -> Self {
+        Finding::Doubt(doubt)
+    }
+}
+
+/// A few findings; the first of each kind say it all.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Findings {
+    pub(super) problems: Vec<Problem>,
+    pub(super) doubts: Vec<Doubt>,
+}
+
+/// How many problems, and how many doubts, are told at most.
+const MAX_TOLD: usize = 8;
+
+impl Findings {
+    pub(super) fn add(&mut self, finding: impl Into<Finding>) {
+        match finding.into() {
+            Finding::Problem(problem) => push(&mut self.problems, problem),
+            Finding::Doubt(doubt) => push(&mut self.doubts, doubt),
+        }
+    }
+
+    pub(super) fn add_all(&mut self, other: Findings) {
+        for problem in other.problems {
+            self.add(problem);
+        }
+        for doubt in other.doubts {
+            self.add(doubt);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.problems.is_empty() && self.doubts.is_empty()
+    }
+}
+
+impl FromIterator<Finding> for Findings {
+    fn from_iter<T: IntoIterator<Item = Finding>>(all: T) -> Self {
+        let mut findings = Findings::default();
+        all.into_iter().for_each(|finding| findings.add(finding));
+        findings
+    }
+}
+
+fn push<T: PartialEq>(told: &mut Vec<T>, item: T) {
+    if told.len() < MAX_TOLD && !told.contains(&item) {
+        told.push(item);
     }
 }

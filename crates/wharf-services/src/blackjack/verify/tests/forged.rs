@@ -7,25 +7,25 @@ use crate::blackjack::round::{Action, Round, most_hands};
 use crate::blackjack::table::narrate;
 use crate::blackjack::{Chips, Reply};
 
-const NONCE: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
+pub(super) const NONCE: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
 
 /// The seeds that a server could choose from.
-fn seed(number: usize) -> String {
+pub(super) fn seed(number: usize) -> String {
     hash_of(&format!("seed {number}"))
 }
 
-fn bets_line(round: u64, seed: &str) -> String {
+pub(super) fn bets_line(round: u64, seed: &str) -> String {
     format!("< BETS {round} 6 {}", hash_of(seed))
 }
 
 /// A player of a round: seat, name, stake and nonce.
-type Bettor = (usize, &'static str, u32, &'static str);
+pub(super) type Bettor = (usize, &'static str, u32, &'static str);
 
-const ANN: Bettor = (1, "ann", 10, NONCE);
+pub(super) const ANN: Bettor = (1, "ann", 10, NONCE);
 
 /// A round as the seed makes it, from the deal to the payments. `ann` does these things,
 /// and all others stand.
-fn played(round: u64, seed: &str, bettors: &[Bettor], acts: &[Action]) -> Lines {
+pub(super) fn played(round: u64, seed: &str, bettors: &[Bettor], acts: &[Action]) -> Lines {
     let shares = bettors.iter().map(|(seat, name, _, nonce)| Share {
         seat: *seat,
         name,
@@ -75,7 +75,7 @@ fn balance(lines: &[String]) -> String {
 }
 
 /// Somebody sits down alone.
-fn seated() -> Lines {
+pub(super) fn seated() -> Lines {
     let lines = [
         "< BLACKJACK 1 6 500",
         "> HELLO ann key",
@@ -87,7 +87,14 @@ fn seated() -> Lines {
     lines.map(str::to_owned).to_vec()
 }
 
-fn bet() -> Lines {
+/// A round begins there.
+pub(super) fn opened(seed: &str) -> Lines {
+    let mut lines = seated();
+    lines.extend([bets_line(1, seed), "< BALANCE 100".to_owned()]);
+    lines
+}
+
+pub(super) fn bet() -> Lines {
     let hash = hash_of(NONCE);
     vec![
         format!("> BET 10 ={hash}"),
@@ -102,10 +109,8 @@ fn told_nonce() -> String {
 }
 
 /// An honest round with a hidden nonce.
-fn hidden(seed: &str, acts: &[Action]) -> Lines {
-    let mut lines = seated();
-    lines.push(bets_line(1, seed));
-    lines.push("< BALANCE 100".to_owned());
+pub(super) fn hidden(seed: &str, acts: &[Action]) -> Lines {
+    let mut lines = opened(seed);
     lines.extend(bet());
     lines.push(told_nonce());
     lines.extend(played(1, seed, &[ANN], acts));
@@ -143,8 +148,7 @@ fn honest_rounds_are_fair_whatever_is_done() {
 fn a_server_that_looks_for_a_seed_when_it_knows_the_nonce_is_found_out() {
     // In a round of another number, told as if the one before had not been.
     let (other, cards) = ground(|seed| played(2, seed, &[ANN], &[]));
-    let mut lines = seated();
-    lines.push(bets_line(1, &seed(1_000)));
+    let mut lines = opened(&seed(1_000));
     lines.extend(bet());
     lines.push(bets_line(2, &other));
     lines.push(format!("< BET 1 ann 10 ={}", hash_of(NONCE)));
@@ -156,8 +160,7 @@ fn a_server_that_looks_for_a_seed_when_it_knows_the_nonce_is_found_out() {
 
     // In the same round, before the bet is told.
     let (other, cards) = ground(|seed| played(1, seed, &[ANN], &[]));
-    let mut lines = seated();
-    lines.push(bets_line(1, &seed(1_000)));
+    let mut lines = opened(&seed(1_000));
     lines.push(format!("> BET 10 {NONCE}"));
     lines.push(bets_line(1, &other));
     lines.push(format!("< BET 1 ann 10 {NONCE}"));
@@ -182,8 +185,7 @@ fn a_server_that_looks_for_a_seed_when_it_knows_the_nonce_is_found_out() {
 fn a_player_who_was_not_there_when_the_bets_were_in_is_found_out() {
     let ghost = (2, "bob", 1, "g0");
     let (seed, cards) = ground(|seed| played(1, seed, &[ANN, ghost], &[]));
-    let mut lines = seated();
-    lines.push(bets_line(1, &seed));
+    let mut lines = opened(&seed);
     lines.extend(bet());
     lines.push(told_nonce());
     lines.extend(["< SITS 2 bob", "< BET 2 bob 1 g0"].map(str::to_owned));
@@ -203,8 +205,7 @@ fn a_player_who_was_not_there_when_the_bets_were_in_is_found_out() {
     // The same player twice.
     let twice = (7, "ann", 10, NONCE);
     let open = format!("> BET 10 {NONCE}");
-    let mut lines = seated();
-    lines.push(bets_line(1, &seed));
+    let mut lines = opened(&seed);
     lines.push(open);
     lines.push(format!("< BET 1 ann 10 {NONCE}"));
     lines.push(format!("< BET 7 ann 10 {NONCE}"));
@@ -213,8 +214,7 @@ fn a_player_who_was_not_there_when_the_bets_were_in_is_found_out() {
 
     // Another seat makes another shoe.
     let moved = (5, "ann", 10, NONCE);
-    let mut lines = seated();
-    lines.push(bets_line(1, &seed));
+    let mut lines = opened(&seed);
     lines.push(format!("> BET 10 {NONCE}"));
     lines.push(format!("< BET 5 ann 10 {NONCE}"));
     lines.extend(played(1, &seed, &[moved], &[]));
@@ -230,8 +230,7 @@ fn a_round_is_void_only_where_a_nonce_is_missing() {
         "< END 1".to_owned(),
         "< BALANCE 90".to_owned(),
     ];
-    let mut lines = seated();
-    lines.push(bets_line(1, &seed));
+    let mut lines = opened(&seed);
     lines.extend(bet());
     // The nonce came, and is said not to have.
     let mut late = lines.clone();
@@ -268,9 +267,8 @@ fn a_round_is_void_only_where_a_nonce_is_missing() {
 fn void_of_two() -> Lines {
     let seed = seed(3);
     let hash = hash_of("other");
-    let mut lines = seated();
+    let mut lines = opened(&seed);
     lines[3] = "> SIT".to_owned();
-    lines.push(bets_line(1, &seed));
     lines.push(format!("< BET 2 bob 10 ={hash}"));
     lines.extend(bet());
     lines.push(told_nonce());
@@ -389,21 +387,32 @@ fn told_again(lines: &[String], after: usize) -> Lines {
     seats.cloned().collect()
 }
 
+/// What there is after a line, which ends what is told again.
+fn chips_after(lines: &[String], after: usize) -> String {
+    let told = |start: &str| lines[..after].iter().any(|line| line.starts_with(start));
+    match (told("< BET 1 ann"), told("< PAY ann")) {
+        (true, false) => "< BALANCE 90".to_owned(),
+        _ => balance(&lines[..after]),
+    }
+}
+
 #[test]
 fn what_is_told_again_is_what_was_told() {
     let lines = hidden(&seed(1), &[Action::Hit]);
     let (begin, end) = (at(&lines, "< BETS"), at(&lines, "< SEED"));
-    for after in begin + 1..end {
+    // What was asked before is answered before.
+    let is_quiet = |after: &usize| !lines[after - 1].starts_with('>');
+    for after in (begin + 1..end).filter(is_quiet) {
         let again = told_again(&lines, after);
         let mut honest = lines[..after].to_vec();
         honest.push("> AGAIN".to_owned());
         honest.extend(again.clone());
+        honest.push(chips_after(&lines, after));
         honest.extend_from_slice(&lines[after..]);
         assert!(is_fair(&honest), "{honest:#?}\n{}", wrong(&honest));
         // With one line less, or one that is another.
         for (index, line) in again.iter().enumerate() {
-            let is_last = index + 1 == again.len();
-            if line.starts_with("< S") || line.starts_with("< BETS") || is_last {
+            if line.starts_with("< S") || line.starts_with("< BETS") {
                 continue;
             }
             let mut forged = honest.clone();
