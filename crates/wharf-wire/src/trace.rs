@@ -13,6 +13,10 @@ use crate::frame::{Fate, Frame, Origin, Timestamp};
 use crate::layers::{Kind, Layer, Layers, Stage};
 use crate::packet::Packet;
 
+/// How many messages a trace lists; more are counted. Each takes some hundred bytes, and its
+/// sender may have spent one on it.
+pub const MAX_MESSAGES: usize = 1 << 17;
+
 /// What the hardware addresses 00:00:00:00:00:00 mean.
 const LOOPBACK: &str = "loopback: the Ethernet header with addresses of zeros is made up, there is no wire; \
                         one frame may carry 64 KiB, where a wire's ends at 1514 bytes";
@@ -102,7 +106,9 @@ pub struct Talk {
     pub protocol: Option<u8>,
     /// The time of the handshake, as far as it was seen.
     pub handshake: Option<Duration>,
-    /// The protocol of the last message that was recognised, by its name.
+    /// The protocol of the first message that was recognised, by its name.
+    pub began: Option<&'static str>,
+    /// The protocol in which it goes on after the last one that was.
     pub speaks: Option<&'static str>,
 }
 
@@ -193,6 +199,8 @@ pub struct Trace {
     pub messages: Vec<StreamMessage>,
     /// What a reader has to know about all of it.
     pub notes: Vec<String>,
+    /// How many messages had no place.
+    unlisted: usize,
     dissectors: Dissectors,
     tracker: Tracker,
     streams: Streams,
@@ -211,6 +219,7 @@ impl Trace {
             talks: Vec::new(),
             messages: Vec::new(),
             notes: Vec::new(),
+            unlisted: 0,
             dissectors,
             tracker: Tracker::new(Limits::default()),
             streams: Streams::default(),
@@ -257,11 +266,18 @@ impl Trace {
             let whole = self
                 .streams
                 .take(flow, seen, &frame.bytes, &self.dissectors, spoken);
-            // What the frame says is known by its own words, too.
-            spoken = whole.iter().rev().find_map(|one| one.protocol).or(spoken);
-            self.messages.extend(whole);
-            self.talks[talk].speaks = spoken;
-            self.talks[talk].handshake = flow.handshake;
+            let known = &mut self.talks[talk];
+            known.handshake = flow.handshake;
+            for message in &whole {
+                let Some(name) = message.protocol else {
+                    continue;
+                };
+                known.began.get_or_insert(name);
+                known.speaks = self.dissectors.spoken_after(name, &message.message);
+                // What the frame says is known by its own words, too.
+                spoken = Some(name);
+            }
+            self.list(whole);
         }
         let mut layers = Layers::within(frame, &self.dissectors, spoken);
         for (name, value) in &frame.kernel {
@@ -274,12 +290,16 @@ impl Trace {
     }
 
     /// Takes everything apart once more, now that it is known what each conversation
-    /// speaks: a client's first words may come before those that a service at a port
+    /// began with: a client's first words may come before those that a service at a port
     /// which is not its own is known by.
     fn revise(&mut self) {
         let mut steps = std::mem::take(&mut self.steps);
         self.messages.clear();
+        self.unlisted = 0;
         self.streams = Streams::default();
+        for talk in &mut self.talks {
+            talk.speaks = talk.began;
+        }
         for step in &mut steps {
             // Frames without ports may have been put to another's conversation.
             let talk = step.seen.flow.and_then(|flow| self.by_flow.get(&flow));
@@ -287,8 +307,15 @@ impl Trace {
             step.layers = self.take_apart(&step.frame, &step.seen, talk);
         }
         self.steps = steps;
-        let rest = self.streams.finish();
-        self.messages.extend(rest);
+        let rest = self.streams.finish(&self.dissectors);
+        self.list(rest);
+    }
+
+    /// Adds messages, as many as there is room for.
+    fn list(&mut self, messages: Vec<StreamMessage>) {
+        let room = MAX_MESSAGES.saturating_sub(self.messages.len());
+        self.unlisted += messages.len().saturating_sub(room);
+        self.messages.extend(messages.into_iter().take(room));
     }
 
     /// Forgets who spoke with whom, and with that every name. Frames, flows and what is
@@ -317,6 +344,7 @@ impl Trace {
             flow: None,
             protocol: None,
             handshake: None,
+            began: None,
             speaks: None,
         });
         self.talks.len() - 1
@@ -335,17 +363,23 @@ impl Trace {
     /// No more frames come: what is left of messages is told as it is.
     pub fn finish(&mut self) {
         self.nobody_listened();
-        let rest = self.streams.finish();
-        self.messages.extend(rest);
+        let rest = self.streams.finish(&self.dissectors);
+        self.list(rest);
         let is_unknown = |message: &StreamMessage| {
             let talk = self
                 .by_flow
                 .get(&message.flow)
                 .map(|talk| &self.talks[*talk]);
-            message.protocol.is_none() && talk.is_some_and(|talk| talk.speaks.is_some())
+            message.protocol.is_none() && talk.is_some_and(|talk| talk.began.is_some())
         };
         if self.steps.len() == self.pushed && self.messages.iter().any(is_unknown) {
             self.revise();
+        }
+        if self.unlisted > 0 {
+            self.notes.push(format!(
+                "{} messages are not listed: there are more than {MAX_MESSAGES}",
+                self.unlisted
+            ));
         }
     }
 
@@ -560,6 +594,7 @@ impl Trace {
             flow: Some(flow),
             protocol,
             handshake: None,
+            began: None,
             speaks: None,
         });
         self.by_flow.insert(flow, self.talks.len() - 1);
@@ -592,6 +627,7 @@ impl Trace {
             flow: None,
             protocol,
             handshake: None,
+            began: None,
             speaks: None,
         });
         self.by_address.insert(key, self.talks.len() - 1);

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use wharf_wire::application::{Dissect, Dissected, Dissectors, Hint, Message};
 use wharf_wire::build::{Say, tcp};
-use wharf_wire::conversation::{Limits, MAX_HELD, MAX_STREAMS, Tracker};
+use wharf_wire::conversation::{
+    Limits, MAX_AT_ONCE, MAX_HELD, MAX_STREAMS, MAX_WAITING, PIECE, Tracker,
+};
 use wharf_wire::frame::{Frame, Link, Origin, Timestamp};
 use wharf_wire::packet::Segment;
-use wharf_wire::trace::{Inside, Trace};
+use wharf_wire::trace::{Inside, MAX_MESSAGES, Trace};
 
 const SERVER: &str = "192.0.2.1:7000";
 
@@ -108,6 +110,158 @@ fn all_streams_together_hold_no_more_than_they_may() {
     trace.finish();
     let lost = trace.messages.iter().map(|one| one.lost).sum::<u64>();
     assert_eq!(lost, count as u64 * 998);
+}
+
+/// Single bytes take more room than themselves, and a peer may send nothing else.
+#[test]
+fn pieces_behind_a_gap_are_counted_with_what_they_take() {
+    let mut link = Wire { time: 0 };
+    let mut trace = Trace::new(Dissectors::none());
+    trace.push(link.say(client(1), server(), 1, b"a"));
+    let pieces = MAX_WAITING / PIECE + 1;
+    for index in 0..pieces {
+        // Every second byte never comes.
+        let seq = 1_000 + 2 * index as u32;
+        trace.push(link.say(client(1), server(), seq, b"x"));
+        trace.steps.clear();
+    }
+    assert!(trace.messages.iter().any(|one| one.lost > 0));
+}
+
+/// Three records of TLS in two and three segments, cut at every byte.
+#[test]
+fn records_are_put_together_wherever_a_segment_ends() {
+    let record = |kind: u8, content: &[u8]| {
+        let mut record = vec![kind, 3, 3, 0, content.len() as u8];
+        record.extend(content);
+        record
+    };
+    let records = [
+        record(22, &[1, 0, 0, 2, 3, 3]),
+        record(20, &[1]),
+        record(23, b"secret"),
+    ];
+    let whole = records.concat();
+    let ends: Vec<usize> = records
+        .iter()
+        .scan(0, |end, record| {
+            *end += record.len();
+            Some(*end)
+        })
+        .collect();
+    for first in 1..whole.len() {
+        for second in first..whole.len() {
+            let mut link = Wire { time: 0 };
+            let mut trace = Trace::new(Dissectors::standard());
+            let cuts = [0, first, second, whole.len()];
+            for pair in cuts.windows(2) {
+                let seq = 1 + pair[0] as u32;
+                trace.push(link.say(client(1), server(), seq, &whole[pair[0]..pair[1]]));
+            }
+            trace.finish();
+            let said: Vec<(Option<&str>, &[u8])> = trace
+                .messages
+                .iter()
+                .map(|one| (one.protocol, one.bytes.as_slice()))
+                .collect();
+            let expected: Vec<(Option<&str>, &[u8])> =
+                records.iter().map(|one| (Some("TLS"), &one[..])).collect();
+            assert_eq!(said, expected, "cut at {first} and {second}");
+            // Which frames carried each.
+            let mut from = 0;
+            for (message, end) in trace.messages.iter().zip(&ends) {
+                let frames: Vec<u64> = (1..4)
+                    .filter(|number| {
+                        let (begin, stop) = (cuts[number - 1], cuts[*number]);
+                        begin < *end && stop > from && begin < stop
+                    })
+                    .map(|number| number as u64)
+                    .collect();
+                assert_eq!(message.frames, frames, "cut at {first} and {second}");
+                from = *end;
+            }
+        }
+    }
+}
+
+/// Of lines without a letter there may be many more than anybody reads.
+#[test]
+fn messages_are_listed_up_to_a_number_and_then_counted() {
+    let (mut link, mut trace) = (Wire { time: 0 }, Trace::new(lines()));
+    let piece = b"HI\n".repeat(20_000);
+    for index in 0..8 {
+        let seq = 1 + index * piece.len() as u32;
+        trace.push(link.say(client(1), server(), seq, &piece));
+    }
+    trace.finish();
+    assert_eq!(trace.messages.len(), MAX_MESSAGES);
+    let rest = 160_000 - MAX_MESSAGES;
+    let note = format!("{rest} messages are not listed");
+    assert!(trace.notes.iter().any(|one| one.starts_with(&note)));
+}
+
+/// A peer that sends single bytes, or many messages at once, has nobody work for longer
+/// than its bytes are worth.
+#[test]
+fn long_messages_and_many_short_ones_take_time_in_proportion() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Counts what it was asked to look at.
+    struct Looks(Arc<AtomicU64>);
+
+    impl Dissect for Looks {
+        fn name(&self) -> &'static str {
+            "HI"
+        }
+
+        fn claims(&self, _: &[u8], hint: &Hint) -> bool {
+            hint.is_whole
+        }
+
+        fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected {
+            self.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            Hi.dissect(bytes, hint)
+        }
+    }
+
+    let looked = Arc::new(AtomicU64::new(0));
+    let mut dissectors = Dissectors::none();
+    dissectors.register(Arc::new(Looks(Arc::clone(&looked))));
+    let (mut link, mut trace) = (Wire { time: 0 }, Trace::new(dissectors));
+    let size = 100_000;
+    for index in 0..size {
+        let byte = if index + 1 == size { b"\n" } else { b"x" };
+        trace.push(link.say(client(1), server(), 1 + index, byte));
+        trace.steps.clear();
+    }
+    trace.finish();
+    assert_eq!(trace.messages.len(), 1);
+    let message = &trace.messages[0];
+    assert_eq!(
+        (message.protocol, message.bytes.len()),
+        (Some("HI"), 100_000)
+    );
+    assert_eq!(message.frames.len(), 100_000);
+    let each = looked.load(Ordering::Relaxed) / u64::from(size);
+    assert!(each < 3_000, "each byte was looked at {each} times");
+
+    // A megabyte of lines that all become known at once.
+    let (mut link, mut trace) = (Wire { time: 0 }, Trace::new(lines()));
+    let piece = b"HI\n".repeat(20_000);
+    trace.push(link.say(server(), client(1), 1, b"HI\n"));
+    trace.push(link.say(client(1), server(), 1, b"H"));
+    for index in 0..16 {
+        let seq = 4 + index * piece.len() as u32;
+        trace.push(link.say(client(1), server(), seq, &piece));
+    }
+    let started = std::time::Instant::now();
+    trace.push(link.say(client(1), server(), 2, b"I\n"));
+    let took = started.elapsed();
+    // So many of them, and the rest in one piece.
+    assert_eq!(trace.messages.len(), 1 + MAX_AT_ONCE + 1);
+    let told: usize = trace.messages.iter().map(|one| one.bytes.len()).sum();
+    assert_eq!(told, 3 + 3 + 16 * piece.len());
+    assert!(took < std::time::Duration::from_secs(8), "{took:?}");
 }
 
 #[test]

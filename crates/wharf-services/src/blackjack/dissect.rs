@@ -24,6 +24,10 @@ impl Dissect for DissectBlackjack {
                 || bytes.starts_with(b"BLACKJACK 1 "))
     }
 
+    fn port(&self) -> Option<u16> {
+        Some(PORT)
+    }
+
     fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected {
         message(bytes, hint, PORT, "docs/protocols/blackjack.md", understand)
     }

@@ -26,6 +26,10 @@ impl Dissect for DissectChat {
         hint.has_port(PORT) || hint.spoke(self.name()) || bytes.starts_with(b"HELLO-FROM ")
     }
 
+    fn port(&self) -> Option<u16> {
+        Some(PORT)
+    }
+
     fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected {
         let (line, len) = match line(bytes, MAX_LINE) {
             Ok(found) => found,

@@ -1,6 +1,6 @@
 //! The password dialogue taken apart for pictures, by the attempt's own machine.
 
-use wharf_wire::application::{Dissect, Dissected, Hint, Message, Part, Transport};
+use wharf_wire::application::{Dissect, Dissected, Hint, Message, Part, Transport, is_tls_record};
 use wharf_wire::field::Value;
 
 use super::attempt::{Attempt, Taken};
@@ -22,16 +22,46 @@ impl Dissect for DissectPassword {
     }
 
     fn claims(&self, bytes: &[u8], hint: &Hint) -> bool {
-        hint.transport == Transport::Tcp && (hint.has_port(PORT) || answer(bytes).is_some())
+        hint.transport == Transport::Tcp
+            && (hint.has_port(PORT)
+                || hint.spoke(self.name())
+                || is_begun(bytes)
+                || answer(bytes).is_some())
     }
 
     fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected {
-        match answer(bytes) {
-            Some(answer) => Dissected::Message(answer),
-            None if hint.destination == PORT => attempt(bytes),
-            None => Dissected::Foreign,
+        if let Some(answer) = answer(bytes) {
+            return Dissected::Message(answer);
+        }
+        // Over TLS nobody on the way can read the attempt.
+        if is_tls_record(bytes) {
+            return Dissected::Foreign;
+        }
+        // Elsewhere the server is known by its answer, and what came before is the attempt.
+        let is_attempt =
+            hint.destination == PORT || (hint.source != PORT && hint.spoke(self.name()));
+        match is_attempt {
+            true => attempt(bytes),
+            false if is_begun(bytes) => Dissected::Partial,
+            false => Dissected::Foreign,
         }
     }
+
+    fn port(&self) -> Option<u16> {
+        Some(PORT)
+    }
+
+    /// After an attempt and after the right one may come what is behind the gate; after a
+    /// wrong one only another attempt.
+    fn goes_on(&self, message: &Message) -> bool {
+        message.summary == DENIED
+    }
+}
+
+/// Whether a segment ended within an answer, after the word that both begin with.
+fn is_begun(bytes: &[u8]) -> bool {
+    let begins = |answer: &str| answer.len() > bytes.len() && answer.as_bytes().starts_with(bytes);
+    bytes.len() >= "access ".len() && (begins(GRANTED) || begins(DENIED))
 }
 
 /// One of the two answers, with a newline or, to an attempt without one, without.
@@ -116,6 +146,32 @@ mod tests {
             DissectPassword.dissect(b"open sesame\n", &elsewhere),
             Dissected::Foreign
         );
+        // After a denial comes an attempt, wherever the server is; after a grant anything.
+        let spoken = Some("PASSWORD");
+        let asked = Hint {
+            source: 40_000,
+            destination: 7_000,
+            spoken,
+            ..HINT
+        };
+        assert_eq!(message(b"open sesame\n", &asked).len, 12);
+        assert!(DissectPassword.goes_on(&message(b"access denied\n", &elsewhere)));
+        assert!(!DissectPassword.goes_on(&message(b"access granted\n", &elsewhere)));
+        assert!(!DissectPassword.goes_on(&message(b"open sesame\n", &asked)));
+        // An answer in two segments.
+        for (len, is_claimed) in [(6, false), (7, true), (10, true)] {
+            let begun = &b"access granted"[..len];
+            assert_eq!(DissectPassword.claims(begun, &elsewhere), is_claimed);
+        }
+        assert_eq!(
+            DissectPassword.dissect(b"access gra", &elsewhere),
+            Dissected::Partial
+        );
+        let record = [23, 3, 3, 0, 20, b'o', b'p', b'e', b'n'];
+        for len in 1..record.len() {
+            let over_tls = DissectPassword.dissect(&record[..len], &HINT);
+            assert_eq!(over_tls, Dissected::Foreign, "{len} bytes");
+        }
         let long = [b'x'; 2000];
         assert_eq!(DissectPassword.dissect(&long, &HINT), Dissected::Foreign);
     }

@@ -24,6 +24,10 @@ impl Dissect for DissectRps {
             || is_numbered(bytes, hint, understand)
     }
 
+    fn port(&self) -> Option<u16> {
+        Some(PORT)
+    }
+
     fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected {
         message(bytes, hint, PORT, "docs/protocols/rps.md", understand)
     }

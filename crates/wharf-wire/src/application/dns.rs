@@ -13,6 +13,8 @@ const MAX_LABELS: usize = 128;
 /// No more records of a message are shown; a datagram has room for a few dozen.
 const MAX_RECORDS: usize = 256;
 
+const PORT: u16 = 53;
+
 pub(super) struct Dns;
 
 impl Dissect for Dns {
@@ -20,8 +22,12 @@ impl Dissect for Dns {
         "DNS"
     }
 
+    fn port(&self) -> Option<u16> {
+        Some(PORT)
+    }
+
     fn claims(&self, _: &[u8], hint: &Hint) -> bool {
-        hint.has_port(53) || (hint.transport == Transport::Udp && hint.has_port(5353))
+        hint.has_port(PORT) || (hint.transport == Transport::Udp && hint.has_port(5353))
     }
 
     fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected {

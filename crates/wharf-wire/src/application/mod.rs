@@ -13,6 +13,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use tls::is_tls_record;
+
 use crate::field::{Field, Value};
 use crate::layers::{Kind, Layer};
 
@@ -57,6 +59,17 @@ impl Hint {
     pub fn has_port(&self, port: u16) -> bool {
         self.source == port || self.destination == port
     }
+
+    /// The same where the end at `port` has the port of this protocol's service.
+    fn as_if_at(&self, port: u16, protocol: &dyn Dissect) -> Hint {
+        let own = protocol.port().unwrap_or(port);
+        let moved = |have: u16| if have == port { own } else { have };
+        Hint {
+            source: moved(self.source),
+            destination: moved(self.destination),
+            ..*self
+        }
+    }
 }
 
 /// Takes the messages of one protocol apart. It has no state: the same bytes always
@@ -71,6 +84,19 @@ pub trait Dissect: Send + Sync {
     /// Takes the message apart that `bytes` begin with. Arbitrary bytes may come; an
     /// answer of [`Dissected::Foreign`] leaves them to others.
     fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected;
+
+    /// The server's port by custom, where [`Dissect::claims`] and [`Dissect::dissect`] ask
+    /// for it; see [`Dissectors::decode_as`].
+    fn port(&self) -> Option<u16> {
+        None
+    }
+
+    /// Whether what follows a message is said in this protocol, too. After the words with
+    /// which a gate lets somebody in, another protocol begins.
+    fn goes_on(&self, message: &Message) -> bool {
+        let _ = message;
+        true
+    }
 }
 
 /// What a [`Dissect`] makes of bytes.
@@ -116,6 +142,8 @@ pub struct Part {
 #[derive(Clone, Default)]
 pub struct Dissectors {
     list: Vec<Arc<dyn Dissect>>,
+    /// What is spoken at ports, as somebody said.
+    told: Vec<(Option<Transport>, u16, Arc<dyn Dissect>)>,
 }
 
 impl fmt::Debug for Dissectors {
@@ -146,16 +174,56 @@ impl Dissectors {
         self.list.insert(0, dissect);
     }
 
+    /// The names of all, in the order in which they are asked.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.list.iter().map(|one| one.name())
+    }
+
+    /// Says what is spoken with the server at a port: there this protocol is asked first,
+    /// as if the port were its own. `None` stands for both transports. Whether a protocol
+    /// of this name was registered.
+    ///
+    /// ```
+    /// use wharf_wire::application::{Dissectors, Transport};
+    ///
+    /// let mut known = Dissectors::standard();
+    /// assert!(known.decode_as(Some(Transport::Udp), 5_300, "DNS"));
+    /// assert!(!known.decode_as(None, 7_000, "GOPHER"));
+    /// ```
+    pub fn decode_as(&mut self, transport: Option<Transport>, port: u16, name: &str) -> bool {
+        let found = self.list.iter().find(|one| one.name() == name);
+        self.told
+            .extend(found.map(|one| (transport, port, Arc::clone(one))));
+        found.is_some()
+    }
+
     /// The message that these bytes begin with, or a part of one, and its protocol.
     pub fn message(&self, bytes: &[u8], hint: &Hint) -> Option<(&'static str, Dissected)> {
-        for one in self.list.iter().filter(|one| one.claims(bytes, hint)) {
-            match one.dissect(bytes, hint) {
+        let told = self.told.iter().filter(|(transport, port, _)| {
+            transport.is_none_or(|one| one == hint.transport) && hint.has_port(*port)
+        });
+        let told = told.map(|(_, port, one)| (one, hint.as_if_at(*port, one.as_ref())));
+        let all = self.list.iter().map(|one| (one, *hint));
+        for (one, hint) in told.chain(all) {
+            if !one.claims(bytes, &hint) {
+                continue;
+            }
+            match one.dissect(bytes, &hint) {
                 Dissected::Foreign => {}
                 Dissected::Message(message) if message.len == 0 || message.len > bytes.len() => {}
                 found => return Some((one.name(), found)),
             }
         }
         None
+    }
+
+    /// What is spoken after this message of the protocol of this name, for
+    /// [`Hint::spoken`].
+    pub fn spoken_after(&self, name: &'static str, message: &Message) -> Option<&'static str> {
+        let speaker = self.list.iter().find(|one| one.name() == name);
+        speaker
+            .is_none_or(|one| one.goes_on(message))
+            .then_some(name)
     }
 
     /// The layer for a message at `range` of a frame.

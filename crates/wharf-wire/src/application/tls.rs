@@ -16,8 +16,7 @@ impl Dissect for Tls {
     }
 
     fn claims(&self, bytes: &[u8], hint: &Hint) -> bool {
-        hint.transport == Transport::Tcp
-            && matches!(bytes, [20..=24, 3, 0..=4, high, low, ..] if usize::from(u16::from_be_bytes([*high, *low])) <= MAX_RECORD)
+        hint.transport == Transport::Tcp && is_tls_record(bytes)
     }
 
     fn dissect(&self, bytes: &[u8], _: &Hint) -> Dissected {
@@ -70,6 +69,19 @@ impl Dissect for Tls {
             summary,
             parts,
         })
+    }
+}
+
+/// Whether a record of TLS begins so, or the part of its header that a segment ends with.
+/// A protocol that takes any bytes for its own asks first: it may be spoken over TLS.
+pub fn is_tls_record(bytes: &[u8]) -> bool {
+    match bytes {
+        [20..=24] | [20..=24, 3] | [20..=24, 3, 0..=4] => true,
+        [20..=24, 3, 0..=4, high] => usize::from(*high) <= MAX_RECORD >> 8,
+        [20..=24, 3, 0..=4, high, low, ..] => {
+            usize::from(u16::from_be_bytes([*high, *low])) <= MAX_RECORD
+        }
+        _ => false,
     }
 }
 
@@ -134,6 +146,18 @@ mod tests {
             (message.len, message.summary.as_str()),
             (11, "handshake: client hello")
         );
-        assert_eq!(Tls.dissect(&hello[..8], &hint), Dissected::Partial);
+        for len in 1..11 {
+            assert!(Tls.claims(&hello[..len], &hint), "{len} bytes");
+            assert_eq!(Tls.dissect(&hello[..len], &hint), Dissected::Partial);
+        }
+        for foreign in [
+            &b""[..],
+            b"\x19",
+            b"\x16x",
+            b"\x16\x03\x05",
+            b"\x16\x03\x03\x42",
+        ] {
+            assert!(!Tls.claims(foreign, &hint), "{foreign:?}");
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::frame::{Link, Timestamp};
 use crate::packet::{Carried, Packet, carried};
 
 pub use fragments::{MAX_PACKETS, Reassembled, Reassembler};
-pub use stream::{MAX_HELD, MAX_STREAMS, MAX_WAITING, StreamMessage, Streams};
+pub use stream::{MAX_AT_ONCE, MAX_HELD, MAX_STREAMS, MAX_WAITING, PIECE, StreamMessage, Streams};
 use tcp::Arrival;
 pub use tcp::{MAX_UNACKED, State, TcpNote, Verdict, Verdicts};
 pub use udp::{MAX_REQUESTS, UdpNote};

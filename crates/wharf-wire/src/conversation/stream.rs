@@ -1,23 +1,37 @@
 //! Streams put together: back from segments to the application's messages, with the
 //! frames that carried each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::application::{Dissected, Dissectors, Hint, MAX_MESSAGE, Message, Transport};
 
 use super::{Direction, Flow, Note, Seen};
 
-/// How many bytes behind a gap are kept, in each direction of a flow; when there are
-/// more the gap is taken for lost.
+/// How many bytes behind a gap are kept, in each direction of a flow, with [`PIECE`] for
+/// each piece; when there are more the gap is taken for lost.
 pub const MAX_WAITING: usize = 1 << 20;
+
+/// What it takes to keep a piece of a stream besides its bytes: a peer that sends single
+/// bytes must not have sixty times as much kept.
+pub const PIECE: usize = 64;
 
 /// How many streams, two of each flow, are put together at once. For another one that
 /// which was silent for longest is ended, and what is left of its messages is told.
 pub const MAX_STREAMS: usize = 1_024;
 
 /// How many bytes of unfinished messages and behind gaps are kept in all streams
-/// together; when there are more the silent ones are ended.
+/// together, with what it takes to keep them; when there are more the silent ones are ended.
 pub const MAX_HELD: usize = 32 << 20;
+
+/// How many messages are cut out of what one frame makes known, which behind a gap may be a
+/// megabyte of lines without a letter; what comes after them is told as it is. A frame by
+/// itself never has so many.
+pub const MAX_AT_ONCE: usize = 1 << 16;
+
+/// Up to so many bytes of an unfinished message are looked at again with each segment; a
+/// longer one is when it has grown by a sixteenth. Otherwise a peer that sends single bytes
+/// of a long message would have each of them pay for all before it.
+const OFTEN: usize = 16 << 10;
 
 /// A message of an application, or bytes that nobody knows as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,9 +75,16 @@ struct Half {
     last: u64,
     /// The position of `expected` in the stream.
     position: u64,
-    /// Bytes of a message that is not whole, and which frame brought which.
+    /// Bytes of messages; those before `cut` are of messages that were told.
     partial: Vec<u8>,
-    sources: Vec<(usize, u64)>,
+    cut: usize,
+    /// How many bytes were ever taken in, and from which of them on which frame brought them.
+    taken: u64,
+    sources: VecDeque<(u64, u64)>,
+    /// An unfinished message is not looked at again before it is so long.
+    patience: usize,
+    /// What is known about these bytes besides themselves.
+    hint: Option<Hint>,
     lost: u64,
 }
 
@@ -94,29 +115,26 @@ impl Streams {
         let mut out = Vec::new();
         match &seen.note {
             Note::Udp(_) if !data.is_empty() => {
-                let mut half = Half {
-                    partial: data.to_vec(),
-                    sources: vec![(0, seen.number)],
-                    ..Half::default()
-                };
-                half.cut(flow.id, seen.direction, &hint, dissectors, &mut out);
-                half.flush(flow.id, seen.direction, &mut out);
+                let mut half = Half::default();
+                half.append(data, seen.number);
+                half.hint = Some(hint);
+                half.end((flow.id, index), dissectors, &mut out);
             }
             Note::Tcp(note) => {
                 let key = (flow.id, index);
                 if self.halves.len() >= MAX_STREAMS && !self.halves.contains_key(&key) {
-                    self.end_the_silent(key, &mut out);
+                    self.end_the_silent(key, dissectors, &mut out);
                 }
                 let half = self.halves.entry(key).or_default();
                 let before = half.held();
                 half.last = seen.number;
                 half.take(note.seq, note.is_syn, data, seen.number);
-                half.cut(flow.id, seen.direction, &hint, dissectors, &mut out);
+                half.cut(flow.id, seen.direction, hint, dissectors, &mut out);
                 if note.is_last {
-                    half.flush(flow.id, seen.direction, &mut out);
+                    half.flush(flow.id, seen.direction, dissectors, &mut out);
                 }
                 self.held = self.held - before + half.held();
-                while self.held > MAX_HELD && self.end_the_silent(key, &mut out) {}
+                while self.held > MAX_HELD && self.end_the_silent(key, dissectors, &mut out) {}
             }
             _ => {}
         }
@@ -124,17 +142,22 @@ impl Streams {
     }
 
     /// What is left of messages that never became whole.
-    pub fn finish(&mut self) -> Vec<StreamMessage> {
+    pub fn finish(&mut self, dissectors: &Dissectors) -> Vec<StreamMessage> {
         let mut out = Vec::new();
         self.held = 0;
         for (key, half) in std::mem::take(&mut self.halves) {
-            half.end(key, &mut out);
+            half.end(key, dissectors, &mut out);
         }
         out
     }
 
     /// Ends the stream that was silent for longest, but not `but`; whether there is one.
-    fn end_the_silent(&mut self, but: (u64, usize), out: &mut Vec<StreamMessage>) -> bool {
+    fn end_the_silent(
+        &mut self,
+        but: (u64, usize),
+        dissectors: &Dissectors,
+        out: &mut Vec<StreamMessage>,
+    ) -> bool {
         let others = self.halves.iter().filter(|(key, _)| **key != but);
         let Some(key) = others
             .min_by_key(|(_, half)| half.last)
@@ -144,7 +167,7 @@ impl Streams {
         };
         if let Some(half) = self.halves.remove(&key) {
             self.held -= half.held();
-            half.end(key, out);
+            half.end(key, dissectors, out);
         }
         true
     }
@@ -153,16 +176,22 @@ impl Streams {
 impl Half {
     /// How many bytes it keeps.
     fn held(&self) -> usize {
-        self.waiting_bytes + self.partial.len()
+        let sources = self.sources.len() * size_of::<(u64, u64)>();
+        self.waiting_bytes + self.partial.len() + sources
     }
 
     /// Nothing more comes.
-    fn end(mut self, (flow, index): (u64, usize), out: &mut Vec<StreamMessage>) {
+    fn end(
+        mut self,
+        (flow, index): (u64, usize),
+        dissectors: &Dissectors,
+        out: &mut Vec<StreamMessage>,
+    ) {
         let direction = match index {
             0 => Direction::Forward,
             _ => Direction::Backward,
         };
-        self.flush(flow, direction, out);
+        self.flush(flow, direction, dissectors, out);
     }
 
     fn take(&mut self, seq: u32, is_syn: bool, data: &[u8], frame: u64) {
@@ -189,9 +218,9 @@ impl Half {
             .get(&at)
             .is_none_or(|(have, _)| have.len() < fresh.len())
         {
-            self.waiting_bytes += fresh.len();
+            self.waiting_bytes += fresh.len() + PIECE;
             if let Some((old, _)) = self.waiting.insert(at, (fresh.to_vec(), frame)) {
-                self.waiting_bytes -= old.len();
+                self.waiting_bytes -= old.len() + PIECE;
             }
         }
         self.advance();
@@ -200,7 +229,7 @@ impl Half {
         }
     }
 
-    /// Moves what is next from the waiting to the partial message.
+    /// Moves what is next from the waiting to the messages.
     fn advance(&mut self) {
         while let Some(entry) = self.waiting.first_entry() {
             let at = *entry.key();
@@ -208,17 +237,22 @@ impl Half {
                 return;
             }
             let (bytes, frame) = entry.remove();
-            self.waiting_bytes -= bytes.len();
+            self.waiting_bytes -= bytes.len() + PIECE;
             let known = usize::try_from(self.position - at).unwrap_or(usize::MAX);
             if let Some(fresh) = bytes.get(known..).filter(|fresh| !fresh.is_empty()) {
-                self.sources.push((self.partial.len(), frame));
-                self.partial.extend_from_slice(fresh);
+                self.append(fresh, frame);
                 self.position += fresh.len() as u64;
                 self.expected = self
                     .expected
                     .map(|seq| seq.wrapping_add(fresh.len() as u32));
             }
         }
+    }
+
+    fn append(&mut self, bytes: &[u8], frame: u64) {
+        self.sources.push_back((self.taken, frame));
+        self.partial.extend_from_slice(bytes);
+        self.taken += bytes.len() as u64;
     }
 
     fn skip_gap(&mut self) {
@@ -232,37 +266,75 @@ impl Half {
         self.advance();
     }
 
+    /// Bytes of which nothing was told yet.
+    fn untold(&self) -> &[u8] {
+        &self.partial[self.cut..]
+    }
+
     /// Cuts whole messages off the front.
     fn cut(
         &mut self,
         flow: u64,
         direction: Direction,
-        hint: &Hint,
+        hint: Hint,
         dissectors: &Dissectors,
         out: &mut Vec<StreamMessage>,
     ) {
-        while !self.partial.is_empty() {
-            match dissectors.message(&self.partial, hint) {
-                Some((name, Dissected::Message(message))) => {
+        let mut hint = hint;
+        while self.untold().len() >= self.patience.max(1) {
+            match dissectors.message(self.untold(), &hint) {
+                Some((name, Dissected::Message(message))) if out.len() < MAX_AT_ONCE => {
                     let len = message.len;
+                    hint.spoken = dissectors.spoken_after(name, &message);
                     self.emit(flow, direction, Some(name), message, len, out);
                 }
-                Some((_, Dissected::Partial)) if self.partial.len() < MAX_MESSAGE => return,
+                Some((_, Dissected::Partial)) if self.untold().len() < MAX_MESSAGE => {
+                    let len = self.untold().len();
+                    self.patience = if len < OFTEN { 0 } else { len + len / 16 };
+                    break;
+                }
                 _ => self.flush_partial(flow, direction, out),
             }
         }
+        self.hint = Some(hint);
+        // What was told goes all at once: each message for itself would move the rest.
+        self.partial.drain(..self.cut);
+        self.cut = 0;
     }
 
-    fn flush(&mut self, flow: u64, direction: Direction, out: &mut Vec<StreamMessage>) {
-        self.flush_partial(flow, direction, out);
+    fn flush(
+        &mut self,
+        flow: u64,
+        direction: Direction,
+        dissectors: &Dissectors,
+        out: &mut Vec<StreamMessage>,
+    ) {
+        self.flush_known(flow, direction, dissectors, out);
         while !self.waiting.is_empty() {
             self.skip_gap();
-            self.flush_partial(flow, direction, out);
+            self.flush_known(flow, direction, dissectors, out);
         }
     }
 
+    /// Tells what is left: messages that were not looked at lately, and what is none.
+    fn flush_known(
+        &mut self,
+        flow: u64,
+        direction: Direction,
+        dissectors: &Dissectors,
+        out: &mut Vec<StreamMessage>,
+    ) {
+        self.patience = 0;
+        if let Some(hint) = self.hint {
+            self.cut(flow, direction, hint, dissectors, out);
+        }
+        self.flush_partial(flow, direction, out);
+        self.partial.clear();
+        self.cut = 0;
+    }
+
     fn flush_partial(&mut self, flow: u64, direction: Direction, out: &mut Vec<StreamMessage>) {
-        let len = self.partial.len();
+        let len = self.untold().len();
         if len > 0 {
             let message = Message {
                 len,
@@ -281,30 +353,22 @@ impl Half {
         len: usize,
         out: &mut Vec<StreamMessage>,
     ) {
-        let rest = self.partial.split_off(len);
-        let bytes = std::mem::replace(&mut self.partial, rest);
+        let bytes = self.untold()[..len].to_vec();
+        self.cut += len;
+        self.patience = 0;
+        let end = self.taken - self.untold().len() as u64;
         let mut frames: Vec<u64> = Vec::new();
-        for (_, frame) in self.sources.iter().filter(|(at, _)| *at < len) {
-            if frames.last() != Some(frame) {
-                frames.push(*frame);
+        while let Some(&(_, frame)) = self.sources.front().filter(|(at, _)| *at < end) {
+            if frames.last() != Some(&frame) {
+                frames.push(frame);
             }
-        }
-        // The last frame that brought a part may have brought more.
-        let last = self
-            .sources
-            .iter()
-            .rev()
-            .find(|(at, _)| *at < len)
-            .map(|(_, frame)| *frame);
-        self.sources.retain_mut(|(at, _)| {
-            let stays = *at >= len;
-            *at = at.saturating_sub(len);
-            stays
-        });
-        if let Some(frame) = last.filter(|_| {
-            !self.partial.is_empty() && self.sources.first().is_none_or(|(at, _)| *at > 0)
-        }) {
-            self.sources.insert(0, (0, frame));
+            // The last frame that brought a part may have brought more.
+            let next = self.sources.get(1).map_or(self.taken, |(next, _)| *next);
+            if next > end {
+                self.sources[0].0 = end;
+                break;
+            }
+            self.sources.pop_front();
         }
         out.push(StreamMessage {
             flow,
