@@ -8,6 +8,8 @@
 
 #[path = "tshark/corpus.rs"]
 mod corpus;
+#[path = "tshark/damage.rs"]
+mod damage;
 #[path = "tshark/fields.rs"]
 mod fields;
 
@@ -65,6 +67,64 @@ fn every_field_that_both_know_has_the_same_value() {
         .collect();
     assert!(never.is_empty(), "never compared: {never:?}");
     explained(&differences, FIELD_DIFFERENCES);
+}
+
+/// Where bytes are flipped or cut off nothing panics, and where tshark does not call the
+/// frame malformed both read the same out of it.
+#[test]
+fn damaged_frames_have_the_same_values() {
+    let frames = labelled(vec![("damaged".to_owned(), damage::damaged(corpus::all()))]);
+    // Also without tshark: what is read must not panic, and must lie within the frame.
+    let mut tracker = Tracker::new(Limits::default());
+    for (_, number, frame) in &frames {
+        tracker.see(frame.at, frame.link, &frame.bytes, frame.original_len);
+        for layer in &Layers::of(frame, &Dissectors::standard()).list {
+            let bits = frame.bytes.len() * 8;
+            let mut fields = layer.fields.iter();
+            assert!(fields.all(|field| field.bits.end <= bits), "#{number}");
+        }
+    }
+    if tshark_version().is_none() {
+        return;
+    }
+    let mut names = fields::names();
+    names.extend(damage::SIGNS);
+    let theirs = Capture::write("damaged", &frames)
+        .fields(&names, &["-o", "tcp.relative_sequence_numbers:FALSE"]);
+    assert_eq!(theirs.len(), frames.len());
+    let (mut compared, mut whole) = (0, 0);
+    let mut used = BTreeSet::new();
+    let mut differences = BTreeSet::new();
+    for ((name, number, frame), row) in frames.iter().zip(theirs) {
+        let (values, signs) = row.split_at(fields::FIELDS.len());
+        if damage::is_malformed(signs) {
+            continue;
+        }
+        whole += 1;
+        let layers = Layers::of(frame, &Dissectors::none());
+        for (field, theirs) in fields::FIELDS.iter().zip(values) {
+            let (Some(ours), false) = (field.ours(&layers), theirs.is_empty()) else {
+                continue;
+            };
+            compared += 1;
+            let is_same = field.is_same(&ours, theirs);
+            if is_same {
+                continue;
+            }
+            if let Some(reason) = damage::explained(field.tshark, &layers) {
+                used.insert(reason);
+            } else {
+                let words = format!("ours {ours}, tshark {theirs}: {:02x?}", frame.bytes);
+                differences.insert((name.clone(), *number, field.tshark, words));
+            }
+        }
+    }
+    eprintln!("{compared} values of {whole} damaged frames compared");
+    assert!(whole > frames.len() / 2, "{whole} frames are whole enough");
+    explained(&differences, &[]);
+    for (place, reason) in damage::REASONS.iter().enumerate() {
+        assert!(used.contains(&place), "no difference any more: {reason}");
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl<'a> Draft<'a> {
         let layer = Layer {
             kind,
             bytes: at..at,
-            fields: Vec::new(),
+            fields: Vec::with_capacity(usual_fields(kind)),
             brief: Vec::new(),
             notes: Vec::new(),
             is_quoted: false,
@@ -224,6 +224,20 @@ impl<'a> Draft<'a> {
         self.rest().get(at..at + N)?.try_into().ok()
     }
 
+    /// The two bytes that an option begins with, at `at`: what it is, and how long, each with
+    /// its words.
+    pub(crate) fn option(
+        &mut self,
+        at: usize,
+        what: impl Into<Cow<'static, str>>,
+        counted: &'static str,
+    ) {
+        self.number("option kind", "Kind", at * 8..at * 8 + 8)
+            .means(|_| what);
+        self.number("option length", "Length", at * 8 + 8..at * 8 + 16)
+            .means(|_| counted);
+    }
+
     /// Adds a part of the short form.
     pub(crate) fn brief(&mut self, part: impl Into<String>) {
         self.layer.brief.push(part.into());
@@ -239,6 +253,17 @@ impl<'a> Draft<'a> {
         let end = (self.at + len).min(self.frame.len());
         self.layer.bytes = self.at..end.max(self.at);
         self.layer
+    }
+}
+
+/// How many fields a header usually has: growing step by step would copy most of them.
+fn usual_fields(kind: Kind) -> usize {
+    match kind {
+        Kind::Tcp => 32,
+        Kind::Ipv4 => 16,
+        Kind::Data | Kind::Padding => 1,
+        Kind::Ethernet | Kind::Udp => 4,
+        _ => 8,
     }
 }
 

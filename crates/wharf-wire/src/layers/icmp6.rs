@@ -172,6 +172,14 @@ fn options(draft: &mut Draft<'_>, mut at: usize, left: usize) -> usize {
             ));
             return at;
         }
+        let what = match kind {
+            1 => "source link-layer address".into(),
+            2 => "target link-layer address".into(),
+            3 => "prefix information".into(),
+            5 => "MTU of the link".into(),
+            _ => format!("option {kind}"),
+        };
+        draft.option(at, what, "units of eight bytes, with kind and length");
         match (kind, len) {
             (1, 8) => {
                 draft.mac("source mac", "Source Link-Layer Address", at + 2);
@@ -184,19 +192,43 @@ fn options(draft: &mut Draft<'_>, mut at: usize, left: usize) -> usize {
                     .number("link mtu", "MTU", at * 8 + 32..at * 8 + 64)
                     .get();
             }
-            (3, 32) => {
-                draft
-                    .number("prefix length", "Prefix Length", at * 8 + 16..at * 8 + 24)
-                    .get();
-                draft.v6("prefix", "Prefix", at + 16);
-            }
+            (3, 32) => prefix(draft, at),
             _ => {
-                draft
-                    .bytes("option", "Option", at..at + len)
-                    .means(|_| format!("option {kind}"));
+                draft.bytes("option", "Option", at + 2..at + len).get();
             }
         }
         at += len;
     }
     at
+}
+
+/// What addresses on this link begin with, RFC 4861 §4.6.2.
+fn prefix(draft: &mut Draft<'_>, at: usize) {
+    let bit = at * 8;
+    draft
+        .number("prefix length", "Prefix Length", bit + 16..bit + 24)
+        .get();
+    draft
+        .flag("on-link", "on-link flag", bit + 24)
+        .means(|bit| match bit {
+            1 => "addresses with this prefix are on this link",
+            _ => "says nothing about which addresses are on this link",
+        });
+    draft
+        .flag(
+            "autonomous",
+            "autonomous address-configuration flag",
+            bit + 25,
+        )
+        .means(|bit| match bit {
+            1 => "make an address of your own with it",
+            _ => "make no address of your own with it",
+        });
+    draft
+        .number("valid", "Valid Lifetime", bit + 32..bit + 64)
+        .means(|_| "seconds");
+    draft
+        .number("preferred", "Preferred Lifetime", bit + 64..bit + 96)
+        .means(|_| "seconds");
+    draft.v6("prefix", "Prefix", at + 16);
 }

@@ -193,14 +193,64 @@ fn options(draft: &mut Draft<'_>, header: usize) {
             draft.bytes("damaged", "Options", at..header).get();
             return;
         }
-        draft.bytes(name, rfc, at..at + len).means(|_| match kind {
-            148 => "every router on the way shall look into it".to_owned(),
-            7 | 131 | 137 => addresses(&bytes[at..at + len]),
-            _ => format!("option {kind}, {len} bytes"),
-        });
+        draft.option(
+            at,
+            option_meaning(kind, name),
+            "bytes, with kind and length",
+        );
+        // Where the next station writes (RFC 791 §3.1).
+        let has_pointer = matches!(kind, 7 | 68 | 131 | 137) && len > 2;
+        if has_pointer {
+            draft
+                .number("option pointer", "Pointer", at * 8 + 16..at * 8 + 24)
+                .means(|byte| format!("the next entry begins at byte {byte} of the option"));
+        }
+        let mut from = at + 2 + usize::from(has_pointer);
+        if kind == 68 && len > 3 {
+            let bit = at * 8 + 24;
+            draft
+                .number("option overflow", "Overflow", bit..bit + 4)
+                .means(|count| format!("{count} machines had no room for theirs"));
+            draft
+                .number("option flag", "Flag", bit + 4..bit + 8)
+                .means(|flag| match flag {
+                    0 => "timestamps alone",
+                    1 => "each with its address",
+                    3 => "of the machines whose addresses are given",
+                    _ => "",
+                });
+            from += 1;
+        }
+        if (kind, len) == (148, 4) {
+            draft
+                .number(name, rfc, from * 8..from * 8 + 16)
+                .means(|_| "every router on the way shall look into it");
+        } else if from < at + len {
+            draft
+                .bytes(name, rfc, from..at + len)
+                .means(|_| match kind {
+                    7 | 131 | 137 => addresses(&bytes[at..at + len]),
+                    _ => String::new(),
+                });
+        }
         draft.brief(name);
         at += len;
     }
+}
+
+/// The type's three parts in words, RFC 791 §3.1.
+fn option_meaning(kind: u8, name: &str) -> String {
+    let copied = match kind >> 7 {
+        0 => "in the first fragment alone",
+        _ => "copied into every fragment",
+    };
+    let class = match kind >> 5 & 3 {
+        0 => "control",
+        2 => "debugging and measurement",
+        _ => "reserved",
+    };
+    let number = kind & 0x1f;
+    format!("{name}: number {number} of class {class}, {copied}")
 }
 
 /// The addresses in a route option, and how many are filled in.

@@ -210,14 +210,28 @@ fn options(draft: &mut Draft<'_>, end: usize) {
             0xc2 => ("jumbo", "Jumbo Payload option (RFC 2675)"),
             _ => ("option", "Option"),
         };
-        draft.bytes(name, rfc, at..at + len).means(|_| match kind {
+        let what = match kind {
             1 => format!("{len} bytes of padding"),
-            5 => "every router on the way shall look into it".into(),
-            _ => format!(
-                "option 0x{kind:02x}; who does not know it {}",
-                unknown_option(kind)
-            ),
-        });
+            _ => format!("{name}; who does not know it {}", unknown_option(kind)),
+        };
+        draft.option(at, what, "bytes after kind and length");
+        let value = (at + 2) * 8..(at + len) * 8;
+        match (kind, len) {
+            (_, 2) => {}
+            (5, 4) => {
+                draft
+                    .number(name, rfc, value)
+                    .means(|_| "every router on the way shall look into it");
+            }
+            (0xc2, 6) => {
+                draft
+                    .number(name, rfc, value)
+                    .means(|len| format!("the packet carries {len} bytes"));
+            }
+            _ => {
+                draft.bytes(name, rfc, at + 2..at + len).get();
+            }
+        }
         if kind != 1 {
             draft.brief(name);
         }

@@ -1,9 +1,10 @@
 //! TCP, RFC 9293 §3.1: ten fields and options.
 
+use std::borrow::Cow;
+
 use super::checksum::{self, Checksum};
 use super::{Carrier, Draft, Kind, Walk};
 use crate::application::{Hint, Transport};
-use crate::field::Value;
 
 /// The flags from the highest bit on, with what each asks of the receiver.
 const FLAGS: [(&str, &str, &str, &str); 8] = [
@@ -210,33 +211,27 @@ fn options(draft: &mut Draft<'_>, end: usize) -> Vec<String> {
     words
 }
 
-/// One option of at least two bytes.
+/// One option of at least two bytes: kind and length, each a field, and what it says.
 fn option(draft: &mut Draft<'_>, kind: u8, at: usize, len: usize) -> String {
     let value = at * 8 + 16..(at + len) * 8;
+    let (spec, what) = known(kind, len);
+    draft.spec(spec);
+    draft.option(at, what, "bytes, with kind and length");
     match (kind, len) {
         (2, 4) => {
-            draft.spec("RFC 9293 §3.7.1");
             let size = draft
                 .number("MSS", "Maximum Segment Size", value)
                 .means(|size| format!("send me no more than {size} bytes of data in one segment"));
             format!("MSS {size}")
         }
         (3, 3) => {
-            draft.spec("RFC 7323 §2");
             let shift = draft
                 .number("WS", "Window Scale", value)
                 .means(|shift| format!("multiply my windows by {}", 1u64 << shift.min(14)));
             format!("WS {shift}")
         }
-        (4, 2) => {
-            draft.spec("RFC 2018 §2");
-            draft
-                .number("SACK permitted", "SACK-Permitted", at * 8..at * 8 + 16)
-                .means(|_| "tell me which pieces behind a gap have arrived");
-            "SACK-OK".into()
-        }
+        (4, 2) => "SACK-OK".into(),
         (5, _) if (len - 2).is_multiple_of(8) => {
-            draft.spec("RFC 2018 §3");
             let mut blocks = Vec::new();
             for block in 0..(len - 2) / 8 {
                 let bit = at * 8 + 16 + block * 64;
@@ -256,7 +251,6 @@ fn option(draft: &mut Draft<'_>, kind: u8, at: usize, len: usize) -> String {
             format!("SACK({})", blocks.join(","))
         }
         (8, 10) => {
-            draft.spec("RFC 7323 §3");
             let bit = at * 8 + 16;
             let own = draft
                 .number("TSval", "Timestamp Value", bit..bit + 32)
@@ -267,48 +261,68 @@ fn option(draft: &mut Draft<'_>, kind: u8, at: usize, len: usize) -> String {
             format!("TS({own},{echo})")
         }
         (19, 18) => {
-            draft.spec("RFC 2385");
             draft
                 .bytes("MD5", "TCP MD5 Signature", at + 2..at + len)
                 .means(|_| "proves that the sender knows a secret");
             "MD5".into()
         }
         (28, 4) => {
-            draft.spec("RFC 5482 §2");
-            let raw = draft
-                .number("user timeout", "User Timeout", value)
-                .means(|raw| {
-                    let unit = if raw & 0x8000 == 0 {
-                        "seconds"
-                    } else {
-                        "minutes"
-                    };
-                    format!("I wait {} {unit} for an acknowledgment", raw & 0x7fff)
+            let minutes = draft
+                .flag("UTO minutes", "Granularity", at * 8 + 16)
+                .means(|bit| match bit {
+                    0 => "the time is in seconds",
+                    _ => "the time is in minutes",
                 });
-            format!("UTO {}", raw & 0x7fff)
+            let unit = if minutes == 0 { "seconds" } else { "minutes" };
+            let time = draft
+                .number("user timeout", "User Timeout", at * 8 + 17..at * 8 + 32)
+                .means(|time| format!("I wait {time} {unit} for an acknowledgment"));
+            format!("UTO {time}")
         }
-        (34, _) => {
-            draft.spec("RFC 7413 §4.1");
+        (34, 3..) => {
             draft
                 .bytes("TFO cookie", "Fast Open Cookie", at + 2..at + len)
-                .means(|_| match len {
-                    2 => "asks for a cookie, to send data in the SYN next time",
-                    _ => "proves an earlier visit: the SYN may carry data",
-                });
+                .means(|_| "proves an earlier visit: the SYN may carry data");
             "TFO".into()
         }
+        (34, _) => "TFO".into(),
         _ => {
-            draft.spec("IANA, TCP Option Kind Numbers");
-            let bytes = draft.rest()[at..at + len].to_vec();
-            let field = draft.whole("option", "Option", at..at + len, Value::Bytes(bytes));
+            if len > 2 {
+                draft.bytes("option", "Option", at + 2..at + len).get();
+            }
+            format!("option {kind}")
+        }
+    }
+}
+
+/// Where an option is defined, and what it is for.
+fn known(kind: u8, len: usize) -> (&'static str, Cow<'static, str>) {
+    let (spec, what) = match (kind, len) {
+        (2, 4) => ("RFC 9293 §3.7.1", "maximum segment size"),
+        (3, 3) => ("RFC 7323 §2", "window scale"),
+        (4, 2) => (
+            "RFC 2018 §2",
+            "SACK permitted: tell me which pieces behind a gap have arrived",
+        ),
+        (5, _) => ("RFC 2018 §3", "SACK: pieces that have arrived behind a gap"),
+        (8, 10) => ("RFC 7323 §3", "timestamps"),
+        (19, 18) => ("RFC 2385", "MD5 signature"),
+        (28, 4) => ("RFC 5482 §2", "user timeout"),
+        (34, 2) => (
+            "RFC 7413 §4.1",
+            "fast open: asks for a cookie, to send data in the SYN next time",
+        ),
+        (34, _) => ("RFC 7413 §4.1", "fast open"),
+        _ => {
             let name = match kind {
                 29 => "TCP Authentication Option",
                 30 => "Multipath TCP",
                 253 | 254 => "experimental",
                 _ => "not known here",
             };
-            field.meaning = format!("option {kind}: {name}").into();
-            format!("option {kind}")
+            let words = format!("option {kind}: {name}");
+            return ("IANA, TCP Option Kind Numbers", words.into());
         }
-    }
+    };
+    (spec, what.into())
 }

@@ -570,6 +570,14 @@ fn icmp6() -> Vec<Frame> {
     messages.push(vec![
         134, 0, 0, 0, 64, 0xc0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 5, 1, 0, 0, 0, 0, 5, 0xdc,
     ]);
+    // A prefix for addresses on this link, to be used for an hour and valid for two.
+    let mut advertised = vec![134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+    advertised.extend([
+        3, 4, 64, 0xc0, 0, 0, 0x1c, 0x20, 0, 0, 0x0e, 0x10, 0, 0, 0, 0,
+    ]);
+    let prefix = "2001:db8::".parse::<std::net::Ipv6Addr>().unwrap();
+    advertised.extend(prefix.octets());
+    messages.push(advertised);
     let mut solicitation = vec![135, 0, 0, 0, 0, 0, 0, 0];
     solicitation.extend(target);
     solicitation.extend([1, 1, 2, 0, 0, 0, 0, 1]);

@@ -6,6 +6,7 @@ use wharf_wire::layers::{Kind, Layers};
 pub(crate) struct Known {
     pub(crate) tshark: &'static str,
     kind: Kind,
+    /// One of several, where `|` stands between them.
     name: &'static str,
     /// Our number times this is tshark's: it counts bytes where the header counts words.
     times: u64,
@@ -66,6 +67,16 @@ pub(crate) const FIELDS: &[Known] = &[
     one("ip.ttl", Kind::Ipv4, "ttl"),
     one("ip.proto", Kind::Ipv4, "protocol"),
     one("ip.checksum", Kind::Ipv4, "checksum"),
+    one(
+        "ip.opt.type",
+        Kind::Ipv4,
+        "option kind|no operation|end of options",
+    ),
+    one("ip.opt.len", Kind::Ipv4, "option length"),
+    one("ip.opt.ptr", Kind::Ipv4, "option pointer"),
+    one("ip.opt.overflow", Kind::Ipv4, "option overflow"),
+    one("ip.opt.flag", Kind::Ipv4, "option flag"),
+    one("ip.opt.ra", Kind::Ipv4, "router alert"),
     one("ip.src", Kind::Ipv4, "src"),
     one("ip.dst", Kind::Ipv4, "dst"),
     one("ipv6.version", Kind::Ipv6, "version"),
@@ -89,6 +100,9 @@ pub(crate) const FIELDS: &[Known] = &[
     one("ipv6.fraghdr.offset", Kind::Fragment, "offset"),
     one("ipv6.fraghdr.more", Kind::Fragment, "MF"),
     one("ipv6.fraghdr.ident", Kind::Fragment, "id"),
+    one("ipv6.opt.type", Kind::HopByHop, "option kind|pad1"),
+    one("ipv6.opt.length", Kind::HopByHop, "option length"),
+    one("ipv6.opt.router_alert", Kind::HopByHop, "router alert"),
     one("ah.next_header", Kind::Authentication, "next"),
     one("ah.length", Kind::Authentication, "header length"),
     one("ah.spi", Kind::Authentication, "spi"),
@@ -123,6 +137,17 @@ pub(crate) const FIELDS: &[Known] = &[
     one("icmpv6.nd.ra.reachable_time", Kind::Icmp6, "reachable"),
     one("icmpv6.nd.ra.retrans_timer", Kind::Icmp6, "retransmit"),
     one("icmpv6.nd.rd.target_address", Kind::Icmp6, "target"),
+    one("icmpv6.opt.type", Kind::Icmp6, "option kind"),
+    times("icmpv6.opt.length", Kind::Icmp6, "option length", 1),
+    one("icmpv6.opt.prefix.length", Kind::Icmp6, "prefix length"),
+    one("icmpv6.opt.prefix.flag.l", Kind::Icmp6, "on-link"),
+    one("icmpv6.opt.prefix.flag.a", Kind::Icmp6, "autonomous"),
+    one("icmpv6.opt.prefix.valid_lifetime", Kind::Icmp6, "valid"),
+    one(
+        "icmpv6.opt.prefix.preferred_lifetime",
+        Kind::Icmp6,
+        "preferred",
+    ),
     one("icmpv6.opt.src_linkaddr", Kind::Icmp6, "source mac"),
     one("icmpv6.opt.target_linkaddr", Kind::Icmp6, "target mac"),
     one("icmpv6.opt.mtu", Kind::Icmp6, "link mtu"),
@@ -148,6 +173,10 @@ pub(crate) const FIELDS: &[Known] = &[
     one("tcp.window_size_value", Kind::Tcp, "window"),
     one("tcp.checksum", Kind::Tcp, "checksum"),
     one("tcp.urgent_pointer", Kind::Tcp, "urgent"),
+    one("tcp.option_kind", Kind::Tcp, "option kind|NOP|EOL"),
+    one("tcp.option_len", Kind::Tcp, "option length"),
+    one("tcp.options.user_to_granularity", Kind::Tcp, "UTO minutes"),
+    one("tcp.options.user_to_val", Kind::Tcp, "user timeout"),
     one("tcp.options.mss_val", Kind::Tcp, "MSS"),
     one("tcp.options.wscale.shift", Kind::Tcp, "WS"),
     one("tcp.options.timestamp.tsval", Kind::Tcp, "TSval"),
@@ -163,7 +192,8 @@ pub(crate) fn names() -> Vec<&'static str> {
 impl Known {
     /// Our value: a number where it is one, otherwise text.
     pub(crate) fn ours(&self, layers: &Layers) -> Option<String> {
-        let field = layers.find(self.kind)?.field(self.name)?;
+        let mut fields = layers.find(self.kind)?.fields.iter();
+        let field = fields.find(|field| self.name.split('|').any(|name| name == field.name))?;
         Some(match &field.value {
             Value::Number(number) | Value::Hex(number, _) => (number * self.times).to_string(),
             Value::Flag(flag) => u64::from(*flag).to_string(),
