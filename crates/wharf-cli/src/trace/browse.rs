@@ -430,8 +430,16 @@ impl<'a> Browser<'a> {
         }
     }
 
+    /// Lines for so many columns in this screen's characters.
+    fn plain(&self, width: usize) -> Look {
+        Look {
+            glyphs: self.look.glyphs,
+            ..Look::plain(width)
+        }
+    }
+
     fn frame_lines(&self, area: Rect) -> Vec<Line> {
-        let look = Look::plain(usize::from(area.width.saturating_sub(2)));
+        let look = self.plain(usize::from(area.width.saturating_sub(2)));
         let start = self.trace.start();
         // Only those that may be seen are drawn.
         let near = usize::from(area.height);
@@ -449,7 +457,7 @@ impl<'a> Browser<'a> {
         let ladder = match kept.take() {
             Some(kept) if (kept.talk, kept.width) == (talk, width) => kept,
             _ => {
-                let rows = talk_ladder(self.trace, talk, &Look::plain(width));
+                let rows = talk_ladder(self.trace, talk, &self.plain(width));
                 let (frames, lines) = rows.into_iter().unzip();
                 Rc::new(Ladder {
                     talk,
@@ -502,17 +510,25 @@ impl<'a> Browser<'a> {
 
     fn meaning(&self, area: Rect) -> Vec<Line> {
         let width = usize::from(area.width.saturating_sub(2));
+        let said = |text: &str| self.look.glyphs.said(text).into_owned();
         match self.rows().get(self.row) {
-            Some(Row::Field(layer, field)) => explain_field(layer, field, width),
+            Some(Row::Field(layer, field)) => {
+                let look = Look { width, ..self.look };
+                explain_field(layer, field, &look)
+            }
             Some(Row::Layer(layer)) => {
                 let mut lines = vec![
-                    Line::of(Hue::Stage(layer.kind.stage()), layer.brief.join("   ")).fit(width),
+                    Line::of(
+                        Hue::Stage(layer.kind.stage()),
+                        said(&layer.brief.join("   ")),
+                    )
+                    .fit(width),
                 ];
                 lines.extend(
                     layer
                         .notes
                         .iter()
-                        .map(|note| Line::of(Hue::Dim, note.clone()).fit(width)),
+                        .map(|note| Line::of(Hue::Dim, said(note)).fit(width)),
                 );
                 lines
             }

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::hex::hex_rows;
-use super::text::{Hue, Line, Look, Model, fit, prefix, wrap, wrap_words};
+use super::text::{Glyphs, Hue, Line, Look, Model, fit, wrap, wrap_words};
 use super::words::{delta, remarks, route, since_when};
 use super::{Stage, model_words, preamble};
 use crate::conversation::{Direction, Note};
@@ -47,7 +47,7 @@ pub(super) fn draw(trace: &Trace, look: &Look) -> Vec<Line> {
 
 /// One frame.
 pub(super) fn frame(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Vec<Line> {
-    let mut lines = head(trace, step, start, look.width);
+    let mut lines = head(trace, step, start, look);
     let hex_width = match look.width {
         WIDE.. => 5 + 16 * 3 + 3 + 16 + 2,
         BESIDE..WIDE => 5 + 8 * 3 + 3 + 8 + 2,
@@ -89,7 +89,8 @@ pub(super) fn frame(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -
     lines
 }
 
-fn head(trace: &Trace, step: &Step, start: Timestamp, width: usize) -> Vec<Line> {
+fn head(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Vec<Line> {
+    let width = look.width;
     let data = step.data().len();
     let whole = step.frame.original_len;
     let mut line = Line::of(Hue::Strong, format!("#{}", step.number()));
@@ -120,7 +121,7 @@ fn head(trace: &Trace, step: &Step, start: Timestamp, width: usize) -> Vec<Line>
                 .fit(width),
         );
     }
-    let mut remarks: Vec<(Hue, String)> = remarks(step);
+    let mut remarks: Vec<(Hue, String)> = remarks(step, look.glyphs);
     for side in [Direction::Forward, Direction::Backward] {
         if let Some(state) = step.new_state(side) {
             let party = &trace.talks[step.talk].parties[side.index()];
@@ -184,7 +185,7 @@ fn flat(step: &Step, look: &Look, width: usize) -> Vec<Line> {
             Hue::Stage(layer.kind.stage()),
             format!("{} {} B  ", layer.kind.title(), layer.bytes.len()),
         );
-        line.push(Hue::None, body_parts(step, layer).join("  "));
+        line.push(Hue::None, body_parts(step, layer, look.glyphs).join("  "));
         lines.push(line.fit(width));
         if let Some(model) = look.model {
             let (name, who) = model_words(model, layer.kind);
@@ -221,7 +222,7 @@ fn nested(step: &Step, look: &Look, width: usize) -> Vec<Line> {
         open.push(hue);
         let room = inner.saturating_sub(4);
         let words = one.model_lines(look, room);
-        for (text_hue, text) in words.into_iter().chain(one.body(step, room)) {
+        for (text_hue, text) in words.into_iter().chain(one.body(step, look, room)) {
             let line = Line::of(text_hue, text);
             lines.push(framed(&open, line, width));
         }
@@ -340,7 +341,7 @@ impl Box<'_> {
         words.into_iter().map(|line| (Hue::Dim, line)).collect()
     }
 
-    fn body(&self, step: &Step, width: usize) -> Vec<(Hue, String)> {
+    fn body(&self, step: &Step, look: &Look, width: usize) -> Vec<(Hue, String)> {
         let Box::Layer(layer) = self else {
             return vec![(
                 Hue::Dim,
@@ -351,14 +352,14 @@ impl Box<'_> {
             )];
         };
         let mut lines: Vec<(Hue, String)> = match layer.kind {
-            Kind::Data | Kind::Padding => data_lines(step, layer, width),
-            _ => wrap(&body_parts(step, layer), "   ", width)
+            Kind::Data | Kind::Padding => data_lines(step, layer, look.glyphs, width),
+            _ => wrap(&body_parts(step, layer, look.glyphs), "   ", width)
                 .into_iter()
                 .map(|line| (Hue::None, line))
                 .collect(),
         };
         for note in &layer.notes {
-            for (index, part) in wrap_words(note, width.saturating_sub(2))
+            for (index, part) in wrap_words(&look.glyphs.said(note), width.saturating_sub(2))
                 .into_iter()
                 .enumerate()
             {
@@ -371,12 +372,14 @@ impl Box<'_> {
 }
 
 /// The short form of a layer, with TCP's numbers counted from the beginning.
-fn body_parts(step: &Step, layer: &Layer) -> Vec<String> {
+fn body_parts(step: &Step, layer: &Layer, glyphs: Glyphs) -> Vec<String> {
+    let parts = layer.brief.iter();
+    let said = parts.map(|part| glyphs.said(part).into_owned()).collect();
     let Note::Tcp(note) = &step.seen.note else {
-        return layer.brief.clone();
+        return said;
     };
     if layer.kind != Kind::Tcp || layer.is_quoted {
-        return layer.brief.clone();
+        return said;
     }
     let relative = |part: &String| match part.split_once(' ') {
         Some(("seq", _)) if note.len > 0 => {
@@ -397,7 +400,7 @@ fn body_parts(step: &Step, layer: &Layer) -> Vec<String> {
 }
 
 /// Bytes to the left, what they say to the right.
-fn data_lines(step: &Step, layer: &Layer, width: usize) -> Vec<(Hue, String)> {
+fn data_lines(step: &Step, layer: &Layer, glyphs: Glyphs, width: usize) -> Vec<(Hue, String)> {
     let bytes = step
         .frame
         .bytes
@@ -425,7 +428,7 @@ fn data_lines(step: &Step, layer: &Layer, width: usize) -> Vec<(Hue, String)> {
                 .collect(),
         };
         let room = per_row * 3 + 1;
-        let text = prefix(&text, width.saturating_sub(room));
+        let text = fit(&glyphs.said(&text), width.saturating_sub(room));
         lines.push((hue, format!("{:<room$}{text}", hex.join(" "))));
     }
     let left = bytes.len().saturating_sub(per_row * DATA_LINES);

@@ -20,18 +20,19 @@ pub fn explain(trace: &Trace, step: &Step, look: &Look) -> Vec<Line> {
         Line::of(Hue::Remark, step.frame.origin.meaning()).fit(look.width),
     ];
     let talk = &trace.talks[step.talk];
+    let said = |text: &str| look.glyphs.said(text).into_owned();
     lines.push(
         Line::of(
             Hue::None,
             format!(
                 "between {} and {}",
-                talk.parties[0].title(),
-                talk.parties[1].title()
+                said(&talk.parties[0].title()),
+                said(&talk.parties[1].title())
             ),
         )
         .fit(look.width),
     );
-    for (hue, remark) in remarks(step) {
+    for (hue, remark) in remarks(step, look.glyphs) {
         lines.push(Line::of(hue, remark).fit(look.width));
     }
     if let Note::Tcp(note) = &step.seen.note {
@@ -50,33 +51,41 @@ pub fn explain(trace: &Trace, step: &Step, look: &Look) -> Vec<Line> {
         );
         lines.push(Line::of(Hue::Stage(layer.kind.stage()), title));
         if layer.kind == Kind::Plaintext {
-            let text = layer.brief.join("   ");
+            let text = said(&layer.brief.join("   "));
             lines.extend(paragraph(&text, Hue::None, look.width));
         }
         for field in &layer.fields {
             match counted(step, layer, field) {
-                Some(field) => lines.extend(row(layer, &field, look.width)),
-                None => lines.extend(row(layer, field, look.width)),
+                Some(field) => lines.extend(row(layer, &field, look)),
+                None => lines.extend(row(layer, field, look)),
             }
         }
         for note in &layer.notes {
-            lines.extend(paragraph(&format!("· {note}"), Hue::Dim, look.width));
+            lines.extend(paragraph(
+                &format!("· {}", said(note)),
+                Hue::Dim,
+                look.width,
+            ));
         }
     }
     lines
 }
 
 /// A field of a frame in full.
-pub fn explain_field(layer: &Layer, field: &Field, width: usize) -> Vec<Line> {
+pub fn explain_field(layer: &Layer, field: &Field, look: &Look) -> Vec<Line> {
+    let width = look.width;
     let mut lines = Vec::new();
     let hue = Hue::Stage(layer.kind.stage());
     lines.extend(paragraph(
-        &format!("{} = {}", field.rfc_name, field.value),
+        &look
+            .glyphs
+            .said(&format!("{} = {}", field.rfc_name, field.value)),
         hue,
         width,
     ));
     if !field.meaning.is_empty() {
-        lines.extend(paragraph(&field.meaning, Hue::None, width));
+        let meaning = look.glyphs.said(&field.meaning);
+        lines.extend(paragraph(&meaning, Hue::None, width));
     }
     let bits = field.bits.len();
     let size = match (bits, bits / 8) {
@@ -116,7 +125,8 @@ fn counted(step: &Step, layer: &Layer, field: &Field) -> Option<Field> {
     Some(field)
 }
 
-fn row(layer: &Layer, field: &Field, width: usize) -> Vec<Line> {
+fn row(layer: &Layer, field: &Field, look: &Look) -> Vec<Line> {
+    let width = look.width;
     let mut line = Line::of(Hue::Dim, format!("  {:<24}", field.place()));
     if width < 80 {
         line = Line::of(Hue::None, "  ");
@@ -126,8 +136,8 @@ fn row(layer: &Layer, field: &Field, width: usize) -> Vec<Line> {
         format!("{:<14} ", field.name),
     );
     let indent = line.width();
-    line.push(Hue::Strong, field.value.to_string());
-    let meaning = &field.meaning;
+    line.push(Hue::Strong, look.glyphs.said(&field.value.to_string()));
+    let meaning = &look.glyphs.said(&field.meaning);
     if line.width() + 2 + meaning.width() <= width {
         if !meaning.is_empty() {
             line.push(Hue::None, format!("  {meaning}"));

@@ -3,8 +3,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::text::{Hue, Line, Look, fit, wrap_words};
-use super::words::{content, delta, half_closed, headline, remarks, said, talk_title, time};
+use super::text::{Glyphs, Hue, Line, Look, fit, wrap_words};
+use super::words::{content, delta, half_closed, headline_words, remarks, said, talk_title, time};
 use super::{Stage, preamble};
 use crate::conversation::{Direction, Note, Verdict};
 use crate::frame::{Fate, Timestamp};
@@ -30,7 +30,7 @@ pub(super) fn draw(trace: &Trace, look: &Look) -> Vec<Line> {
             continue;
         }
         lines.push(Line::new());
-        lines.push(Line::of(Hue::Strong, talk_title(one)).fit(look.width));
+        lines.push(Line::of(Hue::Strong, talk_title(one, look.glyphs)).fit(look.width));
         lines.extend(talk(trace, index, look).into_iter().map(|(_, line)| line));
     }
     lines
@@ -42,7 +42,7 @@ pub(super) fn talk(trace: &Trace, talk: usize, look: &Look) -> Vec<(Option<u64>,
         return Vec::new();
     };
     let rows = rows(trace, talk);
-    let frame = Layout::new(look.width, &rows);
+    let frame = Layout::new(look, &rows);
     let mut lines = vec![(None, frame.rails(one))];
     let mut before: Option<Timestamp> = None;
     let left_out = rows.len().saturating_sub(MAX_ROWS);
@@ -70,8 +70,8 @@ pub(super) fn talk(trace: &Trace, talk: usize, look: &Look) -> Vec<(Option<u64>,
         };
         let drawn = match row.what {
             What::Frame(step) => frame.arrow(trace, step, &since),
-            What::Call(call) => frame.call(one, call, &call_words(call), &since),
-            What::Return(call) => frame.call(one, call, &return_words(call), &since),
+            What::Call(call) => frame.call(one, call, &call_words(call, look.glyphs), &since),
+            What::Return(call) => frame.call(one, call, &return_words(call, look.glyphs), &since),
         };
         lines.extend(drawn.into_iter().map(|line| (number, line)));
     }
@@ -119,43 +119,49 @@ fn rows(trace: &Trace, talk: usize) -> Vec<Row<'_>> {
     rows
 }
 
-fn call_words(call: &Call) -> String {
+fn call_words(call: &Call, glyphs: Glyphs) -> String {
+    let (text, result) = (glyphs.said(&call.text), glyphs.said(&call.result));
     let mut words = match call.waited {
-        Waited::Yes => format!("{} waits …", call.text),
-        Waited::No => format!("{} = {}", call.text, call.result),
+        Waited::Yes => format!("{text} waits …"),
+        Waited::No => format!("{text} = {result}"),
     };
     if !call.remark.is_empty() && call.waited == Waited::No {
-        words += &format!(" ({})", call.remark);
+        words += &format!(" ({})", glyphs.said(&call.remark));
     }
     words
 }
 
-fn return_words(call: &Call) -> String {
+fn return_words(call: &Call, glyphs: Glyphs) -> String {
     let name = call.text.split('(').next().unwrap_or_default();
     let remark = match call.remark.as_str() {
         "" => String::new(),
-        remark => format!(" ({remark})"),
+        remark => format!(" ({})", glyphs.said(remark)),
     };
     format!(
         "… {name} = {} after {}{remark}",
-        call.result,
+        glyphs.said(&call.result),
         time(call.lasted)
     )
 }
 
 /// The columns to the left and to the right of the lane, out of `room`: as wide as what
 /// stands there if there is enough, so that few calls take several lines.
-fn sides(rows: &[Row<'_>], room: usize) -> (usize, usize) {
+fn sides(rows: &[Row<'_>], room: usize, glyphs: Glyphs) -> (usize, usize) {
     let (mut left, mut right) = (0, 0);
     for row in rows.iter().take(MAX_ROWS) {
         match row.what {
-            What::Call(call) => widen(&mut left, &mut right, call.side, &call_words(call)),
-            What::Return(call) => widen(&mut left, &mut right, call.side, &return_words(call)),
+            What::Call(call) => widen(&mut left, &mut right, call.side, &call_words(call, glyphs)),
+            What::Return(call) => widen(
+                &mut left,
+                &mut right,
+                call.side,
+                &return_words(call, glyphs),
+            ),
             What::Frame(step) => {
                 let words = half_closed(step).map(str::to_owned);
                 let words = words
                     .into_iter()
-                    .chain(remarks(step).into_iter().map(|one| one.1));
+                    .chain(remarks(step, glyphs).into_iter().map(|one| one.1));
                 for words in words {
                     right = right.max(words.width() + 1);
                 }
@@ -184,20 +190,23 @@ fn widen(left: &mut usize, right: &mut usize, side: Direction, words: &str) {
 }
 
 struct Layout {
+    glyphs: Glyphs,
     left: usize,
     lane: usize,
     right: usize,
 }
 
 impl Layout {
-    fn new(width: usize, rows: &[Row<'_>]) -> Self {
+    fn new(look: &Look, rows: &[Row<'_>]) -> Self {
+        let Look { width, glyphs, .. } = *look;
         let rest = width.saturating_sub(TIME + 1 + 2 + 1);
         let has_calls = rows.iter().any(|row| !matches!(row.what, What::Frame(_)));
         let (left, right) = match width {
-            BESIDE.. if has_calls => sides(rows, rest.saturating_sub(LEAST_LANE)),
+            BESIDE.. if has_calls => sides(rows, rest.saturating_sub(LEAST_LANE), glyphs),
             _ => (0, (rest / 3).clamp(14, 48)),
         };
         Layout {
+            glyphs,
             left,
             lane: rest.saturating_sub(left + right).max(12),
             right,
@@ -208,7 +217,7 @@ impl Layout {
     fn rails(&self, talk: &Talk) -> Line {
         let [one, other] = &talk.parties;
         let mut line = Line::of(Hue::Dim, format!("{:>TIME$} ", "time"));
-        let names = [one.short(), other.short()];
+        let names = [one.short(), other.short()].map(|name| self.glyphs.said(&name).into_owned());
         let half = self.lane / 2;
         if self.left > 0 {
             line.push(
@@ -233,7 +242,7 @@ impl Layout {
 
     fn arrow(&self, trace: &Trace, step: &Step, since: &str) -> Vec<Line> {
         let direction = trace.direction(step);
-        let (hue, label) = label(step);
+        let (hue, label) = label(step, self.glyphs, self.lane.saturating_sub(6));
         let mut left = Vec::new();
         let mut right: Vec<(Hue, String)> = Vec::new();
         for side in [Direction::Forward, Direction::Backward] {
@@ -254,7 +263,7 @@ impl Layout {
             }
         }
         right.extend(half_closed(step).map(|words| (Hue::Remark, words.to_owned())));
-        right.extend(remarks(step));
+        right.extend(remarks(step, self.glyphs));
         let lane = self.stroke(step, direction, hue, &label);
         self.row(since, &left, lane, &right)
     }
@@ -303,7 +312,7 @@ impl Layout {
         };
         let width = self.lane + self.right + 3;
         let mut lines = Vec::new();
-        for (index, part) in wrap_words(&format!("{name}: {words}"), width)
+        for (index, part) in wrap_words(&format!("{}: {words}", self.glyphs.said(name)), width)
             .into_iter()
             .enumerate()
         {
@@ -365,8 +374,11 @@ fn wrapped(cells: &[(Hue, String)], width: usize) -> Vec<(Hue, String)> {
     cells.iter().flat_map(wrap).collect()
 }
 
-/// What stands in the arrow.
-fn label(step: &Step) -> (Hue, String) {
+/// So many columns of what was said are worth more than the numbers beside it.
+const LEAST_SAID: usize = 12;
+
+/// What stands in the arrow, for so many columns.
+fn label(step: &Step, glyphs: Glyphs, room: usize) -> (Hue, String) {
     let stage = match step.data().is_empty() {
         true => step
             .layers
@@ -374,11 +386,19 @@ fn label(step: &Step) -> (Hue, String) {
             .map_or(Stage::Link, |layer| layer.kind.stage()),
         false => Stage::Application,
     };
-    let words = headline(step);
-    let said = match said(step) {
-        text if text.is_empty() => content(step.data()),
+    let mut words = headline_words(step);
+    let said = match said(step, glyphs) {
+        text if text.is_empty() => glyphs.said(&content(step.data())).into_owned(),
         text => text,
     };
+    let needed = match said.width() {
+        0 => 0,
+        width => 2 + width.min(LEAST_SAID),
+    };
+    while words.len() > 1 && words.join(" ").width() + needed > room {
+        words.pop();
+    }
+    let words = words.join(" ");
     let text = if said.is_empty() {
         words
     } else {

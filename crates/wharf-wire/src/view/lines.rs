@@ -22,7 +22,7 @@ pub(super) fn draw(trace: &Trace, look: &Look) -> Vec<Line> {
     for event in events {
         lines.push(match event {
             Event::Frame(step) => line(trace, step, start, look),
-            Event::Call(call) => call_line(trace, call, start).fit(look.width),
+            Event::Call(call) => call_line(trace, call, start, look).fit(look.width),
         });
     }
     lines
@@ -54,7 +54,7 @@ pub fn line(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Line {
         line.push(Hue::Stage(stage), format!("{name} "));
     }
     line.push(Hue::Stage(stage), headline(step));
-    let text = said(step);
+    let text = said(step, look.glyphs);
     if !text.is_empty() {
         line.push(
             Hue::Stage(Stage::Application),
@@ -70,7 +70,7 @@ pub fn line(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Line {
             line.push(Hue::Good, format!("  {name} {state}"));
         }
     }
-    for (hue, remark) in remarks(step) {
+    for (hue, remark) in remarks(step, look.glyphs) {
         line.push(hue, format!("  {remark}"));
     }
     line.fit(look.width)
@@ -102,7 +102,8 @@ fn path(trace: &Trace, step: &Step, look: &Look) -> String {
     }
 }
 
-fn call_line(trace: &Trace, call: &Call, start: Timestamp) -> Line {
+fn call_line(trace: &Trace, call: &Call, start: Timestamp, look: &Look) -> Line {
+    let said = |text: &str| look.glyphs.said(text).into_owned();
     let party = &trace.talks[call.talk].parties[call.side.index()];
     let name = if party.name.is_empty() {
         party.address.clone()
@@ -113,8 +114,11 @@ fn call_line(trace: &Trace, call: &Call, start: Timestamp) -> Line {
         Hue::Dim,
         format!("     {:>9} ", delta(call.at.delta(start))),
     );
-    line.push(Hue::Strong, format!("{name} calls {}", call.text));
-    line.push(Hue::None, format!(" = {}", call.result));
+    line.push(
+        Hue::Strong,
+        format!("{} calls {}", said(&name), said(&call.text)),
+    );
+    line.push(Hue::None, format!(" = {}", said(&call.result)));
     if call.waited == Waited::Yes {
         line.push(
             Hue::Remark,
@@ -122,7 +126,7 @@ fn call_line(trace: &Trace, call: &Call, start: Timestamp) -> Line {
         );
     }
     if !call.remark.is_empty() {
-        line.push(Hue::Dim, format!("  {}", call.remark));
+        line.push(Hue::Dim, format!("  {}", said(&call.remark)));
     }
     line
 }

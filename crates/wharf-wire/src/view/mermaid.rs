@@ -1,7 +1,7 @@
 //! Diagrams for documents: Mermaid's `sequenceDiagram` of each talk, and a `packet`
 //! diagram of the first frame with data.
 
-use super::text::settled;
+use super::text::{Glyphs, settled};
 use super::words::{headline, remarks, said, talk_title, time};
 use crate::conversation::Direction;
 use crate::field::Field;
@@ -9,11 +9,27 @@ use crate::frame::Fate;
 use crate::layers::{Kind, Layer, Stage};
 use crate::trace::{Call, Event, Party, Step, Trace, Waited};
 
+/// Documents have every character; where the terminal has not, [`entities`] come last.
+const ALL: Glyphs = Glyphs::Unicode;
+
+/// What is not ASCII as Mermaid's own escapes: `#233;`.
+pub(super) fn entities(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_ascii() {
+            true => out.push(character),
+            false => out += &format!("#{};", u32::from(character)),
+        }
+    }
+    out
+}
+
 pub(super) fn draw(trace: &Trace) -> String {
     let mut out = String::new();
+    let origins = trace.origins();
     for (index, talk) in trace.talks.iter().enumerate() {
-        out += &format!("%% {}\n", clean(&talk_title(talk)));
-        for origin in trace.origins() {
+        out += &format!("%% {}\n", clean(&talk_title(talk, ALL)));
+        for origin in &origins {
             out += &format!("%% {}\n", clean(origin.meaning()));
         }
         for note in &trace.notes {
@@ -80,7 +96,7 @@ fn step_lines(trace: &Trace, step: &Step) -> String {
         Fate::Dropped(_) => "-x",
         _ => "->>",
     };
-    let said = said(step);
+    let said = said(step, ALL);
     let mut label = headline(step);
     if !said.is_empty() {
         label += &format!(" {said}");
@@ -91,7 +107,7 @@ fn step_lines(trace: &Trace, step: &Step) -> String {
             out += &format!("    Note over {}: {state}\n", actor(side));
         }
     }
-    for (_, remark) in remarks(step) {
+    for (_, remark) in remarks(step, ALL) {
         out += &format!("    Note over C,S: {}\n", clean(&remark));
     }
     out

@@ -66,7 +66,10 @@ pub fn draw(trace: &Trace, view: View, look: &Look) -> String {
     };
     match view {
         View::Json => json::draw(trace),
-        View::Mermaid => mermaid::draw(trace),
+        View::Mermaid => match look.glyphs {
+            Glyphs::Unicode => mermaid::draw(trace),
+            Glyphs::Ascii => mermaid::entities(&mermaid::draw(trace)),
+        },
         View::Boxes => render(&boxes::draw(trace, look), look),
         View::Ladder => render(&ladder::draw(trace, look), look),
         View::Lines => render(&lines::draw(trace, look), look),

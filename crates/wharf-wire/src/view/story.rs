@@ -3,7 +3,7 @@
 //! The IP address is the house, the port is the name on a door in it; UDP sends
 //! postcards, TCP registered letters with numbered pages and receipts.
 
-use super::text::{Hue, Line, Look, wrap_words};
+use super::text::{Glyphs, Hue, Line, Look, wrap_words};
 use super::words::{content, delta, plaintext, since_when, talk_title, time};
 use super::{Stage, preamble};
 use crate::conversation::{Direction, Note, Verdict};
@@ -15,13 +15,25 @@ pub(super) fn draw(trace: &Trace, look: &Look) -> Vec<Line> {
     let mut lines = preamble(trace, look);
     for (index, talk) in trace.talks.iter().enumerate() {
         lines.push(Line::new());
-        lines.push(Line::of(Hue::Strong, talk_title(talk)).fit(look.width));
-        lines.extend(paragraph(&setting(talk), Hue::Dim, 2, look.width));
+        lines.push(Line::of(Hue::Strong, talk_title(talk, look.glyphs)).fit(look.width));
+        lines.extend(paragraph(
+            &look.glyphs.said(&setting(talk)),
+            Hue::Dim,
+            2,
+            look.width,
+        ));
         let start = trace.start();
         for event in trace.events(index) {
             let (at, hue, text) = match event {
-                Event::Call(call) => (call.at, Hue::Strong, call_text(talk, call)),
-                Event::Frame(step) => (step.frame.at, hue(step), step_text(trace, talk, step)),
+                Event::Call(call) => {
+                    let text = look.glyphs.said(&call_text(talk, call)).into_owned();
+                    (call.at, Hue::Strong, text)
+                }
+                Event::Frame(step) => (
+                    step.frame.at,
+                    hue(step),
+                    step_text(trace, talk, step, look.glyphs),
+                ),
             };
             lines.extend(told(at, start, &text, hue, look.width));
         }
@@ -139,7 +151,8 @@ fn call_text(talk: &Talk, call: &Call) -> String {
     )
 }
 
-fn step_text(trace: &Trace, talk: &Talk, step: &Step) -> String {
+fn step_text(trace: &Trace, talk: &Talk, step: &Step, glyphs: Glyphs) -> String {
+    let content = |bytes: &[u8]| glyphs.said(&content(bytes)).into_owned();
     let direction = trace.direction(step);
     let fallback = ["the one who began", "the other"];
     let from = who(
@@ -158,7 +171,7 @@ fn step_text(trace: &Trace, talk: &Talk, step: &Step) -> String {
                     sealed if !sealed.is_empty() => {
                         format!(
                             " (sealed, only the two ends read it) “{}”",
-                            sealed.join(" ")
+                            glyphs.said(&sealed.join(" "))
                         )
                     }
                     _ => format!(" “{}”", content(data)),

@@ -59,6 +59,95 @@ fn nothing_that_others_said_is_obeyed_in_any_view_at_any_width() {
     }
 }
 
+/// Letters that ASCII has not, one of them two columns wide, in all that others say.
+fn letters() -> Trace {
+    let mut trace = Trace::new(Dissectors::standard());
+    let mut model = TcpModel::new(end("127.0.0.1:51876"), end("127.0.0.1:7000"), 65_495);
+    let (client, server) = (Direction::Forward, Direction::Backward);
+    let mut frames = model.data(at(0), client, "é → 日本\n".as_bytes());
+    frames.extend(model.data(at(9), server, "GET /é HTTP/1.1\r\n\r\n".as_bytes()));
+    frames[0].comments.push("ein Gruß".into());
+    for frame in frames {
+        trace.push(frame);
+    }
+    call(
+        &mut trace,
+        0,
+        9,
+        client,
+        "connect(3, /tmp/é)",
+        "0",
+        Waited::Yes,
+    );
+    trace.finish();
+    trace
+}
+
+/// The columns that the sides of boxes and the rails stand in.
+fn sides(picture: &str) -> Vec<Vec<usize>> {
+    let columns = |line: &str| line.match_indices('|').map(|(at, _)| at).collect();
+    picture.lines().map(columns).collect()
+}
+
+#[test]
+fn ascii_loses_nothing_and_stays_aligned() {
+    let trace = letters();
+    // JSON is UTF-8, whatever a terminal is (RFC 8259 §8.1).
+    for (view, name) in [
+        (View::Boxes, "boxes"),
+        (View::Ladder, "ladder"),
+        (View::Lines, "lines"),
+        (View::Hex, "hex"),
+        (View::Story, "story"),
+        (View::Mermaid, "mermaid"),
+    ] {
+        for width in [60, 80, 99, 200] {
+            if (view, width) == (View::Lines, 60) {
+                // What is said has no room there.
+                continue;
+            }
+            let look = Look {
+                glyphs: Glyphs::Ascii,
+                ..Look::plain(width)
+            };
+            let picture = draw(&trace, view, &look);
+            assert!(picture.is_ascii(), "{name} at {width}:\n{picture}");
+            if view != View::Mermaid {
+                let widest = picture.lines().map(str::len).max();
+                assert!(widest <= Some(width), "{name} at {width}:\n{picture}");
+            }
+            let said = match view {
+                View::Mermaid => "#233; #8594; #26085;#26412;",
+                // Bytes are no letters there.
+                View::Hex => "c3 a9",
+                // The bytes stand beside the text, which is cut off visibly.
+                View::Boxes => "c3 a9 20 e2 86 92 20 e6",
+                View::Ladder | View::Lines if width < 200 => r"\u{e9}",
+                _ if width < 80 => r"\u{e9}",
+                _ => r"\u{e9} \u{2192} \u{65e5}\u{672c}",
+            };
+            let words: Vec<&str> = picture.split_whitespace().collect();
+            let words = words.join(" ");
+            assert!(words.contains(said), "{name} at {width}:\n{picture}");
+            assert!(!picture.contains('?'), "{name} at {width}:\n{picture}");
+            if width == 80 && view == View::Boxes {
+                // The outermost box has its sides in one column from top to bottom.
+                let outer: Vec<Vec<usize>> = sides(&picture);
+                let outer = outer.iter().filter(|sides| sides.len() > 1);
+                for sides in outer {
+                    assert_eq!((sides[0], sides[sides.len() - 1]), (0, 79), "{picture}");
+                }
+            }
+            if width == 80 && view == View::Ladder {
+                let rails = sides(&picture);
+                let mut rails = rails.iter().filter(|rails| rails.len() == 2);
+                let first = rails.next().unwrap();
+                assert!(rails.all(|other| other == first), "{picture}");
+            }
+        }
+    }
+}
+
 /// The conversation of the house's picture: a word each way, a loss, a half-close.
 fn conversation() -> Trace {
     let mut trace = Trace::new(Dissectors::standard());
@@ -322,6 +411,6 @@ fn a_frame_and_a_field_explain_themselves() {
     let push = tcp.field("PSH").unwrap();
     insta::assert_snapshot!(
         "explain-field",
-        render(&explain_field(tcp, push, 60), &look)
+        render(&explain_field(tcp, push, &Look::plain(60)), &look)
     );
 }

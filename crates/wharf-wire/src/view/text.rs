@@ -45,12 +45,36 @@ pub enum Glyphs {
 }
 
 impl Glyphs {
-    /// A text in these characters, as wide as it was.
+    /// A text in these characters. What this crate draws with is as wide as it was; other
+    /// characters that are not ASCII are escapes, so that none is lost.
     pub fn text(self, text: &str) -> String {
-        match self {
-            Glyphs::Unicode => text.to_owned(),
-            Glyphs::Ascii => text.chars().flat_map(ascii).collect(),
+        if self == Glyphs::Unicode || text.is_ascii() {
+            return text.to_owned();
         }
+        let mut shown = String::with_capacity(text.len());
+        for character in text.chars() {
+            match ascii(character) {
+                Some(one) => shown.push(one),
+                None => shown.extend(character.escape_unicode()),
+            }
+        }
+        shown
+    }
+
+    /// What somebody else said in these characters: with ASCII alone every other character
+    /// is its escape, `\u{e9}`. To be asked before it is known how much room there is.
+    pub fn said(self, text: &str) -> Cow<'_, str> {
+        if self == Glyphs::Unicode || text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        let mut shown = String::with_capacity(text.len() + 16);
+        for character in text.chars() {
+            match character.is_ascii() {
+                true => shown.push(character),
+                false => shown.extend(character.escape_unicode()),
+            }
+        }
+        Cow::Owned(shown)
     }
 }
 
@@ -313,9 +337,9 @@ pub fn render(lines: &[Line], look: &Look) -> String {
     out
 }
 
-/// The ASCII that stands for a character, as wide as it.
-fn ascii(character: char) -> impl Iterator<Item = char> {
-    let one = match character {
+/// The ASCII that stands for a character that views draw with.
+fn ascii(character: char) -> Option<char> {
+    Some(match character {
         '─' | '╌' | '·' | '—' | '–' => '-',
         '═' => '=',
         '│' => '|',
@@ -339,10 +363,8 @@ fn ascii(character: char) -> impl Iterator<Item = char> {
         '“' | '”' => '"',
         '’' => '\'',
         _ if character.is_ascii() => character,
-        _ => '?',
-    };
-    // A wide character gives as many signs as it has columns.
-    std::iter::repeat_n(one, character.width().unwrap_or(1).max(1))
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -375,12 +397,15 @@ mod tests {
     }
 
     #[test]
-    fn the_fall_back_is_as_wide_as_what_it_stands_for() {
+    fn the_fall_back_is_as_wide_as_what_it_stands_for_and_loses_nothing() {
         let look = Look {
             glyphs: Glyphs::Ascii,
             ..Look::plain(80)
         };
         let text = render(&[Line::of(Hue::None, "│──▶✗日é")], &look);
-        assert_eq!(text, "|-->x???\n");
+        assert_eq!(text, "|-->x\\u{65e5}\\u{e9}\n");
+        // What a peer says is no arrow of ours.
+        assert_eq!(Glyphs::Ascii.said("é → x"), "\\u{e9} \\u{2192} x");
+        assert_eq!(Glyphs::Unicode.said("é → x"), "é → x");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::text::Hue;
+use super::text::{Glyphs, Hue};
 use crate::conversation::{Direction, Note, State, Verdict};
 use crate::field::as_text;
 use crate::frame::{Fate, Origin};
@@ -39,7 +39,7 @@ pub(crate) fn content(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return String::new();
     }
-    match as_text(&bytes[..bytes.len().min(SHOWN_TEXT)]) {
+    match as_text(beginning(bytes)) {
         Some(text) if bytes.len() > SHOWN_TEXT => text + "…",
         Some(text) => text,
         None => {
@@ -54,9 +54,25 @@ pub(crate) fn content(bytes: &[u8]) -> String {
     }
 }
 
+/// As much as is shown, without a piece of a character at its end.
+fn beginning(bytes: &[u8]) -> &[u8] {
+    let Some(shown) = bytes.get(..SHOWN_TEXT) else {
+        return bytes;
+    };
+    match std::str::from_utf8(shown) {
+        Err(error) if error.error_len().is_none() => &shown[..error.valid_up_to()],
+        _ => shown,
+    }
+}
+
 /// What a frame says, in one line: `DATA 6 seq 1..7 ack 1`.
 pub fn headline(step: &Step) -> String {
-    match &step.seen.note {
+    headline_words(step).join(" ")
+}
+
+/// The same in pieces, the most important first: what has no room is left out from the end.
+pub(crate) fn headline_words(step: &Step) -> Vec<String> {
+    let words = match &step.seen.note {
         Note::Tcp(note) => {
             let control = note.flags & (Segment::SYN | Segment::FIN | Segment::RST);
             let mut words = Vec::new();
@@ -70,10 +86,8 @@ pub fn headline(step: &Step) -> String {
             }
             if note.len > 0 {
                 let end = note.relative_seq.wrapping_add(note.len);
-                words.push(format!(
-                    "DATA {} seq {}..{end}",
-                    note.len, note.relative_seq
-                ));
+                words.push(format!("DATA {}", note.len));
+                words.push(format!("seq {}..{end}", note.relative_seq));
             } else if control != 0 {
                 words.push(format!("seq {}", note.relative_seq));
             }
@@ -90,7 +104,7 @@ pub fn headline(step: &Step) -> String {
             {
                 words.push(format!("mss {mss}"));
             }
-            words.join(" ")
+            return words;
         }
         Note::Udp(_) => format!("DATAGRAM {}", step.data().len()),
         Note::Fragment | Note::None => match step.layers.top() {
@@ -106,11 +120,16 @@ pub fn headline(step: &Step) -> String {
             }
             None => format!("{} bytes", step.frame.original_len),
         },
-    }
+    };
+    vec![words]
 }
 
 /// What the application says with it: the message's own words, or its bytes.
-pub(crate) fn said(step: &Step) -> String {
+pub(crate) fn said(step: &Step, glyphs: Glyphs) -> String {
+    glyphs.said(&said_plainly(step)).into_owned()
+}
+
+fn said_plainly(step: &Step) -> String {
     let plain = plaintext(step);
     if !plain.is_empty() {
         return format!("encrypted: {}", plain.join(" "));
@@ -145,7 +164,7 @@ pub(crate) fn plaintext(step: &Step) -> Vec<&str> {
 }
 
 /// What is remarkable about a frame, each with its hue; the most important first.
-pub fn remarks(step: &Step) -> Vec<(Hue, String)> {
+pub fn remarks(step: &Step, glyphs: Glyphs) -> Vec<(Hue, String)> {
     let mut remarks = Vec::new();
     match &step.frame.fate {
         Fate::Travelled => {}
@@ -196,7 +215,7 @@ pub fn remarks(step: &Step) -> Vec<(Hue, String)> {
         step.frame
             .comments
             .iter()
-            .map(|comment| (Hue::Dim, comment.clone())),
+            .map(|comment| (Hue::Dim, glyphs.said(comment).into_owned())),
     );
     remarks
 }
@@ -253,16 +272,21 @@ pub(crate) fn since_when(state: State) -> &'static str {
 }
 
 /// What a talk is called above its picture: `TCP  client … ▶ server …`.
-pub(crate) fn talk_title(talk: &Talk) -> String {
+pub(crate) fn talk_title(talk: &Talk, glyphs: Glyphs) -> String {
     let protocol = match talk.protocol {
         Some(number) => crate::layers::protocol_name(number),
         None if talk.flow.is_none() && talk.parties[0].address == "link" => "link".into(),
         None => String::new(),
     };
     let [one, other] = &talk.parties;
-    format!("{protocol}  {} ▶ {}", one.title(), other.title())
-        .trim_start()
-        .to_owned()
+    let [one, other] = [one.title(), other.title()];
+    format!(
+        "{protocol}  {} ▶ {}",
+        glyphs.said(&one),
+        glyphs.said(&other)
+    )
+    .trim_start()
+    .to_owned()
 }
 
 /// From where to where a frame goes.
