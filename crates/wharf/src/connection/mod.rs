@@ -344,6 +344,11 @@ impl Connection {
         self.stream.tcp_sample()
     }
 
+    /// The number of its socket, where a tap watches it.
+    pub(crate) fn socket_number(&self) -> Option<u64> {
+        self.stream.socket_number()
+    }
+
     pub(crate) fn ended_by_drain(&self) -> bool {
         self.ended_by_drain
     }

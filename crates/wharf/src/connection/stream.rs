@@ -52,6 +52,14 @@ impl Stream {
         }
     }
 
+    /// The number of its socket, where a tap watches it.
+    pub(crate) fn socket_number(&self) -> Option<u64> {
+        match self {
+            Stream::Tapped(stream) => stream.socket_number(),
+            _ => None,
+        }
+    }
+
     /// Whether written bytes may wait inside until a flush.
     pub(crate) fn buffers_output(&self) -> bool {
         match self {

@@ -144,7 +144,8 @@ pub enum Event<'a> {
 /// One connection, as events name it.
 #[derive(Debug)]
 pub struct ConnectionInfo {
-    /// Its number in this server, counted from 1.
+    /// Its number in this server, counted from 1. On a
+    /// [`Tap`](crate::network::tap::Tap) it is that of its socket there.
     pub id: u64,
     /// The service's name.
     pub service: Arc<str>,

@@ -131,7 +131,10 @@ impl Gate {
             served.common.count_down();
         }
         let info = Arc::new(ConnectionInfo {
-            id: self.shared.next_id(),
+            // Who is watched has a number already: logs and pictures shall say the same.
+            id: connection
+                .socket_number()
+                .unwrap_or_else(|| self.shared.next_id()),
             service: Arc::clone(&self.served.name),
             peer: connection.peer().clone(),
             local: connection.local().clone(),

@@ -58,6 +58,12 @@ impl Tapped {
         &self.inner
     }
 
+    /// The number of its socket, while that is open.
+    pub(crate) fn socket_number(&self) -> Option<u64> {
+        let probe = self.probe.as_ref()?;
+        Some(probe.socket().number())
+    }
+
     pub(crate) fn set_reset_on_close(&self) {
         self.reset.store(true, Ordering::Relaxed);
         self.inner.set_reset_on_close();
