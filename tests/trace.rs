@@ -212,6 +212,103 @@ fn a_unix_socket_has_calls_and_no_frames() {
 }
 
 #[test]
+fn unix_datagrams_have_calls_with_sizes_and_no_frames() {
+    let folder = folder();
+    let socket = format!("unix-dgram:{}", path(&folder, "echo").display());
+    let mut server = Server::start(["echo", &socket]);
+    server.local();
+    let talk = [&socket, "--send", "hello", "--send", "again!"];
+    let ended = trace(&[&talk[..], &["--json"]].concat());
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let events = events(&ended);
+    assert!(of(&events, "frame").is_empty(), "{ended:?}");
+    assert_eq!(
+        calls(&events, "client"),
+        [
+            "socket", "bind", "connect", "sendto", "recvfrom", "sendto", "recvfrom", "close"
+        ]
+    );
+    let sizes: Vec<(&Value, &Value)> = of(&events, "call")
+        .iter()
+        .map(|call| (&call["asked_bytes"], &call["moved_bytes"]))
+        .filter(|(asked, _)| !asked.is_null())
+        .collect();
+    let (room, five, six) = (65_536.into(), 5.into(), 6.into());
+    assert_eq!(
+        sizes,
+        [(&five, &five), (&room, &five), (&six, &six), (&room, &six)]
+    );
+    let picture = trace(&[&talk[..], &["--width", "200"]].concat()).stdout;
+    let why = "a Unix socket has no frames";
+    assert!(picture.contains(why), "{picture}");
+    assert!(picture.contains("sendto(3, 5 bytes, "), "{picture}");
+    assert!(picture.contains("the system chose @"), "{picture}");
+    // Nobody is there any more.
+    drop(server);
+    let ended = trace(&[&socket, "--send", "hello"]);
+    assert_eq!(ended.code(), 7, "{ended:?}");
+    assert!(ended.stdout.contains("connect(3, "), "{ended:?}");
+}
+
+#[test]
+fn a_datagram_that_has_no_room_is_cut_and_one_without_an_answer_is_waited_for() {
+    let folder = folder();
+    let there = path(&folder, "there");
+    let peer = std::os::unix::net::UnixDatagram::bind(&there).unwrap();
+    let address = format!("unix-dgram:{}", there.display());
+    let silent = trace(&[&address, "--send", "hello", "--timeout", "50ms"]);
+    assert_eq!(silent.code(), 28, "{silent:?}");
+    assert!(silent.stdout.contains("nothing came"), "{silent:?}");
+    let mut heard = [0; 16];
+    assert_eq!(peer.recv(&mut heard).unwrap(), 5);
+    let answering = std::thread::spawn(move || {
+        let (_, from) = peer.recv_from(&mut heard).unwrap();
+        let from = peer.send_to_addr(&[b'x'; 70_000], &from);
+        from.unwrap()
+    });
+    let ended = trace(&[&address, "--send", "hello", "--timeout", "20s", "--json"]);
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert_eq!(answering.join().unwrap(), 70_000);
+    let events = events(&ended);
+    let mut calls = of(&events, "call").into_iter();
+    let received = calls
+        .find(|call| call["call"].as_str().unwrap().starts_with("recvfrom("))
+        .unwrap();
+    assert_eq!(received["moved_bytes"], 65_536);
+    let remark = received["remark"].as_str().unwrap();
+    assert!(remark.contains("the datagram was longer"), "{received}");
+    let result = received["result"].as_str().unwrap();
+    assert_eq!(result, format!("65536, from {}", there.display()));
+}
+
+#[test]
+fn packets_over_unix_and_one_family_of_ip() {
+    let folder = folder();
+    let packets = format!("seqpacket:{}", path(&folder, "echo").display());
+    let mut server = Server::start(["echo", &packets]);
+    server.local();
+    let ended = trace(&[&packets, "--send", "hello", "--width", "200"]);
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let picture = &ended.stdout;
+    assert!(
+        picture.contains("socket(AF_UNIX, SOCK_SEQPACKET)"),
+        "{picture}"
+    );
+    assert!(picture.contains("a Unix socket has no frames"), "{picture}");
+    for (family, name) in [("4", "AF_INET,"), ("6", "AF_INET6,")] {
+        for scheme in ["tcp", "udp"] {
+            let mut server = Server::start(["echo", &format!("{scheme}{family}::0")]);
+            let address = format!("{scheme}{family}:localhost:{}", server.port());
+            let ended = trace(&[&address, "--send", "hello", "--json"]);
+            assert_eq!(ended.code(), 0, "{ended:?}");
+            let events = events(&ended);
+            let call = of(&events, "call")[0]["call"].as_str().unwrap();
+            assert!(call.contains(name), "{call}");
+        }
+    }
+}
+
+#[test]
 fn a_file_keeps_what_is_known_and_is_read_again() {
     let folder = folder();
     let file = path(&folder, "out.pcapng");

@@ -199,6 +199,116 @@ fn a_password_at_its_own_port_and_before_another_service() {
     );
 }
 
+#[test]
+fn a_password_at_a_port_that_is_not_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let users = folder.path().join("users").display().to_string();
+    let mut add = crate::support::wharf(["password", "add", &users, "ann"]);
+    assert_eq!(crate::support::run(&mut add, "sesame\n").code(), 0);
+    let mut server = Server::start(["password", "127.0.0.1:0", "--users", &users]);
+    let local = server.local();
+    let talk = [&local, "--send", r"ann sesame\n", "--timeout", "20s"];
+    // Known by the server's answer, and from the first word on because somebody said so.
+    for told in [&[][..], &["--as", "password"]] {
+        let heard = said(&trace(&[&talk[..], told, &["--json"]].concat()));
+        has(&heard, "client", "PASSWORD", "an attempt, in plain text");
+        has(&heard, "server", "PASSWORD", "access granted");
+        assert!(heard.iter().all(|one| one.1 == "PASSWORD"), "{heard:?}");
+        // Which password it was is for those who ask for the bytes.
+        for view in ["ladder", "lines"] {
+            let ended = trace(&[&talk[..], told, &["--view", view]].concat());
+            assert!(!ended.stdout.contains("sesam"), "{}", ended.stdout);
+        }
+    }
+    let talk = [
+        &local,
+        "--send",
+        r"ann sesami\n",
+        "--timeout",
+        "20s",
+        "--json",
+    ];
+    let heard = said(&trace(&talk));
+    has(&heard, "client", "PASSWORD", "an attempt, in plain text");
+    has(&heard, "server", "PASSWORD", "access denied");
+    // What is behind a gate is not the gate's, even if nobody knows it.
+    let mut server = Server::start(["echo", "127.0.0.1:0", "--gate", &users]);
+    let local = server.local();
+    let talk = [
+        &local,
+        "--send",
+        r"ann sesame\n",
+        "--send",
+        r"hello\n",
+        "--timeout",
+        "20s",
+        "--json",
+    ];
+    let heard = said(&trace(&talk));
+    has(&heard, "client", "PASSWORD", "an attempt, in plain text");
+    has(&heard, "server", "PASSWORD", "access granted");
+    let echo = heard.iter().filter(|one| one.1 == "-");
+    assert_eq!(echo.count(), 2, "{heard:?}");
+}
+
+/// A conversation in a file that nobody would take for a chat.
+fn chat_from_its_middle(folder: &tempfile::TempDir) -> String {
+    use wharf_wire::build::{Say, tcp};
+    use wharf_wire::frame::{Frame, Link, Origin, Timestamp};
+
+    let file = folder.path().join("f");
+    let ends = ["192.0.2.1:40000", "192.0.2.2:7000"].map(|end| end.parse().unwrap());
+    let mut writer =
+        wharf_wire::file::PcapngWriter::new(std::fs::File::create(&file).unwrap(), "").unwrap();
+    let mut write = |from: usize, bytes: &[u8]| {
+        let say = Say {
+            seq: 1,
+            ack: 1,
+            flags: wharf_wire::packet::Segment::ACK,
+            ..Say::default()
+        };
+        let bytes = tcp(ends[from], ends[1 - from], &say, bytes);
+        let at = Timestamp::from_nanos(1_764_000_000_000_000_000);
+        let frame = Frame::new(at, Link::Ethernet, Origin::Captured, bytes);
+        writer.write(&frame).unwrap();
+    };
+    write(0, b"WHO\n");
+    write(1, b"WHO-OK ann,bob\n");
+    writer.flush().unwrap();
+    drop(writer);
+    file.display().to_string()
+}
+
+#[test]
+fn what_is_spoken_at_a_port_can_be_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = chat_from_its_middle(&folder);
+    let heard = |options: &[&str]| {
+        let ended = trace(&[&["read", &file, "--json"], options].concat());
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        said(&ended)
+    };
+    for nobody in [&[][..], &["--as", "7001=chat"], &["--as", "7000=http"]] {
+        let heard = heard(nobody);
+        assert!(heard.iter().all(|one| one.1 == "-"), "{heard:?}");
+    }
+    for known in [
+        &["--as", "7000=chat"][..],
+        &["--as", "chat", "--port", "7000"],
+    ] {
+        let heard = heard(known);
+        has(&heard, "client", "CHAT", "who is logged in?");
+        assert!(heard.iter().all(|one| one.1 == "CHAT"), "{heard:?}");
+    }
+    // Which port is meant has to be said, and which protocols there are is told.
+    let ended = trace(&["read", &file, "--as", "chat"]);
+    assert_eq!(ended.code(), 2, "{ended:?}");
+    assert!(ended.stderr.contains("--as 7000=chat"), "{ended:?}");
+    let ended = trace(&["read", &file, "--as", "7000=gopher"]);
+    assert_eq!(ended.code(), 2, "{ended:?}");
+    assert!(ended.stderr.contains("blackjack, chat, dns"), "{ended:?}");
+}
+
 #[cfg(feature = "page")]
 #[test]
 fn a_page_is_http() {

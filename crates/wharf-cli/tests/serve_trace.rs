@@ -20,8 +20,12 @@ impl Served {
     }
 
     fn with(address: &str, options: &[&str]) -> Self {
+        Served::of("echo", address, options)
+    }
+
+    fn of(service: &str, address: &str, options: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_wharf"))
-            .args(["serve", "echo", address, "--trace", "--json"])
+            .args(["serve", service, address, "--trace", "--json"])
             .args(options)
             .stdout(Stdio::piped())
             .spawn()
@@ -85,6 +89,49 @@ impl Drop for Served {
 fn names(calls: &[Value]) -> Vec<&str> {
     let texts = calls.iter().map(|call| call["call"].as_str().unwrap());
     texts.map(|text| text.split('(').next().unwrap()).collect()
+}
+
+/// What the log calls #3 is not called #4 in the picture.
+#[test]
+fn the_log_and_the_picture_count_connections_alike() {
+    for address in ["tcp:127.0.0.1:0", "tls:127.0.0.1:0,self-signed", "unix:"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let place = match address {
+            "unix:" => format!("unix:{}", path.display()),
+            other => other.to_owned(),
+        };
+        let mut served = Served::start(&place);
+        let local = served.local();
+        for _ in 0..3 {
+            // Also those who leave without a word.
+            match address {
+                "unix:" => drop(UnixStream::connect(&path).unwrap()),
+                _ => drop(TcpStream::connect(&local).unwrap()),
+            }
+            let opened = served.next(&["opened"])["connection"].as_u64().unwrap();
+            let accepted = loop {
+                let call = served.next(&["call"]);
+                if call["call"].as_str().unwrap().starts_with("accept(") {
+                    break call["result"].as_str().unwrap().to_owned();
+                }
+            };
+            assert_eq!(accepted, format!("#{opened}"), "{address}");
+        }
+    }
+}
+
+/// A client's first words may be those of any protocol.
+#[test]
+fn a_server_knows_what_it_speaks_at_any_port() {
+    let mut served = Served::of("chat", "tcp:127.0.0.1:0", &[]);
+    let mut client = TcpStream::connect(served.local()).unwrap();
+    client.write_all(b"WHO\n").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    client.read_to_end(&mut Vec::new()).unwrap();
+    let first = served.next(&["message"]);
+    assert_eq!(first["side"], "client", "{first}");
+    assert_eq!(first["protocol"], "CHAT", "{first}");
 }
 
 #[test]

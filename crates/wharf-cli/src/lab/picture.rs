@@ -34,7 +34,7 @@ pub(super) fn boxes_of(
 }
 
 fn trace(report: &Report, tap: Tap) -> Trace {
-    let mut trace = Trace::new(dissectors(None));
+    let mut trace = Trace::new(dissectors(None, &[]));
     let mut upkeep = 0;
     for frame in report.frames(tap) {
         if trace.steps.len() == MOST_DRAWN {

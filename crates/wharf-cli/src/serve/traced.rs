@@ -1,6 +1,5 @@
 //! `--trace`: a thread that draws every conversation.
 
-use wharf::network::Endpoint;
 use wharf::network::tap::Calls;
 use wharf::server::Running;
 
@@ -15,9 +14,7 @@ pub(super) fn start(
     running: &Running,
     printer: &Printer,
 ) -> std::io::Result<Served> {
-    let bounds = running.endpoints().iter();
-    let bounds: Vec<Endpoint> = bounds.map(|bound| bound.local.clone()).collect();
     let printer = printer.clone();
     let print = move |text| printer.print(Line::now(Told::Traced(text)));
-    Served::start(show, calls, &bounds, print)
+    Served::start(show, calls, running.endpoints(), print)
 }

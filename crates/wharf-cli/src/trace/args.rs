@@ -9,6 +9,7 @@ use wharf::address::Address;
 use wharf::framing::Framing;
 use wharf_wire::view::{Model, View};
 
+use super::protocols::{Told, parse_told};
 use crate::connect::{Escaped, parse_escaped};
 use crate::quantity::parse_duration;
 
@@ -36,6 +37,7 @@ Examples:
   wharf trace live --port 7000                what passes now (needs CAP_NET_RAW)
   wharf trace read FILE                       a capture file, pcap or pcapng
   wharf trace read FILE --view ladder --port 80
+  wharf trace read FILE --as 7000=chat        a service that is not at its own port
   wharf trace :12000 --send hello -w out.pcapng"
 )]
 pub(crate) struct TraceArgs {
@@ -52,7 +54,7 @@ pub(crate) struct TraceArgs {
 /// A conversation with somebody.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TalkArgs {
-    /// With whom: [SCHEME:]TARGET; tcp, tls, udp, unix
+    /// With whom: [SCHEME:]TARGET; tcp, tls, udp, unix, unix-dgram, seqpacket
     #[arg(required = true)]
     pub(crate) address: Option<Address>,
 
@@ -78,6 +80,14 @@ pub(crate) struct ViewArgs {
     /// Take payloads for messages with this framing: lines, u16, u32, netstring and more
     #[arg(long, value_name = "FRAMING", global = true)]
     pub(crate) frame: Option<Framing>,
+
+    /// Take what is said at a port for this protocol: chat, http and more
+    ///
+    /// Without a port it is that of the address or of --port. May be repeated; the protocols
+    /// are blackjack, chat, dns, http, password, rps and tls. Before a gate's own service say
+    /// that service alone: the gate is known by its answers.
+    #[arg(long = "as", value_name = "[PORT=]PROTOCOL", value_parser = parse_told, global = true)]
+    pub(crate) told: Vec<Told>,
 
     /// Show every field of this frame in words
     #[arg(long, value_name = "NUMBER", global = true)]

@@ -5,6 +5,8 @@
 //! its core away of its own will, and the kernel counts that (getrusage(2),
 //! `ru_nvcsw`).
 
+mod unix;
+
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
@@ -149,10 +151,10 @@ impl Traced {
             Domain::UNIX => "AF_UNIX",
             _ => "AF_INET",
         };
-        let kind = if kind == Type::DGRAM {
-            "SOCK_DGRAM"
-        } else {
-            "SOCK_STREAM"
+        let kind = match kind {
+            Type::DGRAM => "SOCK_DGRAM",
+            Type::SEQPACKET => "SOCK_SEQPACKET",
+            _ => "SOCK_STREAM",
         };
         let result = outcome
             .as_ref()

@@ -1,7 +1,9 @@
 //! A conversation with an address, call by call.
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Type};
@@ -37,12 +39,12 @@ pub(super) fn run(show: &Show, args: &TalkArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("missing: <ADDRESS>").cure("wharf trace --help"));
     };
     let kind = match address.scheme {
-        Scheme::Tcp | Scheme::Tls => Type::STREAM,
-        Scheme::Udp => Type::DGRAM,
-        Scheme::Unix => Type::STREAM,
+        Scheme::Tcp | Scheme::Tcp4 | Scheme::Tcp6 | Scheme::Tls | Scheme::Unix => Type::STREAM,
+        Scheme::Udp | Scheme::Udp4 | Scheme::Udp6 | Scheme::UnixDgram => Type::DGRAM,
+        Scheme::Seqpacket => Type::SEQPACKET,
         other => {
             return Err(Failure::usage(format!(
-                "trace speaks tcp, tls, udp and unix, not {}",
+                "trace speaks tcp, tls, udp, unix, unix-dgram and seqpacket, not {}",
                 other.as_str()
             ))
             .cure("wharf trace live, beside wharf connect"));
@@ -177,7 +179,7 @@ impl Outcome {
             }
             Endpoint::Unix(name) => {
                 self.path = Some(endpoint.to_string());
-                unix(&record, name, args).map_err(Trouble::from)
+                unix(&record, name, kind, args).map_err(Trouble::from)
             }
         };
         self.failure = spoken.err();
@@ -395,13 +397,17 @@ fn stream(
     Ok(socket)
 }
 
-fn unix(record: &Record, name: &UnixName, args: &TalkArgs) -> io::Result<()> {
+fn unix(record: &Record, name: &UnixName, kind: Type, args: &TalkArgs) -> io::Result<()> {
     let (address, shown) = match name {
         UnixName::Path(path) => (SockAddr::unix(path)?, path.display().to_string()),
         UnixName::Abstract(name) => {
             let shown = String::from_utf8_lossy(name).into_owned();
             // The leading NUL byte is what makes a name abstract (unix(7)).
-            (SockAddr::unix(format!("\0{shown}"))?, format!("@{shown}"))
+            let name = [&[0], &name[..]].concat();
+            (
+                SockAddr::unix(OsStr::from_bytes(&name))?,
+                format!("@{shown}"),
+            )
         }
         UnixName::Unnamed => {
             return Err(io::Error::other(
@@ -409,10 +415,31 @@ fn unix(record: &Record, name: &UnixName, args: &TalkArgs) -> io::Result<()> {
             ));
         }
     };
-    let mut socket = Traced::open(record, Direction::Forward, Domain::UNIX, Type::STREAM)?;
+    let mut socket = Traced::open(record, Direction::Forward, Domain::UNIX, kind)?;
     socket.patience(args.timeout)?;
+    if kind == Type::DGRAM {
+        return unix_datagrams(socket, &address, &shown, args);
+    }
     socket.connect(&address, &shown, args.timeout)?;
     speak(Plain(socket), args)
+}
+
+/// Each text a datagram, and after it an answer, to the name that the system gives.
+fn unix_datagrams(
+    mut socket: Traced,
+    to: &SockAddr,
+    shown: &str,
+    args: &TalkArgs,
+) -> io::Result<()> {
+    socket.bind_unnamed()?;
+    socket.connect(to, shown, args.timeout)?;
+    let mut missing = None;
+    for text in &args.send {
+        socket.send_to_unix(&text.0, to, shown)?;
+        missing = socket.recv_from_unix(ROOM).err();
+    }
+    socket.close();
+    answered(missing)
 }
 
 /// What is spoken over: calls that are recorded, or TLS over such.
@@ -497,6 +524,11 @@ fn datagrams(record: &Record, server: SocketAddr, args: &TalkArgs) -> io::Result
         missing = socket.recv_from(ROOM).err();
     }
     socket.close();
+    answered(missing)
+}
+
+/// What became of the last answer.
+fn answered(missing: Option<io::Error>) -> io::Result<()> {
     match missing {
         Some(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::Error::new(
             io::ErrorKind::TimedOut,

@@ -27,6 +27,8 @@ mod sealed;
 mod served;
 mod show;
 
+use wharf::address::{Address, Port};
+
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -39,7 +41,7 @@ pub(crate) use show::look;
 
 /// Runs `wharf trace`.
 pub(crate) fn run(common: &Common, args: TraceArgs) -> Result<Exit, Failure> {
-    let show = show::Show::new(common, &args.view);
+    let show = show::Show::new(common, &args.view).spoken_at(port(&args), &args.view)?;
     if !matches!(args.command, Some(TraceCommand::Live(_))) {
         show.check()?;
     }
@@ -48,5 +50,18 @@ pub(crate) fn run(common: &Common, args: TraceArgs) -> Result<Exit, Failure> {
         Some(TraceCommand::Live(live)) => live::run(&show, &live),
         Some(TraceCommand::Read(read)) => read::run(&show, &read),
         None => conversation::run(&show.or_ladder(), &args.talk),
+    }
+}
+
+/// The port that everything is about.
+fn port(args: &TraceArgs) -> Option<u16> {
+    match &args.command {
+        Some(TraceCommand::Live(live)) => live.pick.port,
+        Some(TraceCommand::Read(read)) => read.pick.port,
+        Some(TraceCommand::Demo(_)) => None,
+        None => match args.talk.address.as_ref().and_then(Address::port) {
+            Some(Port::Number(port)) => Some(*port),
+            _ => None,
+        },
     }
 }

@@ -13,7 +13,7 @@ use wharf_wire::view::{Glyphs, Look, Model, Paint, View, draw, explain, render};
 
 use super::args::{LookArgs, ViewArgs};
 use super::browse;
-use super::protocols;
+use super::protocols::{self, Spoken};
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::{Failure, words};
@@ -29,6 +29,7 @@ pub(super) struct Show {
     pub(super) look: Look,
     pub(super) json: bool,
     framing: Option<Framing>,
+    spoken: Vec<Spoken>,
     interactive: bool,
     explain: Option<u64>,
     write: Option<PathBuf>,
@@ -46,10 +47,24 @@ impl Show {
             look: look(common, &args.look),
             json: common.json || args.view == Some(super::args::ViewName::Json),
             framing: args.frame.clone(),
+            spoken: Vec::new(),
             interactive: args.interactive,
             explain: args.explain,
             write: args.write.clone(),
         }
+    }
+
+    /// Knows what is spoken where, as `--as` says; without a port at this one.
+    pub(super) fn spoken_at(mut self, port: Option<u16>, args: &ViewArgs) -> Result<Self, Failure> {
+        for told in &args.told {
+            self.spoken.push(told.at(port)?);
+        }
+        Ok(self)
+    }
+
+    /// Knows what a server speaks.
+    pub(super) fn spoken(&mut self, spoken: Vec<Spoken>) {
+        self.spoken = spoken;
     }
 
     /// With a ladder unless another view was asked for.
@@ -62,7 +77,7 @@ impl Show {
 
     /// The protocols that payloads are taken apart by.
     pub(super) fn dissectors(&self) -> Dissectors {
-        protocols::all(self.framing.as_ref())
+        protocols::all(self.framing.as_ref(), &self.spoken)
     }
 
     /// For a file: on a terminal the full screen, unless something else was asked for.

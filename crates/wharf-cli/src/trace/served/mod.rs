@@ -24,13 +24,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use wharf::network::Endpoint;
 use wharf::network::tap::{Call, Calls, Event, SocketId, Transport};
+use wharf::server::Bound;
 use wharf_wire::frame::Frame;
 use wharf_wire::trace::Trace;
 use wharf_wire::view::{View, draw};
 
 use super::args::{LookArgs, ViewArgs, ViewName};
+use super::protocols;
 use super::show::{OutFile, Show};
 use crate::args::Common;
 use crate::capture::{Capture, Filter, Refused, belongs};
@@ -85,6 +86,7 @@ impl ServedView {
             view: (!common.json).then_some(self.0),
             look: LookArgs::default(),
             frame: None,
+            told: Vec::new(),
             explain: None,
             interactive: false,
             write,
@@ -109,10 +111,13 @@ impl Served {
     pub(crate) fn start(
         show: ServedShow,
         calls: Calls,
-        bounds: &[Endpoint],
+        bounds: &[Bound],
         print: impl Fn(String) + Send + 'static,
     ) -> std::io::Result<Self> {
-        let ports: Vec<u16> = bounds.iter().filter_map(Endpoint::port).collect();
+        let ports = bounds.iter().filter_map(|bound| bound.local.port());
+        let ports: Vec<u16> = ports.collect();
+        let mut show = show;
+        show.show.spoken(protocols::of_server(bounds));
         let follower = Follower {
             calls,
             frames: Frames::of(ports),
