@@ -94,6 +94,42 @@ fn a_change_leaves_what_was_set_from_outside_alone() {
     assert_eq!(pings(topology, 4), [None; 4]);
 }
 
+/// How long a ping takes behind twenty datagrams of 1,000 bytes that were sent at
+/// `before`, half a second after the link got the rate `after`.
+fn ping_behind(before: &str, after: &str, patience: u64) -> Option<Duration> {
+    let changes = format!("changes = [\"at 2s link a-b rate {after}\"]");
+    let topology = pair(&changes, &format!("rate = \"{before}\""));
+    let outcome = Lab::new(1).topology(topology).run(async |hosts| {
+        let _receiver = hosts[0].bind("udp4::7").await?;
+        let mut socket = hosts[1].bind("udp4::0").await?;
+        let to: std::net::SocketAddr = "10.0.0.1:7".parse().unwrap();
+        let wait = Duration::from_secs(5);
+        hosts[1].network().ping("a", 64, wait).await?;
+        let since = hosts[1].network().now()?.since_start();
+        tokio::time::sleep(Duration::from_millis(1_990) - since).await;
+        for _ in 0..20 {
+            socket.send_to(&[0; 1_000], &to.into()).await?;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let wait = Duration::from_secs(patience);
+        let ping = hosts[1].network().ping("a", 64, wait).await;
+        Ok::<_, LabError>(ping.ok().map(|pong| pong.rtt))
+    });
+    outcome.unwrap().value.unwrap()
+}
+
+#[test]
+fn what_waits_for_a_link_leaves_it_at_its_new_rate() {
+    // 20 KB are 16 s at 10 kbit/s, and 16 ms at 10 Mbit/s, of which 10 are over.
+    let rtt = ping_behind("10kbit", "10mbit", 30).unwrap();
+    let (least, most) = (Duration::from_millis(2), Duration::from_millis(12));
+    assert!(rtt >= least && rtt <= most, "{rtt:?}");
+    // 12.5 KB are gone when the rate falls, and the rest takes 3.3 s at 20 kbit/s.
+    let rtt = ping_behind("10mbit", "20kbit", 30).unwrap();
+    let (least, most) = (Duration::from_secs(3), Duration::from_secs(4));
+    assert!(rtt >= least && rtt <= most, "{rtt:?}");
+}
+
 #[test]
 fn what_cannot_be_changed_is_said() {
     let bus = Topology::bus(2);

@@ -126,6 +126,26 @@ impl Events {
         self.stray(at, order, way, transit);
     }
 
+    /// Moves the arrivals of a direction to other times, in the same order.
+    pub(super) fn move_arrivals(&mut self, way: Way, moved: impl Fn(Time) -> Time) {
+        let (link, end) = way;
+        for queued in &mut self.queues[link.0 as usize][end as usize] {
+            queued.at = moved(queued.at);
+        }
+        let strays = &self.strays;
+        let own = |due: &Due| match *due {
+            Due::Head(head) => head == way,
+            Due::Stray(stray) => strays[stray].0 == way,
+            Due::Change(_) => false,
+        };
+        let keys = std::mem::take(&mut self.heap).into_iter();
+        let keys = keys.map(|Reverse((at, order, due))| match own(&due) {
+            true => Reverse((moved(at), order, due)),
+            false => Reverse((at, order, due)),
+        });
+        self.heap = keys.collect();
+    }
+
     fn stray(&mut self, at: Time, order: u64, way: Way, transit: Transit) {
         let stray = self.strays.insert((way, transit));
         self.heap.push(Reverse((at, order, Due::Stray(stray))));

@@ -368,8 +368,12 @@ impl Fabric {
         let Some(cable) = self.links.get_mut(link.0 as usize) else {
             return Step::Nothing;
         };
-        for direction in &mut cable.directions {
-            direction.link = change.applied(direction.link.clone());
+        for (direction, end) in cable.directions.iter_mut().zip([End::First, End::Second]) {
+            let changed = change.applied(direction.link.clone());
+            if let Some(moved) = direction.change(now, changed) {
+                self.events
+                    .move_arrivals((link, end), |at| moved.arrival(at));
+            }
         }
         self.note(place, None, Action::Changed(change.words()));
         let up = match change {

@@ -329,6 +329,37 @@ pub(crate) struct Direction {
     dice: FaultDice,
 }
 
+/// How a change of a link's rate moves what is on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moved {
+    now: Time,
+    /// When the last bit of what waits would have left.
+    free_at: Time,
+    delay: Duration,
+    /// The rate before the change, and behind it.
+    rates: (u64, u64),
+}
+
+impl Moved {
+    /// When something is sent that was to be sent at `at`.
+    fn departure(&self, at: Time) -> Time {
+        let (before, after) = self.rates;
+        let left = u128::from(at.0.saturating_sub(self.now.0)) * u128::from(before);
+        let left = u64::try_from(left.div_ceil(u128::from(after))).unwrap_or(u64::MAX);
+        match at > self.now {
+            true => self.now + Duration::from_nanos(left),
+            false => at,
+        }
+    }
+
+    /// When something arrives that was to arrive at `at`. Jitter counts as part of
+    /// the time before the last bit leaves, as long as something waits.
+    pub(crate) fn arrival(&self, at: Time) -> Time {
+        let left = Time(at.0.saturating_sub(nanos(self.delay))).min(self.free_at);
+        self.departure(left) + (at - left)
+    }
+}
+
 /// One stream for each kind of fault.
 #[derive(Debug)]
 struct FaultDice {
@@ -485,6 +516,28 @@ impl Direction {
         let twin = (arrives + span).max(self.free_at + self.link.delay);
         self.last_arrival = self.last_arrival.max(twin);
         twin
+    }
+
+    /// The link has other properties from now on. What waits for transmission waits
+    /// still, and leaves at the new rate: if there is anything, the result says when
+    /// it arrives.
+    pub(crate) fn change(&mut self, now: Time, link: Link) -> Option<Moved> {
+        let before = std::mem::replace(&mut self.link, link);
+        let rates = (before.rate?, self.link.rate?);
+        if rates.0 == rates.1 || self.free_at <= now {
+            return None;
+        }
+        let moved = Moved {
+            now,
+            free_at: self.free_at,
+            delay: before.delay,
+            rates,
+        };
+        self.counters.busy -= nanos(self.free_at - now);
+        self.free_at = moved.departure(self.free_at);
+        self.counters.busy += nanos(self.free_at - now);
+        self.last_arrival = moved.arrival(self.last_arrival);
+        Some(moved)
     }
 
     /// How many bytes wait for, or are in, transmission.

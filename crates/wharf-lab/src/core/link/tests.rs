@@ -253,3 +253,35 @@ fn a_cut_link_loses_what_is_on_it() {
         (2, 2, 0)
     );
 }
+
+#[test]
+fn what_waits_stays_as_many_bytes_when_the_rate_changes() {
+    let slow = Link::default().rate(8_000).queue(10_000);
+    let mut link = direction(slow.clone());
+    for _ in 0..10 {
+        assert!(arrival(link.offer(Time::ZERO, 1_000)).is_some());
+    }
+    let full = Offer::Dropped(Cause::QueueFull);
+    assert_eq!(link.offer(Time::ZERO, 1), full);
+    // Two and a half frames have left after 2.5 s.
+    let now = Time(2_500_000_000);
+    let moved = link.change(now, slow.clone().rate(8_000_000)).unwrap();
+    assert_eq!(link.waiting(now), 7_500);
+    assert!(arrival(link.offer(now, 1_000)).is_some());
+    let micro = Duration::from_micros(1);
+    // The third frame needs half a millisecond more, and the tenth 7.5.
+    let third = moved.arrival(Time(3_000_000_000) + micro);
+    assert_eq!(third, now + Duration::from_micros(500) + micro);
+    let tenth = moved.arrival(Time(10_000_000_000) + micro);
+    assert_eq!(tenth, now + Duration::from_micros(7_500) + micro);
+    // What has left is not held up.
+    assert_eq!(moved.arrival(now + micro), now + micro);
+    // 2.5 s, and then 8.5 ms.
+    assert_eq!(link.counters.busy, 2_508_500_000);
+    // As slow as before: what waits is counted still.
+    link.change(now, slow).unwrap();
+    assert_eq!(link.waiting(now), 8_500);
+    assert_eq!(link.offer(now, 1_501), full);
+    assert!(arrival(link.offer(now, 1_500)).is_some());
+    assert_eq!(link.counters.busy, 12_500_000_000);
+}
