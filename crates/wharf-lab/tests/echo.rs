@@ -157,13 +157,15 @@ fn a_neighbour_that_does_not_answer_is_asked_three_times_and_then_unreachable() 
         let begun = tokio::time::Instant::now();
         let error = hosts[0].connect("tcp4:10.0.0.99:7").await.unwrap_err();
         assert!(error.to_string().contains("no route to host"), "{error}");
+        // Nothing more is said to a peer that was never there (RFC 9293 section 3.10.5).
+        tokio::time::sleep(Duration::from_secs(20)).await;
         let mut socket = hosts[0].bind("udp4::0").await?;
         let nobody: std::net::SocketAddr = "10.0.0.99:7".parse().unwrap();
         socket.connect(&nobody.into())?;
         socket.send_to(b"?", &nobody.into()).await?;
         let error = socket.receive_from(&mut Vec::new()).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::HostUnreachable);
-        assert_eq!(begun.elapsed().as_secs(), 18);
+        assert_eq!(begun.elapsed().as_secs(), 38);
         Ok::<_, LabError>(())
     });
     let outcome = outcome.unwrap();
@@ -172,6 +174,80 @@ fn a_neighbour_that_does_not_answer_is_asked_three_times_and_then_unreachable() 
     // Asked on its own link, and flooded to that of the other host.
     let questions = frames.filter(|it| it.frame.ether_type() == 0x0806);
     assert_eq!(questions.count(), 2 * 6);
+}
+
+#[test]
+fn who_finds_no_room_among_the_neighbours_is_told() {
+    let outcome = Lab::new(11).star(2).run(async |hosts| {
+        let begun = tokio::time::Instant::now();
+        let to = |number: usize| -> wharf::network::Endpoint {
+            let ip = std::net::Ipv6Addr::from((0xFD00 << 112) + 0x1_0000 + number as u128);
+            std::net::SocketAddr::from((ip, 7)).into()
+        };
+        let mut first = hosts[0].bind("udp6::0").await?;
+        first.connect(&to(0))?;
+        first.send_to(b"?", &to(0)).await?;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut others = hosts[0].bind("udp6::0").await?;
+        for number in 1..=4_096 {
+            others.send_to(b"?", &to(number)).await?;
+        }
+        let mut heard = Vec::new();
+        let error = first.receive_from(&mut heard);
+        let error = tokio::time::timeout(Duration::from_secs(60), error).await;
+        let error = error.map_err(std::io::Error::from)?.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::HostUnreachable);
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        Ok::<_, LabError>(())
+    });
+    outcome.unwrap().value.unwrap();
+}
+
+#[test]
+fn a_router_goes_on_while_it_asks_for_a_neighbour_again() {
+    const FILE: &str = r#"
+        [[host]]
+        name = "a"
+        [[host]]
+        name = "b"
+        [[router]]
+        name = "r"
+        [[link]]
+        ends = ["a", "r"]
+        [[link]]
+        ends = ["r", "b"]
+        delay = "300ms"
+    "#;
+    let topology = wharf_lab::topology::file::parse(FILE).unwrap().topology;
+    let outcome = Lab::new(12).topology(topology).run(async |hosts| {
+        let mut receiver = hosts[1].bind("udp4::7").await?;
+        let ip = hosts[1].network().addresses("b")?;
+        let ip = ip.into_iter().find(|ip| ip.is_ipv4()).unwrap();
+        let to = std::net::SocketAddr::from((ip, 7)).into();
+        let counting = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            let mut count = 0;
+            let quiet = Duration::from_secs(5);
+            while tokio::time::timeout(quiet, receiver.receive_from(&mut heard))
+                .await
+                .is_ok()
+            {
+                count += 1;
+            }
+            count
+        });
+        let mut socket = hosts[0].bind("udp4::0").await?;
+        // Two minutes and more: what is known about a neighbour is old after one.
+        for _ in 0..13_000 {
+            socket.send_to(b"one way", &to).await?;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let count = counting.await.map_err(std::io::Error::other)?;
+        assert_eq!(count, 13_000);
+        Ok::<_, LabError>(())
+    });
+    outcome.unwrap().value.unwrap();
 }
 
 #[test]
@@ -211,7 +287,7 @@ fn a_full_backlog_is_silent_and_the_client_tries_again() {
 fn routers_count_hops_and_say_what_is_unreachable() {
     let lab = Lab::new(4).topology(Topology::router_ring(4));
     let outcome = lab.run(async |hosts| {
-        let patience = Duration::from_secs(5);
+        let patience = Duration::from_secs(10);
         let network = hosts[0].network();
         let mut way = Vec::new();
         for hops in 1..=4 {

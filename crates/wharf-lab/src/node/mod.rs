@@ -2,6 +2,7 @@
 
 mod bus;
 pub(crate) mod headers;
+pub(crate) mod neighbours;
 mod ring;
 mod router;
 mod switch;

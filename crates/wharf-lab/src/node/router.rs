@@ -3,29 +3,18 @@
 //! It takes one hop from each packet and answers with ICMP *time exceeded* when
 //! none is left; it looks the longest matching prefix up in its table of static
 //! routes; it asks for the next hop's hardware address (ARP, neighbour discovery)
-//! while a few packets wait; and it says *unreachable* when nobody answers.
+//! while packets wait; and it says *unreachable* when nobody answers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::headers::{
     ARP, Arp, Complaint, Discovery, ICMP, ICMPV6, IPV4, Ip, advertisement, ethernet, fragments,
     icmp, icmpv6_is_sound, kind_of, one_hop_less, question, same_network,
 };
-use crate::core::{Action, ETHERNET_MTU, Frame, HEADER, Mac, Node, Time, Turn};
+use super::neighbours::{Neighbours, Waits};
+use crate::core::{Action, ETHERNET_MTU, Frame, HEADER, Mac, Node, Turn};
 
-/// How long an answer about a neighbour is believed.
-const NEIGHBOUR_LIFE: Duration = Duration::from_secs(60);
-/// How long the router waits for an answer before it asks again (RFC 4861 RETRANS_TIMER).
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How often it asks before it gives up (RFC 4861 MAX_MULTICAST_SOLICIT).
-const QUESTIONS: u32 = 3;
-/// How many packets wait for one neighbour's address, as on Linux by count
-/// (`unres_qlen` was 31 packets before it counted bytes).
-const WAITING: usize = 31;
-/// How many neighbours are known at once.
-const NEIGHBOURS: usize = 4_096;
 /// What the router puts into its own packets (RFC 1700).
 const HOPS: u8 = 64;
 
@@ -34,7 +23,7 @@ const HOPS: u8 = 64;
 pub struct Router {
     interfaces: Vec<Interface>,
     routes: Vec<Route>,
-    neighbours: BTreeMap<(usize, IpAddr), Neighbour>,
+    neighbours: Neighbours<(usize, IpAddr), Outgoing>,
     counters: RouterCounters,
 }
 
@@ -68,17 +57,17 @@ struct Interface {
     mtu: usize,
 }
 
+/// A packet to be sent, and the frame in which it came.
 #[derive(Debug)]
-enum Neighbour {
-    Known {
-        mac: Mac,
-        until: Time,
-    },
-    Asked {
-        questions: u32,
-        again: Time,
-        waiting: VecDeque<(Frame, Vec<u8>)>,
-    },
+struct Outgoing {
+    about: Frame,
+    packet: Vec<u8>,
+}
+
+impl Waits for Outgoing {
+    fn size(&self) -> usize {
+        self.packet.len()
+    }
 }
 
 impl Router {
@@ -87,7 +76,7 @@ impl Router {
         Router {
             interfaces: Vec::new(),
             routes: Vec::new(),
-            neighbours: BTreeMap::new(),
+            neighbours: Neighbours::new(),
             counters: RouterCounters::default(),
         }
     }
@@ -190,41 +179,30 @@ impl Router {
         turn: &mut Turn<'_>,
     ) {
         let now = turn.now();
-        let full = self.neighbours.len() >= NEIGHBOURS;
-        match self.neighbours.get_mut(&(out, next)) {
-            Some(Neighbour::Known { mac, until }) if *until > now => {
-                let mac = *mac;
-                self.transmit(out, mac, about, &packet, turn);
+        let key = (out, next);
+        match self.neighbours.address(&key) {
+            Some((mac, until)) if until > now => {
+                return self.transmit(out, mac, about, &packet, turn);
             }
-            Some(Neighbour::Asked { waiting, .. }) if waiting.len() < WAITING => {
-                waiting.push_back((about.clone(), packet));
-            }
-            Some(Neighbour::Asked { .. }) => {
-                self.counters.dropped += 1;
-                turn.note(
-                    about,
-                    Action::Unroutable("too many wait for the neighbour's address"),
-                );
-            }
-            _ if full => {
-                self.neighbours.retain(|_, it| match it {
-                    Neighbour::Known { until, .. } => *until > now,
-                    Neighbour::Asked { .. } => true,
-                });
-                self.counters.dropped += 1;
-                turn.note(about, Action::Unroutable("no room for another neighbour"));
-            }
-            _ => {
-                let asked = Neighbour::Asked {
-                    questions: 1,
-                    again: now + ASK_AGAIN,
-                    waiting: VecDeque::from([(about.clone(), packet)]),
-                };
-                self.neighbours.insert((out, next), asked);
-                self.ask(out, next, turn);
-                turn.wake_at(now + ASK_AGAIN);
-            }
+            _ => {}
         }
+        let about = about.clone();
+        let outgoing = Outgoing { about, packet };
+        let offered = self.neighbours.offer(key, outgoing, now);
+        if let Some((mac, Outgoing { about, packet })) = offered.send {
+            self.transmit(out, mac, &about, &packet, turn);
+        }
+        for Outgoing { about, .. } in offered.dropped {
+            self.counters.dropped += 1;
+            turn.note(
+                &about,
+                Action::Unroutable("too many wait for the neighbour's address"),
+            );
+        }
+        if offered.ask {
+            self.ask(out, next, turn);
+        }
+        turn.wake_at(offered.due);
     }
 
     fn transmit(&mut self, out: usize, to: Mac, about: &Frame, packet: &[u8], turn: &mut Turn<'_>) {
@@ -255,19 +233,13 @@ impl Router {
 
     /// Learns a neighbour's address, and sends what waited for it.
     fn learn(&mut self, port: usize, ip: IpAddr, mac: Mac, turn: &mut Turn<'_>) {
-        let full = self.neighbours.len() >= NEIGHBOURS;
-        if mac.is_group() || (full && !self.neighbours.contains_key(&(port, ip))) {
+        if mac.is_group() {
             return;
         }
-        let known = Neighbour::Known {
-            mac,
-            until: turn.now() + NEIGHBOUR_LIFE,
-        };
-        let before = self.neighbours.insert((port, ip), known);
-        if let Some(Neighbour::Asked { waiting, .. }) = before {
-            for (about, packet) in waiting {
-                self.transmit(port, mac, &about, &packet, turn);
-            }
+        let (waiting, due) = self.neighbours.learn((port, ip), mac, turn.now());
+        turn.wake_at(due);
+        for Outgoing { about, packet } in waiting {
+            self.transmit(port, mac, &about, &packet, turn);
         }
     }
 
@@ -384,11 +356,8 @@ impl Router {
     }
 
     /// Nobody has answered: all who wait are told.
-    fn give_up(&mut self, port: usize, ip: IpAddr, turn: &mut Turn<'_>) {
-        let Some(Neighbour::Asked { waiting, .. }) = self.neighbours.remove(&(port, ip)) else {
-            return;
-        };
-        for (about, packet) in waiting {
+    fn give_up(&mut self, waiting: VecDeque<Outgoing>, turn: &mut Turn<'_>) {
+        for Outgoing { about, packet } in waiting {
             let Some(header) = Ip::parse(kind_of(&packet), &packet) else {
                 continue;
             };
@@ -442,34 +411,13 @@ impl Node for Router {
     }
 
     fn wake(&mut self, turn: &mut Turn<'_>) {
-        let now = turn.now();
-        let mut again = Vec::new();
-        let mut lost = Vec::new();
-        for (key, it) in &mut self.neighbours {
-            let Neighbour::Asked {
-                questions,
-                again: at,
-                ..
-            } = it
-            else {
-                continue;
-            };
-            if *at > now {
-                turn.wake_at(*at);
-            } else if *questions < QUESTIONS {
-                *questions += 1;
-                *at = now + ASK_AGAIN;
-                again.push(*key);
-            } else {
-                lost.push(*key);
-            }
-        }
-        for (port, ip) in again {
+        let due = self.neighbours.poll(turn.now());
+        for (port, ip) in due.again {
             self.ask(port, ip, turn);
-            turn.wake_at(now + ASK_AGAIN);
         }
-        for (port, ip) in lost {
-            self.give_up(port, ip, turn);
+        for (_, waiting) in due.lost {
+            self.give_up(waiting, turn);
         }
+        turn.wake_at(due.next);
     }
 }

@@ -427,9 +427,13 @@ impl Conn {
     }
 
     /// Whether the stack may look at it because of the time: not in TIME-WAIT
-    /// while a program still holds it, because its end would throw unread data away.
+    /// while a program still holds it, because its end would throw unread data away;
+    /// and not when its peer could not be reached, because smoltcp would send that a
+    /// reset, which RFC 9293 section 3.10.5 does not want before there is a connection.
     pub(super) fn may_expire(&self) -> bool {
-        self.state() != State::TimeWait || matches!(self.holder, Holder::Nobody(_))
+        let unreachable = matches!(self.failure, Some(Failure::Unreachable(_)));
+        let waits = self.state() == State::TimeWait && !matches!(self.holder, Holder::Nobody(_));
+        !unreachable && !waits
     }
 }
 

@@ -107,6 +107,9 @@ impl Host {
                     port.fail(quoted.to, code);
                 }
             }
+            // Only who asked is told; what waited may be an answer or an error.
+            1 if quoted.head[0] != 8 => {}
+            58 if quoted.head[0] != 128 => {}
             1 | 58 => self.answer(Answer {
                 sequence: u16::from_be_bytes([quoted.head[6], quoted.head[7]]),
                 from,
@@ -222,6 +225,10 @@ fn quoted(bytes: &[u8]) -> Option<Quoted> {
     let (protocol, from, to, at) = match bytes.first()? >> 4 {
         4 => {
             let head = bytes.get(..20)?;
+            // A later fragment has no header behind that of IP.
+            if u16::from_be_bytes([head[6], head[7]]) & 0x1FFF != 0 {
+                return None;
+            }
             let ip = |at: usize| IpAddr::from([head[at], head[at + 1], head[at + 2], head[at + 3]]);
             (head[9], ip(12), ip(16), usize::from(head[0] & 15) * 4)
         }
@@ -250,4 +257,49 @@ fn quoted(bytes: &[u8]) -> Option<Quoted> {
         to: SocketAddr::new(to, target),
         head,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Mac;
+    use crate::node::headers::{IPV4, Ip, fragments, icmp};
+    use crate::stack::HostSettings;
+
+    const UNREACHABLE: (i32, EchoAnswer) = (libc::EHOSTUNREACH, EchoAnswer::Unreachable);
+
+    /// How many who wait for answers are told that this packet could not be sent.
+    fn told(packet: &[u8]) -> usize {
+        let own: [(IpAddr, u8); 2] = [
+            ("10.0.0.1".parse().unwrap(), 24),
+            ("fd00::1".parse().unwrap(), 64),
+        ];
+        let mut host = Host::new(Mac::default(), &own, HostSettings::default(), 1, 1);
+        host.note_failed(packet, own[0].0, UNREACHABLE);
+        host.answers.waiting.len()
+    }
+
+    fn message(kind: u8, from: &str, to: &str) -> Vec<u8> {
+        let mut message = vec![kind, 0, 0, 0, 0, 1, 0, 1];
+        message.extend([8; 200]);
+        icmp(from.parse().unwrap(), to.parse().unwrap(), 64, message)
+    }
+
+    #[test]
+    fn only_who_asked_is_told_that_nobody_was_reached() {
+        let (v4, v6) = (("10.0.0.1", "10.0.0.9"), ("fd00::1", "fd00::9"));
+        // Echo request, its reply, and an error.
+        for (kind, tells) in [(8, 1), (0, 0), (3, 0)] {
+            assert_eq!(told(&message(kind, v4.0, v4.1)), tells, "{kind}");
+        }
+        for (kind, tells) in [(128, 1), (129, 0), (1, 0)] {
+            assert_eq!(told(&message(kind, v6.0, v6.1)), tells, "{kind}");
+        }
+        // What stands at the beginning of a later fragment is no header.
+        let request = message(8, v4.0, v4.1);
+        let ip = Ip::parse(IPV4, &request).unwrap();
+        let parts = fragments(&request, &ip, 100);
+        let tells: Vec<usize> = parts.iter().map(|part| told(part)).collect();
+        assert_eq!(tells, [1, 0, 0]);
+    }
 }

@@ -17,7 +17,7 @@ use super::conn::{Conn, ConnectionReport, Hold};
 use super::datagrams::UdpPort;
 use super::errors::Answers;
 use super::listen::{Admission, Listening};
-use super::neighbours::{Hop, Neighbours, fill_header};
+use super::neighbours::{Hop, Nearby, fill_header};
 use super::segment::{self, Kind, Segment};
 use super::{instant, shim};
 use crate::core::{Action, Dice, ETHERNET_MTU, Frame, HEADER, Mac, Node, Purpose, Time, Turn};
@@ -152,7 +152,7 @@ pub struct Host {
     pub(super) work: Vec<Work>,
     /// The list that `work` was last time.
     spare: Vec<Work>,
-    pub(super) neighbours: Neighbours,
+    pub(super) neighbours: Nearby,
     /// Frames that the host sent to itself.
     looped: VecDeque<Frame>,
     next_port: u16,
@@ -186,7 +186,7 @@ impl Host {
         });
         for (ip, _) in addresses {
             if let IpAddr::V6(ip) = ip {
-                // Told to switches that listen to it (RFC 2710); heard in any case.
+                // Told to switches that listen to it (RFC 3810); heard in any case.
                 let _ = iface.join_multicast_group(solicited_node(*ip).0);
             }
         }
@@ -210,7 +210,7 @@ impl Host {
             timers: Timers::default(),
             work: Vec::new(),
             spare: Vec::new(),
-            neighbours: Neighbours::default(),
+            neighbours: Nearby::default(),
             looped: VecDeque::new(),
             next_port: FIRST_EPHEMERAL,
             closed: VecDeque::new(),

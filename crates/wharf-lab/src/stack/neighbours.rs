@@ -13,7 +13,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
-use std::time::Duration;
 
 use super::errors::EchoAnswer;
 use super::host::{Host, Work};
@@ -22,47 +21,17 @@ use crate::node::headers::{
     ARP, Arp, Discovery, IPV6, Ip, advertisement, ethernet, icmpv6_is_sound, kind_of, question,
     same_network,
 };
-
-/// How long an answer about a neighbour is believed without a doubt. Then it is used
-/// while the neighbour is asked again.
-const LIFE: Duration = Duration::from_secs(60);
-
-/// How long the host waits for an answer (RFC 4861 RETRANS_TIMER).
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-
-/// How often it asks (RFC 4861 MAX_MULTICAST_SOLICIT; mcast_solicit in arp(7)).
-const QUESTIONS: u32 = 3;
-
-/// How long the host waits after its last question. Linux waits a second; a lab may
-/// have links of several.
-const LAST_WAIT: Duration = Duration::from_secs(7);
-
-/// How many bytes wait for one neighbour's address; then the oldest go, as on Linux,
-/// which keeps as many (unres_qlen_bytes).
-const WAITING: usize = 212_992;
-
-/// How many neighbours a host knows or asks for at once.
-const NEIGHBOURS: usize = 4_096;
+use crate::node::neighbours::{LIFE, NEIGHBOURS, Neighbours};
 
 /// What a host knows about its neighbours.
 #[derive(Debug)]
-pub(super) struct Neighbours {
-    table: BTreeMap<IpAddr, Neighbour>,
+pub(super) struct Nearby {
+    table: Neighbours<IpAddr, Frame>,
     /// Who sent the last frame, and when; and likewise those before.
     latest: (Mac, Time),
     heard: BTreeMap<Mac, Time>,
     /// When it will be looked at.
     pub(super) armed: Time,
-}
-
-#[derive(Debug, Default)]
-struct Neighbour {
-    mac: Option<Mac>,
-    /// Until when the address is believed, or the answer waited for.
-    until: Time,
-    questions: u32,
-    waiting: VecDeque<Frame>,
-    bytes: usize,
 }
 
 /// Where a packet goes.
@@ -78,10 +47,10 @@ pub(super) enum Hop {
     Nowhere,
 }
 
-impl Default for Neighbours {
+impl Default for Nearby {
     fn default() -> Self {
-        Neighbours {
-            table: BTreeMap::new(),
+        Nearby {
+            table: Neighbours::new(),
             latest: (Mac::default(), Time::ZERO),
             heard: BTreeMap::new(),
             armed: Time::NEVER,
@@ -89,27 +58,19 @@ impl Default for Neighbours {
     }
 }
 
-impl Neighbours {
-    /// The entry of a neighbour; the one that was believed for the longest makes room.
-    fn entry(&mut self, ip: IpAddr) -> &mut Neighbour {
-        if self.table.len() >= NEIGHBOURS && !self.table.contains_key(&ip) {
-            let oldest = self.table.iter().min_by_key(|(_, it)| it.until);
-            if let Some(oldest) = oldest.map(|(ip, _)| *ip) {
-                self.table.remove(&oldest);
-            }
-        }
-        self.table.entry(ip).or_default()
-    }
-
-    /// A frame has come from this neighbour, so it is there (RFC 4861 section 7.3.1):
-    /// on a slow link a question could wait for long behind what is said anyway.
+impl Nearby {
+    /// A frame has come from this neighbour, so it is there. RFC 4861 section 7.3.1 wants
+    /// proof that frames *to* it arrive before its address is used without a doubt; here
+    /// any frame from it will do, since on a slow link a question could wait for long
+    /// behind what is said anyway. Only what has died without a word and comes back with
+    /// another address is noticed later.
     pub(super) fn note_heard(&mut self, from: Mac, now: Time) {
         if self.latest.0 != from {
             let (before, at) = self.latest;
             if self.heard.len() >= NEIGHBOURS {
                 self.heard.retain(|_, at| *at + LIFE > now);
             }
-            if self.heard.len() < NEIGHBOURS {
+            if self.heard.len() < NEIGHBOURS || self.heard.contains_key(&before) {
                 self.heard.insert(before, at);
             }
         }
@@ -140,12 +101,10 @@ impl Host {
         let Some(next) = self.next_hop(to) else {
             return Hop::Nowhere;
         };
-        match self.neighbours.table.get(&next) {
-            Some(Neighbour {
-                mac: Some(mac),
-                until,
-                ..
-            }) if *until > now || self.neighbours.was_heard(*mac, now) => Hop::To(*mac),
+        match self.neighbours.table.address(&next) {
+            Some((mac, until)) if until > now || self.neighbours.was_heard(mac, now) => {
+                Hop::To(mac)
+            }
             _ => Hop::Unknown(next),
         }
     }
@@ -191,34 +150,19 @@ impl Host {
     }
 
     /// Sends a frame to a neighbour whose address is not known, or not for sure.
-    pub(super) fn send_when_known(&mut self, next: IpAddr, mut frame: Frame, turn: &mut Turn<'_>) {
-        let now = turn.now();
-        let it = self.neighbours.entry(next);
-        if it.mac.is_some() && it.questions >= QUESTIONS {
-            // It is known no more.
-            *it = Neighbour::default();
-        }
-        let begins = it.waiting.is_empty();
-        if let Some(mac) = it.mac {
+    pub(super) fn send_when_known(&mut self, next: IpAddr, frame: Frame, turn: &mut Turn<'_>) {
+        let offered = self.neighbours.table.offer(next, frame, turn.now());
+        if let Some((mac, mut frame)) = offered.send {
             frame.set_destination(mac);
             turn.send(0, frame);
-        } else {
-            it.bytes += frame.len();
-            it.waiting.push_back(frame);
-            while it.bytes > WAITING
-                && let Some(oldest) = it.waiting.pop_front()
-            {
-                it.bytes -= oldest.len();
-                turn.note(&oldest, REFUSED_WAITING);
-            }
-            if !begins {
-                return;
-            }
         }
-        it.questions += 1;
-        it.until = now + ASK_AGAIN;
-        self.ask(next, turn);
-        self.arm_neighbours(now + ASK_AGAIN);
+        for oldest in offered.dropped {
+            turn.note(&oldest, REFUSED_WAITING);
+        }
+        if offered.ask {
+            self.ask(next, turn);
+        }
+        self.arm_neighbours(offered.due);
     }
 
     fn arm_neighbours(&mut self, at: Time) {
@@ -241,42 +185,19 @@ impl Host {
 
     /// Asks those again that have not answered, and gives up those that never do.
     pub(super) fn poll_neighbours(&mut self, turn: &mut Turn<'_>) {
-        let now = turn.now();
-        let (mut again, mut lost, mut next) = (Vec::new(), Vec::new(), Time::NEVER);
-        for (ip, it) in &mut self.neighbours.table {
-            if it.mac.is_some() {
-                continue;
-            }
-            if it.until > now {
-                next = next.min(it.until);
-            } else if it.questions < QUESTIONS {
-                it.questions += 1;
-                it.until = now
-                    + match it.questions {
-                        QUESTIONS.. => LAST_WAIT,
-                        _ => ASK_AGAIN,
-                    };
-                next = next.min(it.until);
-                again.push(*ip);
-            } else {
-                lost.push(*ip);
-            }
-        }
-        for ip in again {
+        let due = self.neighbours.table.poll(turn.now());
+        for ip in due.again {
             self.ask(ip, turn);
         }
-        for ip in lost {
-            self.give_up(ip, turn);
+        for (ip, waiting) in due.lost {
+            self.give_up(ip, waiting, turn);
         }
-        self.arm_neighbours(next);
+        self.arm_neighbours(due.next);
     }
 
     /// Nobody has answered: whoever sent what waits is told (RFC 1122 section 2.3.2.2).
-    fn give_up(&mut self, ip: IpAddr, turn: &mut Turn<'_>) {
-        let Some(it) = self.neighbours.table.remove(&ip) else {
-            return;
-        };
-        for frame in it.waiting {
+    fn give_up(&mut self, ip: IpAddr, waiting: VecDeque<Frame>, turn: &mut Turn<'_>) {
+        for frame in waiting {
             turn.note(&frame, Action::Refused("no neighbour has its address"));
             let own = self.own_for(ip).unwrap_or(ip);
             let unreachable = (libc::EHOSTUNREACH, EchoAnswer::Unreachable);
@@ -289,13 +210,8 @@ impl Host {
         if mac.is_group() || self.is_own(ip) || !self.is_near(ip) {
             return;
         }
-        let it = self.neighbours.entry(ip);
-        let waiting = std::mem::take(&mut it.waiting);
-        *it = Neighbour {
-            mac: Some(mac),
-            until: turn.now() + LIFE,
-            ..Neighbour::default()
-        };
+        let (waiting, due) = self.neighbours.table.learn(ip, mac, turn.now());
+        self.arm_neighbours(due);
         for mut frame in waiting {
             frame.set_destination(mac);
             turn.send(0, frame);
@@ -377,5 +293,28 @@ fn destination(packet: &[u8]) -> Option<IpAddr> {
             let octets: [u8; 16] = packet.get(24..40)?.try_into().ok()?;
             Some(octets.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_neighbour_that_is_heard_again_is_known_to_be_there_however_many_are() {
+        let mac = |number: usize| {
+            let [a, b] = (number as u16).to_be_bytes();
+            Mac([2, 0, 0, 0, a, b])
+        };
+        let mut nearby = Nearby::default();
+        for number in 0..NEIGHBOURS {
+            nearby.note_heard(mac(number), Time(1));
+        }
+        let later = Time(50_000_000_000);
+        nearby.note_heard(mac(7), later);
+        nearby.note_heard(mac(8), later);
+        let now = Time(70_000_000_000);
+        assert!(nearby.was_heard(mac(7), now) && nearby.was_heard(mac(8), now));
+        assert!(!nearby.was_heard(mac(9), now));
     }
 }
