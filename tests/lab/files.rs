@@ -57,10 +57,21 @@ fn copies_and_latecomers_over_udp_are_no_answers() {
     for rtt in client_summary["rtts"].as_array().unwrap() {
         assert!(rtt.as_f64().unwrap() >= 0.01, "{summary}");
     }
-    // An answer needs 3 s, and is waited for 2 s; the next one is on its way then.
-    let late = pair("delay = \"1500ms\"", &client("500ms"));
-    let summary = run_file(&late, &[]);
-    assert_eq!(summary["clients"][0]["answered"], 0, "{summary}");
+    // An answer needs 3 s, and is waited for 2 s; the next one is on its way then. What
+    // is said may be the same each time, and the answer may be something else.
+    let lines = client("500ms");
+    let one = lines.replace(
+        "[\"1\", \"2\", \"3\", \"4\", \"5\", \"6\"]",
+        "\"x\"\ncount = 6",
+    );
+    let upper = one.replace("udp4:a:7", "udp4:a:12000");
+    for clients in [lines, one, upper] {
+        let late = pair("delay = \"1500ms\"", &clients);
+        let late = late.replace("\"echo tcp::7\"", "\"upper udp::12000\"");
+        let summary = run_file(&late, &[]);
+        assert_eq!(summary["clients"][0]["sent"], 6, "{summary}");
+        assert_eq!(summary["clients"][0]["answered"], 0, "{summary}");
+    }
 }
 
 #[test]
@@ -134,6 +145,10 @@ fn what_cannot_run_is_said_before_it_runs() {
         (
             pair("", &client("tcp:a:http")),
             ["line 12", "by their numbers", "tcp:a:80"],
+        ),
+        (
+            pair("", &client("udp:a:ntp")),
+            ["line 12", "by their numbers", "udp:a:123"],
         ),
         (
             served("[\"echo tcp::7\", \"upper tcp::7\"]"),

@@ -3,7 +3,7 @@
 
 use wharf::address::{Address, Host, Port, Target};
 use wharf::datagram::Amplification;
-use wharf::names::suggest;
+use wharf::names::{Protocol, service_port, suggest};
 use wharf::network::Platform;
 use wharf::server::{DatagramOptions, Running, Server};
 use wharf::service::AnyService;
@@ -58,9 +58,12 @@ pub(super) fn check_address(
     }
     if let Some(Port::Service(name)) = address.port() {
         let cause = format!("{address}: the lab knows ports by their numbers alone");
-        let known = [("http", 80), ("https", 443), ("echo", 7), ("daytime", 13)];
-        let known = known.into_iter().find(|(known, _)| *known == name.as_str());
-        let cure = known.map(|(_, number)| address.clone().with_port(number).to_string());
+        let protocol = match address.scheme.is_datagram() {
+            true => Protocol::Udp,
+            false => Protocol::Tcp,
+        };
+        let number = service_port(name.as_str(), protocol).ok();
+        let cure = number.map(|number| address.clone().with_port(number).to_string());
         return Err((cause, cure));
     }
     if let Target::Host {

@@ -180,11 +180,10 @@ impl Router {
     ) {
         let now = turn.now();
         let key = (out, next);
-        match self.neighbours.address(&key) {
-            Some((mac, until)) if until > now => {
-                return self.transmit(out, mac, about, &packet, turn);
-            }
-            _ => {}
+        if let Some((mac, until)) = self.neighbours.address(&key)
+            && until > now
+        {
+            return self.transmit(out, mac, about, &packet, turn);
         }
         let about = about.clone();
         let outgoing = Outgoing { about, packet };
