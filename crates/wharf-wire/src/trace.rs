@@ -104,7 +104,7 @@ pub struct Talk {
     pub flow: Option<u64>,
     /// 6 for TCP, 17 for UDP, another one's number, or `None` for what is no IP.
     pub protocol: Option<u8>,
-    /// The time of the handshake, as far as it was seen.
+    /// The time of the handshake, if it was seen and nothing of it was sent twice.
     pub handshake: Option<Duration>,
     /// The protocol of the first message that was recognised, by its name.
     pub began: Option<&'static str>,
@@ -232,7 +232,9 @@ impl Trace {
     /// Takes the next frame in; gives its place in [`Trace::steps`].
     pub fn push(&mut self, frame: Frame) -> usize {
         let see = match frame.fate {
-            // A damaged segment fails its checksum: its receiver drops it.
+            // A damaged segment fails its checksum: its receiver drops it. (Not if the bit
+            // stands where none counts: in the address that the frame comes from, or in
+            // IPv6's traffic class, flow label or hop limit.)
             Fate::Dropped(_) | Fate::Damaged(_) => Tracker::see_lost,
             _ => Tracker::see,
         };
@@ -643,6 +645,7 @@ impl Trace {
         // An error goes against what it quotes.
         if let (Some(ports), Some(low), Some(high)) =
             (step.layers.quoted_ports(), one.port, other.port)
+            && low != high
         {
             return match ports == (low, high) {
                 true => Direction::Backward,

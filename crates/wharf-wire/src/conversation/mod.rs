@@ -88,7 +88,7 @@ pub struct Flow {
     pub data: [u64; 2],
     /// How often each verdict was given.
     pub verdicts: [u32; Verdict::ALL.len()],
-    /// The time of the handshake, if it was seen.
+    /// The time of the handshake, if it was seen and nothing of it was sent twice.
     pub handshake: Option<Duration>,
     body: Body,
 }
@@ -330,6 +330,10 @@ impl Tracker {
                 frame,
                 &mut seen,
             );
+            return seen;
+        }
+        if arrival == Arrival::Never {
+            seen.note = Note::Fragment;
             return seen;
         }
         match self.fragments.take(at, &packet, frame, seen.number) {

@@ -273,6 +273,9 @@ pub struct TcpNote {
     pub repeats: Option<(u64, Duration)>,
     /// The frame that it acknowledges last, and the time since.
     pub acks: Option<(u64, Duration)>,
+    /// That time, if it is a round trip: what was sent several times may have been
+    /// acknowledged for any of them (Karn's rule, RFC 6298 section 3).
+    pub rtt: Option<Duration>,
     /// Bytes that are sent and not acknowledged, after this segment.
     pub in_flight: Option<u32>,
     /// The states of both ends before it and after it.
@@ -287,6 +290,15 @@ struct Unacked {
     next: u32,
 }
 
+/// A segment that is acknowledged.
+#[derive(Clone, Copy, Debug)]
+struct Acked {
+    frame: u64,
+    since: Duration,
+    /// How often something was sent that ends there.
+    times: u32,
+}
+
 /// Segments that are sent and not acknowledged.
 #[derive(Clone, Debug, Default)]
 struct Waiting {
@@ -296,6 +308,16 @@ struct Waiting {
     span: Option<(u32, u32)>,
     /// Whether some do not stand behind their neighbour.
     is_mixed: bool,
+}
+
+impl Unacked {
+    fn acked(&self, at: Timestamp) -> Acked {
+        Acked {
+            frame: self.frame,
+            since: at.since(self.at),
+            times: 1,
+        }
+    }
 }
 
 impl Waiting {
@@ -316,7 +338,7 @@ impl Waiting {
     }
 
     /// Removes what is acknowledged; gives the segment that ended there.
-    fn acknowledge(&mut self, ack: u32, at: Timestamp) -> Option<(u64, Duration)> {
+    fn acknowledge(&mut self, ack: u32, at: Timestamp) -> Option<Acked> {
         let (low, _) = self.span?;
         if !before(low, ack) {
             return None;
@@ -336,7 +358,7 @@ impl Waiting {
     }
 
     /// Of segments in order the first go.
-    fn shift(&mut self, ack: u32, at: Timestamp) -> Option<(u64, Duration)> {
+    fn shift(&mut self, ack: u32, at: Timestamp) -> Option<Acked> {
         let mut acked = None;
         while let Some(one) = self.list.front_mut() {
             if before(ack, one.next) {
@@ -349,21 +371,24 @@ impl Waiting {
                 break;
             }
             if one.next == ack {
-                acked = Some((one.frame, at.since(one.at)));
+                acked = Some(one.acked(at));
             }
             self.list.pop_front();
         }
         acked
     }
 
-    fn sift(&mut self, ack: u32, at: Timestamp) -> Option<(u64, Duration)> {
-        let mut acked = None;
+    fn sift(&mut self, ack: u32, at: Timestamp) -> Option<Acked> {
+        let mut acked: Option<Acked> = None;
         let mut span: Option<(u32, u32)> = None;
         self.list.retain_mut(|one| {
             let is_acked = !before(ack, one.next);
             if is_acked {
-                if one.next == ack && acked.is_none() {
-                    acked = Some((one.frame, at.since(one.at)));
+                if one.next == ack {
+                    match &mut acked {
+                        Some(first) => first.times += 1,
+                        None => acked = Some(one.acked(at)),
+                    }
                 }
                 return false;
             }
@@ -427,7 +452,10 @@ enum Scale {
 pub(super) struct Connection {
     sides: [Side; 2],
     syn_at: Option<Timestamp>,
+    /// From the last SYN to its end; with what was sent twice it is no round trip.
     handshake: Option<Duration>,
+    /// A SYN or its answer was sent again.
+    was_repeated: bool,
 }
 
 /// `a` comes before `b` in the circle of sequence numbers (RFC 9293 §3.4).
@@ -444,8 +472,10 @@ impl Connection {
         self.sides[direction.index()].base
     }
 
+    /// The time of the handshake. What was sent twice may have been answered for either
+    /// of both (Karn's rule, RFC 6298 section 3): then it is not known.
     pub(super) fn handshake(&self) -> Option<Duration> {
-        self.handshake
+        self.handshake.filter(|_| !self.was_repeated)
     }
 
     /// Whether a segment begins another connection with the same ports.
@@ -591,7 +621,9 @@ impl Connection {
         own.about_sequence(peer, at, segment, self.handshake, note);
         own.remember((at, number), segment, note, most);
         if segment.has(Segment::ACK) {
-            note.acks = peer.unacked.acknowledge(segment.ack, at);
+            let acked = peer.unacked.acknowledge(segment.ack, at);
+            note.acks = acked.map(|it| (it.frame, it.since));
+            note.rtt = acked.filter(|it| it.times == 1).map(|it| it.since);
         }
         if len > 0 && !own.in_flight_unknown {
             note.in_flight = own.in_flight(peer);
@@ -605,8 +637,16 @@ impl Connection {
     }
 
     fn time_handshake(&mut self, at: Timestamp, direction: Direction, segment: &Segment) {
-        match segment.flags & (Segment::SYN | Segment::ACK) {
-            Segment::SYN => self.syn_at = Some(at),
+        const BOTH: u8 = Segment::SYN | Segment::ACK;
+        match segment.flags & BOTH {
+            Segment::SYN => {
+                self.was_repeated |= self.syn_at.is_some();
+                self.syn_at = Some(at);
+            }
+            BOTH => {
+                let answers = &self.sides[direction.index()];
+                self.was_repeated |= answers.state == State::SynReceived;
+            }
             Segment::ACK if direction == Direction::Forward && self.handshake.is_none() => {
                 let is_asked = self.sides[0].state == State::Established
                     && self.sides[1].state == State::SynReceived;

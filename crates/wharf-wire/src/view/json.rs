@@ -56,7 +56,7 @@ pub fn frame_json(trace: &Trace, step: &Step) -> Json {
             "duplicate_of": note.duplicate.map(|(_, frame)| frame),
             "repeats": note.repeats.map(|(frame, _)| frame),
             "acknowledges": note.acks.map(|(frame, _)| frame),
-            "rtt_seconds": note.acks.map(|(_, rtt)| rtt.as_secs_f64()),
+            "rtt_seconds": note.rtt.map(|rtt| rtt.as_secs_f64()),
             "in_flight": note.in_flight,
             "states": note.states[1].map(|state| state.name()),
         }),

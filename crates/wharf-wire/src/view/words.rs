@@ -183,8 +183,8 @@ pub fn remarks(step: &Step, glyphs: Glyphs) -> Vec<(Hue, String)> {
         }
         // The times of modelled acknowledgments are nobody's measurement.
         let is_measured = step.frame.origin != Origin::Modelled;
-        let acks = note.acks.filter(|_| note.len == 0 || note.is_syn);
-        if let Some((_, rtt)) = acks.filter(|_| is_measured) {
+        let rtt = note.rtt.filter(|_| note.len == 0 || note.is_syn);
+        if let Some(rtt) = rtt.filter(|_| is_measured) {
             remarks.push((Hue::Dim, format!("rtt {}", time(rtt))));
         }
         if let Some(count) = note.in_flight {
