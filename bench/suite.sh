@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # suite.sh - Wharf beside everything that people would use instead, as a document.
 #
-#   bench/suite.sh                       all of it, and docs/benchmarks.md (eleven minutes)
+#   bench/suite.sh                       all of it, and docs/benchmarks.md (thirteen minutes)
 #   bench/suite.sh --resume              goes on with a run that was ended
 #   bench/suite.sh --quick               does it run? half a minute; the page to stdout
 #   bench/suite.sh --sections udp        some sections; the page to stdout

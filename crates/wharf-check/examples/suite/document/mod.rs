@@ -293,7 +293,7 @@ const REPEAT: &str = "\
 ## How to repeat it
 
 ```sh
-./ci.sh bench                                    # all of it, about eleven minutes
+./ci.sh bench                                    # all of it, about thirteen minutes
 BENCH_OPTIONS=\"--rounds 15 --seconds 1 --minutes 120\" ./ci.sh bench
 BENCH_OPTIONS=\"--resume\" ./ci.sh bench           # goes on with a run that was ended
 bench/suite.sh --quick                           # does it run? half a minute, writes no page
