@@ -104,6 +104,34 @@ fn protocols_are_found_in_the_plaintext() {
 }
 
 #[test]
+fn what_is_spoken_in_records_is_not_looked_for_around_them() {
+    let mut server = Server::start(["chat", "tls:127.0.0.1:0,self-signed"]);
+    let address = format!("tls:127.0.0.1:{},insecure", server.port());
+    let talk = [&address, "--send", r"WHO\n", "--json"];
+    let told = |options: &[&str]| {
+        let ended = trace(&[&talk[..], options].concat());
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        let events = events(&ended);
+        let messages = of(&events, "message").into_iter();
+        let messages = messages.map(|one| (one["inside"].clone(), one["protocol"].clone()));
+        messages.collect::<Vec<_>>()
+    };
+    for protocol in ["chat", "password"] {
+        let told = told(&["--as", protocol]);
+        let outside = told.iter().filter(|one| one.0.is_null());
+        assert!(outside.clone().count() > 4, "{told:?}");
+        assert!(
+            outside.clone().all(|one| one.1 == "TLS"),
+            "{protocol}: {told:?}"
+        );
+    }
+    let told = told(&["--as", "chat"]);
+    let inside = told.iter().filter(|one| one.0 == "TLS");
+    assert!(inside.clone().all(|one| one.1 == "CHAT"), "{told:?}");
+    assert!(inside.count() > 0);
+}
+
+#[test]
 fn a_handshake_that_fails_is_shown_and_told() {
     let mut server = Server::start(["echo", "tls:127.0.0.1:0,self-signed"]);
     let address = format!("tls:127.0.0.1:{}", server.port());

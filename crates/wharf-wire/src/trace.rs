@@ -106,7 +106,8 @@ pub struct Talk {
     pub protocol: Option<u8>,
     /// The time of the handshake, if it was seen and nothing of it was sent twice.
     pub handshake: Option<Duration>,
-    /// The protocol of the first message that was recognised, by its name.
+    /// The protocol of the first message that was recognised, by its name; or that of a gate
+    /// before it, see [`Dissect::comes_first`](crate::application::Dissect::comes_first).
     pub began: Option<&'static str>,
     /// The protocol in which it goes on after the last one that was.
     pub speaks: Option<&'static str>,
@@ -264,6 +265,7 @@ impl Trace {
     /// What a frame says, in its layers and to its stream.
     fn take_apart(&mut self, frame: &Frame, seen: &Seen, talk: usize) -> Layers {
         let mut spoken = self.talks[talk].speaks;
+        let mut first = None;
         if let Some(flow) = seen.flow.and_then(|id| self.tracker.flow(id)) {
             let whole = self
                 .streams
@@ -274,11 +276,16 @@ impl Trace {
                 let Some(name) = message.protocol else {
                     continue;
                 };
-                known.began.get_or_insert(name);
+                // What is behind a gate may be said, and known, before the gate's answer.
+                if known.began.is_none() || self.dissectors.comes_first(name) {
+                    known.began = Some(name);
+                }
                 known.speaks = self.dissectors.spoken_after(name, &message.message);
-                // What the frame says is known by its own words, too.
-                spoken = Some(name);
+                first = first.or(Some(name));
             }
+            // What the frame says is known by its own words, too; they follow each other as
+            // in the stream.
+            spoken = first.or(spoken);
             self.list(whole);
         }
         let mut layers = Layers::within(frame, &self.dissectors, spoken);

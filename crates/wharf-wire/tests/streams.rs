@@ -184,6 +184,109 @@ fn records_are_put_together_wherever_a_segment_ends() {
     }
 }
 
+/// What is spoken in records is not looked for around them: not in a record, nor in a segment
+/// that begins within one.
+#[test]
+fn a_record_is_one_whatever_is_spoken_at_its_port() {
+    /// Takes any bytes at its own port, up to the end of a line.
+    struct Any;
+
+    impl Dissect for Any {
+        fn name(&self) -> &'static str {
+            "ANY"
+        }
+
+        fn port(&self) -> Option<u16> {
+            Some(99)
+        }
+
+        fn claims(&self, _: &[u8], hint: &Hint) -> bool {
+            hint.has_port(99)
+        }
+
+        fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected {
+            Hi.dissect(bytes, hint)
+        }
+    }
+
+    let mut told = Dissectors::standard();
+    told.register(Arc::new(Any));
+    assert!(told.decode_as(None, 7_000, "ANY"));
+    // A change of the cipher, and a record in four segments.
+    let first = b"\x14\x03\x03\x00\x01\x01";
+    let pieces = [&b"\x17\x03\x03\x00\x09a"[..], b"bc", b"\ndef", b"gh"];
+    let (mut link, mut trace) = (Wire { time: 0 }, Trace::new(told.clone()));
+    let mut seq = 1;
+    for data in [&first[..]].iter().chain(&pieces) {
+        trace.push(link.say(client(1), server(), seq, data));
+        seq += data.len() as u32;
+    }
+    trace.push(link.say(server(), client(1), 1, first));
+    trace.finish();
+    let names: Vec<_> = trace.messages.iter().map(|one| one.protocol).collect();
+    assert_eq!(names, [Some("TLS"); 3]);
+    let layers = trace.steps.iter().flat_map(|step| &step.layers.list);
+    assert!(layers.clone().all(|one| one.kind.title() != "ANY"));
+    // At the port itself, too.
+    let (mut link, mut trace) = (Wire { time: 0 }, Trace::new(told));
+    trace.push(link.say(client(1), "192.0.2.1:99".parse().unwrap(), 1, first));
+    trace.push(link.say(client(1), server(), 1, b"text\n"));
+    trace.finish();
+    let names: Vec<_> = trace.messages.iter().map(|one| one.protocol).collect();
+    assert_eq!(names, [Some("TLS"), Some("ANY")]);
+}
+
+/// Messages whose length is known are told with the segment that completes them, before
+/// what answers them.
+#[test]
+fn a_long_message_is_told_when_it_is_whole() {
+    let body = "x".repeat(100_000);
+    let response = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let (mut link, mut trace) = (Wire { time: 0 }, Trace::new(Dissectors::standard()));
+    let mut sent = [1, 1];
+    for round in 1..=3 {
+        for (side, text) in [request, response.as_str()].into_iter().enumerate() {
+            let ends = [client(1), server()];
+            for piece in text.as_bytes().chunks(1_448) {
+                trace.push(link.say(ends[side], ends[1 - side], sent[side], piece));
+                sent[side] += piece.len() as u32;
+            }
+            let told = trace.messages.len();
+            assert_eq!(told, 2 * round - 1 + side, "round {round}");
+            let last = trace.messages.last().unwrap();
+            assert_eq!(
+                (last.protocol, last.bytes.len()),
+                (Some("HTTP/1"), text.len())
+            );
+        }
+    }
+    // The same over TCP of a DNS message and of a record, as long as they may be.
+    let mut answer = vec![0xff, 0xff, 0, 1, 0x80, 0];
+    answer.resize(2 + 0xffff, 0);
+    let mut record = vec![23, 3, 3, 0x41, 0];
+    record.resize(5 + 0x4100, b'x');
+    for (port, message) in [(53, answer), (443, record)] {
+        let (mut link, mut trace) = (Wire { time: 0 }, Trace::new(Dissectors::standard()));
+        let from = SocketAddr::from(([192, 0, 2, 1], port));
+        let pieces = message.chunks(1_448).count();
+        for (index, piece) in message.chunks(1_448).enumerate() {
+            let seq = 1 + 1_448 * index as u32;
+            trace.push(link.say(from, client(1), seq, piece));
+            let is_last = index + 1 == pieces;
+            assert_eq!(
+                trace.messages.len(),
+                usize::from(is_last),
+                "port {port}, {index}"
+            );
+        }
+        assert_eq!(trace.messages[0].bytes, message);
+    }
+}
+
 /// Of lines without a letter there may be many more than anybody reads.
 #[test]
 fn messages_are_listed_up_to_a_number_and_then_counted() {

@@ -5,6 +5,7 @@ use wharf_wire::field::Value;
 
 use super::attempt::{Attempt, Taken};
 use super::door::{DENIED, GRANTED};
+use super::rules::MAX_ATTEMPT;
 
 const SPEC: &str = "docs/protocols/password.md";
 
@@ -51,6 +52,10 @@ impl Dissect for DissectPassword {
         Some(PORT)
     }
 
+    fn comes_first(&self) -> bool {
+        true
+    }
+
     /// After an attempt and after the right one may come what is behind the gate; after a
     /// wrong one only another attempt.
     fn goes_on(&self, message: &Message) -> bool {
@@ -85,6 +90,8 @@ fn answer(bytes: &[u8]) -> Option<Message> {
 }
 
 fn attempt(bytes: &[u8]) -> Dissected {
+    // A longer one is none, however far away its end is.
+    let bytes = &bytes[..bytes.len().min(MAX_ATTEMPT + 2)];
     let mut said = Attempt::new();
     let (len, meaning) = match said.take(bytes) {
         Taken::TooLong => return Dissected::Foreign,

@@ -40,7 +40,7 @@ impl Dissect for Dns {
                 };
                 let end = 2 + usize::from(u16::from_be_bytes([high, low]));
                 match bytes.get(..end) {
-                    None => Dissected::Partial,
+                    None => Dissected::Needs(end),
                     Some(whole) => message(whole, 2),
                 }
             }

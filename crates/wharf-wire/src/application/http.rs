@@ -81,7 +81,10 @@ impl Dissect for Http {
         };
         match len {
             None if bytes.len() > MAX_MESSAGE => Dissected::Foreign,
-            None => Dissected::Partial,
+            None => match body {
+                Body::Length(len) => Dissected::Needs(head.saturating_add(len)),
+                _ => Dissected::Partial,
+            },
             Some(len) => {
                 if len > 0 {
                     let body = &rest[..len];
@@ -203,6 +206,8 @@ mod tests {
         let response = whole(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiXX");
         assert_eq!(response.len, 40);
         assert_eq!(response.parts.last().unwrap().name, "body");
+        let begun = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh";
+        assert_eq!(Http.dissect(begun, &HINT), Dissected::Needs(40));
     }
 
     #[test]

@@ -60,6 +60,18 @@ impl Hint {
         self.source == port || self.destination == port
     }
 
+    /// The same without ports where TLS is spoken over a stream.
+    fn within_tls(&self) -> Hint {
+        match self.transport == Transport::Tcp && self.spoke(tls::NAME) {
+            true => Hint {
+                source: 0,
+                destination: 0,
+                ..*self
+            },
+            false => *self,
+        }
+    }
+
     /// The same where the end at `port` has the port of this protocol's service.
     fn as_if_at(&self, port: u16, protocol: &dyn Dissect) -> Hint {
         let own = protocol.port().unwrap_or(port);
@@ -91,6 +103,12 @@ pub trait Dissect: Send + Sync {
         None
     }
 
+    /// Whether what is said in this protocol comes before another one, as a gate's words do:
+    /// then a conversation began with it, whatever else was understood before it was known.
+    fn comes_first(&self) -> bool {
+        false
+    }
+
     /// Whether what follows a message is said in this protocol, too. After the words with
     /// which a gate lets somebody in, another protocol begins.
     fn goes_on(&self, message: &Message) -> bool {
@@ -106,6 +124,8 @@ pub enum Dissected {
     Message(Message),
     /// They begin with a part of one.
     Partial,
+    /// They begin with a part of one that has so many bytes in all.
+    Needs(usize),
     /// They are something else.
     Foreign,
 }
@@ -179,6 +199,19 @@ impl Dissectors {
         self.list.iter().map(|one| one.name())
     }
 
+    /// The names of those that [`Dissectors::decode_as`] is for: they have a port of their
+    /// own, and elsewhere their first words may not tell.
+    ///
+    /// ```
+    /// use wharf_wire::application::Dissectors;
+    ///
+    /// assert!(Dissectors::standard().with_ports().eq(["DNS"]));
+    /// ```
+    pub fn with_ports(&self) -> impl Iterator<Item = &'static str> {
+        let with = self.list.iter().filter(|one| one.port().is_some());
+        with.map(|one| one.name())
+    }
+
     /// Says what is spoken with the server at a port: there this protocol is asked first,
     /// as if the port were its own. `None` stands for both transports. Whether a protocol
     /// of this name was registered.
@@ -198,13 +231,24 @@ impl Dissectors {
     }
 
     /// The message that these bytes begin with, or a part of one, and its protocol.
+    ///
+    /// What looks like a record of TLS over a stream is one, whatever is spoken at its ports:
+    /// that may be in the record. Where TLS was spoken before, the ports tell nothing about
+    /// the rest of a record either.
     pub fn message(&self, bytes: &[u8], hint: &Hint) -> Option<(&'static str, Dissected)> {
+        let is_record = hint.transport == Transport::Tcp && is_tls_record(bytes);
+        let tls = self
+            .list
+            .iter()
+            .filter(|one| is_record && one.name() == tls::NAME);
+        let tls = tls.map(|one| (one, *hint));
+        let hint = &hint.within_tls();
         let told = self.told.iter().filter(|(transport, port, _)| {
             transport.is_none_or(|one| one == hint.transport) && hint.has_port(*port)
         });
         let told = told.map(|(_, port, one)| (one, hint.as_if_at(*port, one.as_ref())));
         let all = self.list.iter().map(|one| (one, *hint));
-        for (one, hint) in told.chain(all) {
+        for (one, hint) in tls.chain(told).chain(all) {
             if !one.claims(bytes, &hint) {
                 continue;
             }
@@ -226,8 +270,19 @@ impl Dissectors {
             .then_some(name)
     }
 
-    /// The layer for a message at `range` of a frame.
-    pub(crate) fn layer(&self, frame: &[u8], range: Range<usize>, hint: &Hint) -> Option<Layer> {
+    /// Whether the protocol of this name is a gate before others.
+    pub(crate) fn comes_first(&self, name: &str) -> bool {
+        let mut all = self.list.iter();
+        all.any(|one| one.name() == name && one.comes_first())
+    }
+
+    /// The layer for a message at `range` of a frame, and what is spoken after it.
+    pub(crate) fn layer(
+        &self,
+        frame: &[u8],
+        range: Range<usize>,
+        hint: &Hint,
+    ) -> Option<(Layer, Option<&'static str>)> {
         let bytes = frame.get(range.clone())?;
         let (name, found) = self.message(bytes, hint)?;
         let mut layer = Layer {
@@ -238,8 +293,10 @@ impl Dissectors {
             notes: Vec::new(),
             is_quoted: false,
         };
+        let mut spoken = hint.spoken;
         match found {
             Dissected::Message(message) => {
+                spoken = self.spoken_after(name, &message);
                 layer.bytes.end = range.start + message.len;
                 layer.brief.push(message.summary);
                 layer.fields = fields(message.parts, range.start);
@@ -253,7 +310,7 @@ impl Dissectors {
                     .push(crate::field::as_text(bytes).unwrap_or_default());
             }
         }
-        Some(layer)
+        Some((layer, spoken))
     }
 }
 

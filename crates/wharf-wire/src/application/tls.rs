@@ -8,11 +8,13 @@ const SPEC: &str = "RFC 8446 §5.1";
 /// 2^14 bytes and what encryption adds, RFC 8446 §5.2.
 const MAX_RECORD: usize = (1 << 14) + 256;
 
+pub(super) const NAME: &str = "TLS";
+
 pub(super) struct Tls;
 
 impl Dissect for Tls {
     fn name(&self) -> &'static str {
-        "TLS"
+        NAME
     }
 
     fn claims(&self, bytes: &[u8], hint: &Hint) -> bool {
@@ -25,7 +27,7 @@ impl Dissect for Tls {
         };
         let len = usize::from(u16::from_be_bytes([high, low]));
         let Some(body) = rest.get(..len) else {
-            return Dissected::Partial;
+            return Dissected::Needs(5 + len);
         };
         let name = record(kind);
         let version = u64::from(u16::from_be_bytes([major, minor]));
@@ -148,7 +150,11 @@ mod tests {
         );
         for len in 1..11 {
             assert!(Tls.claims(&hello[..len], &hint), "{len} bytes");
-            assert_eq!(Tls.dissect(&hello[..len], &hint), Dissected::Partial);
+            let expected = match len {
+                ..5 => Dissected::Partial,
+                _ => Dissected::Needs(11),
+            };
+            assert_eq!(Tls.dissect(&hello[..len], &hint), expected);
         }
         for foreign in [
             &b""[..],

@@ -29,9 +29,16 @@ pub const MAX_HELD: usize = 32 << 20;
 pub const MAX_AT_ONCE: usize = 1 << 16;
 
 /// Up to so many bytes of an unfinished message are looked at again with each segment; a
-/// longer one is when it has grown by a sixteenth. Otherwise a peer that sends single bytes
-/// of a long message would have each of them pay for all before it.
+/// longer one is when it has grown by a sixteenth, or where its length is known when it has
+/// come. Otherwise a peer that sends single bytes of a long message would have each of them
+/// pay for all before it.
 const OFTEN: usize = 16 << 10;
+
+/// What it takes to remember which frame brought bytes.
+const SOURCE: usize = size_of::<(u64, u64)>();
+
+/// Room for so many bytes is not worth giving back.
+const SMALL: usize = 1 << 10;
 
 /// A message of an application, or bytes that nobody knows as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,10 +181,31 @@ impl Streams {
 }
 
 impl Half {
-    /// How many bytes it keeps.
+    /// How many bytes it keeps, with the room that it keeps for more.
     fn held(&self) -> usize {
-        let sources = self.sources.len() * size_of::<(u64, u64)>();
-        self.waiting_bytes + self.partial.len() + sources
+        let sources = self.sources.capacity() * SOURCE;
+        self.waiting_bytes + self.partial.capacity() + sources
+    }
+
+    /// Forgets what was told, and gives the room back that a long message has left.
+    fn settle(&mut self) {
+        // All at once: each message for itself would move the rest.
+        self.partial.drain(..self.cut);
+        self.cut = 0;
+        let len = self.partial.len();
+        match len {
+            0 => self.partial = Vec::new(),
+            _ if self.partial.capacity() > 4 * len.max(SMALL) => self.partial.shrink_to(2 * len),
+            _ => {}
+        }
+        let len = self.sources.len();
+        match len {
+            0 => self.sources = VecDeque::new(),
+            _ if self.sources.capacity() > 4 * len.max(SMALL / SOURCE) => {
+                self.sources.shrink_to(2 * len);
+            }
+            _ => {}
+        }
     }
 
     /// Nothing more comes.
@@ -293,13 +321,15 @@ impl Half {
                     self.patience = if len < OFTEN { 0 } else { len + len / 16 };
                     break;
                 }
+                Some((_, Dissected::Needs(len))) if self.untold().len() < MAX_MESSAGE => {
+                    self.patience = len.min(MAX_MESSAGE);
+                    break;
+                }
                 _ => self.flush_partial(flow, direction, out),
             }
         }
         self.hint = Some(hint);
-        // What was told goes all at once: each message for itself would move the rest.
-        self.partial.drain(..self.cut);
-        self.cut = 0;
+        self.settle();
     }
 
     fn flush(
@@ -329,8 +359,7 @@ impl Half {
             self.cut(flow, direction, hint, dissectors, out);
         }
         self.flush_partial(flow, direction, out);
-        self.partial.clear();
-        self.cut = 0;
+        self.settle();
     }
 
     fn flush_partial(&mut self, flow: u64, direction: Direction, out: &mut Vec<StreamMessage>) {
@@ -380,5 +409,45 @@ impl Half {
             lost: std::mem::take(&mut self.lost),
             inside: None,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HINT: Hint = Hint {
+        transport: Transport::Tcp,
+        source: 80,
+        destination: 40_000,
+        is_whole: true,
+        spoken: None,
+    };
+
+    /// Thousands of streams that have said something long, and are still open, keep nothing.
+    #[test]
+    fn the_room_of_a_long_message_is_given_back() {
+        let known = Dissectors::standard();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n";
+        let response = [&head[..], &[b'x'; 900_000]].concat();
+        for rest in [&b""[..], b"HTTP/1.1 2"] {
+            let (mut half, mut out) = (Half::default(), Vec::new());
+            let all = [&response[..], rest].concat();
+            let mut seq = 1_u32;
+            for (frame, piece) in all.chunks(1_000).enumerate() {
+                half.take(seq, false, piece, frame as u64);
+                half.cut(1, Direction::Backward, HINT, &known, &mut out);
+                seq += piece.len() as u32;
+                assert!(half.held() >= half.partial.capacity().max(half.waiting_bytes));
+            }
+            assert_eq!(out.len(), 1);
+            assert_eq!(half.partial, rest);
+            let kept = half.partial.capacity() + half.sources.capacity() * SOURCE;
+            assert!(kept <= 4 * SMALL, "{kept} bytes are kept of {}", rest.len());
+            assert_eq!(half.held(), kept);
+            // And when nothing more comes.
+            half.flush(1, Direction::Backward, &known, &mut out);
+            assert_eq!((half.held(), half.partial.capacity()), (0, 0));
+        }
     }
 }

@@ -226,9 +226,47 @@ fn prefix(draft: &mut Draft<'_>, at: usize) {
         });
     draft
         .number("valid", "Valid Lifetime", bit + 32..bit + 64)
-        .means(|_| "seconds");
+        .means(for_how_long);
     draft
         .number("preferred", "Preferred Lifetime", bit + 64..bit + 96)
-        .means(|_| "seconds");
+        .means(for_how_long);
     draft.v6("prefix", "Prefix", at + 16);
+}
+
+/// All bits set mean infinity, RFC 4861 §4.6.2.
+fn for_how_long(lifetime: u64) -> &'static str {
+    match lifetime {
+        0xffff_ffff => "for ever",
+        _ => "seconds",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::application::Dissectors;
+    use crate::frame::Link;
+    use crate::layers::{Kind, dissect};
+
+    /// What is said about the lifetimes of a prefix in a router's advertisement.
+    fn lifetimes(valid: u32, preferred: u32) -> [String; 2] {
+        let mut message = vec![134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+        message.extend([3, 4, 64, 0xc0]);
+        message.extend(valid.to_be_bytes());
+        message.extend(preferred.to_be_bytes());
+        message.extend([0; 4]);
+        message.extend([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let mut packet = vec![0x60, 0, 0, 0, 0, message.len() as u8, 58, 255];
+        packet.extend([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        packet.extend([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        packet.extend(message);
+        let layers = dissect(Link::Raw, &packet, packet.len(), &Dissectors::none());
+        let layer = layers.find(Kind::Icmp6).unwrap();
+        ["valid", "preferred"].map(|name| layer.field(name).unwrap().meaning.to_string())
+    }
+
+    #[test]
+    fn a_prefix_may_be_valid_for_ever() {
+        assert_eq!(lifetimes(7_200, u32::MAX), ["seconds", "for ever"]);
+        assert_eq!(lifetimes(u32::MAX, u32::MAX - 1), ["for ever", "seconds"]);
+    }
 }

@@ -376,15 +376,15 @@ impl<'a> Walk<'a> {
             return;
         }
         if !self.is_quoted
-            && let Some(layer) = self
-                .dissectors
-                .layer(&self.frame[..self.end], at..self.end, &hint)
+            && let Some((layer, spoken)) =
+                self.dissectors
+                    .layer(&self.frame[..self.end], at..self.end, &hint)
         {
             let next = layer.bytes.end;
             self.push(layer);
             // Further messages in the same segment, and what is left of one.
             if next < self.end && self.layers.list.len() < MAX_LAYERS {
-                return self.payload(next, hint);
+                return self.payload(next, Hint { spoken, ..hint });
             }
             if next < self.end {
                 self.data(next, Vec::new());
