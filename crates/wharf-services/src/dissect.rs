@@ -35,8 +35,24 @@ pub fn all() -> Vec<Arc<dyn Dissect>> {
 
 /// The line that `bytes` begin with, without its end, and how many bytes it takes with
 /// it; or what else they are: a part of a line, or none of at most `longest` bytes.
+///
+/// It looks at as many bytes as a line may have and at no more than twice those up to the
+/// first that is no text: behind a gap in a stream everything is asked for every message,
+/// and that must not take the time of all that follows.
 pub(crate) fn line(bytes: &[u8], longest: usize) -> Result<(&str, usize), Dissected> {
-    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let bytes = &bytes[..bytes.len().min(longest + 2)];
+    let (mut seen, mut room) = (0, 256);
+    let end = loop {
+        let until = bytes.len().min(seen + room);
+        let found = bytes[seen..until].iter().position(|byte| *byte == b'\n');
+        if found.is_some() || until == bytes.len() {
+            break found.map(|at| seen + at);
+        }
+        match std::str::from_utf8(&bytes[..until]) {
+            Err(error) if error.error_len().is_some() => return Err(Dissected::Foreign),
+            _ => (seen, room) = (until, 2 * room),
+        }
+    };
     let line = &bytes[..end.unwrap_or(bytes.len())];
     if line.len() > longest + 1 {
         return Err(Dissected::Foreign);
@@ -135,9 +151,16 @@ impl Dissect for Framed {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::time::{Duration, Instant};
+
     use super::*;
     use proptest::prelude::*;
     use wharf_wire::application::{Dissectors, Transport};
+    use wharf_wire::build::{Say, tcp};
+    use wharf_wire::frame::{Frame, Link, Origin, Timestamp};
+    use wharf_wire::packet::Segment;
+    use wharf_wire::trace::Trace;
 
     const HINT: Hint = Hint {
         transport: Transport::Tcp,
@@ -195,6 +218,71 @@ mod tests {
             name(b"GET / HTTP/1.1\r\n\r\n", Some("CHAT")),
             Some("HTTP/1")
         );
+    }
+
+    /// Processor time of this thread, or where the kernel does not tell it the time since
+    /// `begun`.
+    fn worked(begun: Instant) -> Duration {
+        let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        let nanoseconds = told.split(' ').next().and_then(|text| text.parse().ok());
+        nanoseconds.map_or_else(|| begun.elapsed(), Duration::from_nanos)
+    }
+
+    /// What it takes to tell `count` messages of a stream that all become known at once,
+    /// when the first one's second byte comes.
+    fn behind_a_gap(dissectors: &Dissectors, port: u16, message: &[u8], count: usize) -> Duration {
+        let ends = [("192.0.2.1", 40_000), ("192.0.2.2", port)]
+            .map(|(host, port)| SocketAddr::new(host.parse().unwrap(), port));
+        let mut trace = Trace::new(dissectors.clone());
+        let mut say = |seq: usize, data: &[u8]| {
+            let say = Say {
+                seq: seq as u32,
+                ack: 1,
+                flags: Segment::ACK,
+                ..Say::default()
+            };
+            let bytes = tcp(ends[0], ends[1], &say, data);
+            let at = Timestamp::default();
+            trace.push(Frame::new(at, Link::Ethernet, Origin::Captured, bytes));
+            trace.messages.len()
+        };
+        say(1, &message[..1]);
+        let all = message.repeat(count);
+        for (index, piece) in all[2..].chunks(60_000).enumerate() {
+            say(3 + index * 60_000, piece);
+        }
+        let begun = Instant::now();
+        let started = worked(begun);
+        let told = say(2, &message[1..2]);
+        let took = worked(begun) - started;
+        assert_eq!(told, count, "at port {port}");
+        took
+    }
+
+    /// Everybody is asked about each message, and must not look at all that follows it.
+    #[test]
+    fn many_messages_at_once_take_time_in_proportion() {
+        let mut known = Dissectors::standard();
+        all().into_iter().for_each(|one| known.register(one));
+        let mut told = known.clone();
+        assert!(told.decode_as(None, 53, "CHAT"));
+        let record = b"\x17\x03\x03\x00\x01x";
+        // Text without the end of a line, as far as one can see.
+        let question = b"\x00\x0c\xc3\xa9\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00";
+        for (dissectors, port, message) in [
+            (&known, 443, &record[..]),
+            (&known, 5_379, &record[..]),
+            (&told, 53, &question[..]),
+        ] {
+            let take = |count| {
+                let all = (0..3).map(|_| behind_a_gap(dissectors, port, message, count));
+                all.min().unwrap()
+            };
+            let (few, many) = (take(8_000), take(32_000));
+            // Four times as many take four times as long; sixteen times if each pays for
+            // those behind it.
+            assert!(many < 8 * few, "at port {port}: {few:?}, then {many:?}");
+        }
     }
 
     /// Lines that are close to what is said, and bytes that are not.

@@ -31,6 +31,11 @@ impl Dissect for DissectChat {
     }
 
     fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected {
+        // Every header is in capitals: the end of a line that has none need not be looked for.
+        let is_line = bytes.first().is_none_or(u8::is_ascii_uppercase);
+        if hint.transport == Transport::Tcp && hint.is_whole && !is_line {
+            return Dissected::Foreign;
+        }
         let (line, len) = match line(bytes, MAX_LINE) {
             Ok(found) => found,
             // A datagram without a line's end is no message.

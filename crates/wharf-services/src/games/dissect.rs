@@ -102,9 +102,12 @@ pub(crate) fn is_numbered(
     hint: &Hint,
     understand: impl Fn(&str, Speaker) -> Option<Said>,
 ) -> bool {
+    // Looks for the line's end, which a stream may be without for a megabyte.
+    if hint.transport != Transport::Udp {
+        return false;
+    }
     let (number, text) = request(bytes);
-    hint.transport == Transport::Udp
-        && number.is_some()
+    number.is_some()
         && std::str::from_utf8(text).is_ok_and(|text| understand(text, Speaker::Client).is_some())
 }
 
