@@ -81,11 +81,12 @@ pub(crate) struct ViewArgs {
     #[arg(long, value_name = "FRAMING", global = true)]
     pub(crate) frame: Option<Framing>,
 
-    /// Take what is said at a port for this protocol: chat, http and more
+    /// Ask this protocol first about what is said at a port: chat, dns and more
     ///
-    /// Without a port it is that of the address or of --port. May be repeated; the protocols
-    /// are blackjack, chat, dns, http, password, rps and tls. Before a gate's own service say
-    /// that service alone: the gate is known by its answers.
+    /// As Wireshark's "Decode As". Without PORT= the port of the address or of --port is
+    /// meant; may be repeated. PROTOCOL is blackjack, chat, dns, password or rps; http and
+    /// tls are known by their first bytes at any port. Of a service behind a password gate
+    /// name the service, not password.
     #[arg(long = "as", value_name = "[PORT=]PROTOCOL", value_parser = parse_told, global = true)]
     pub(crate) told: Vec<Told>,
 

@@ -113,7 +113,8 @@ fn secret(address: &Address) -> Result<Secret, Failure> {
     }
 }
 
-fn resolve(address: &Address) -> Result<Vec<Endpoint>, Failure> {
+/// Where an address leads to.
+pub(super) fn resolve(address: &Address) -> Result<Vec<Endpoint>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

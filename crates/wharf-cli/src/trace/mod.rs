@@ -28,6 +28,7 @@ mod served;
 mod show;
 
 use wharf::address::{Address, Port};
+use wharf::network::Endpoint;
 
 use crate::args::Common;
 use crate::exit::Exit;
@@ -41,7 +42,7 @@ pub(crate) use show::look;
 
 /// Runs `wharf trace`.
 pub(crate) fn run(common: &Common, args: TraceArgs) -> Result<Exit, Failure> {
-    let show = show::Show::new(common, &args.view).spoken_at(port(&args), &args.view)?;
+    let show = show::Show::new(common, &args.view).spoken_at(port(&args)?, &args.view)?;
     if !matches!(args.command, Some(TraceCommand::Live(_))) {
         show.check()?;
     }
@@ -53,15 +54,32 @@ pub(crate) fn run(common: &Common, args: TraceArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// The port that everything is about.
-fn port(args: &TraceArgs) -> Option<u16> {
-    match &args.command {
-        Some(TraceCommand::Live(live)) => live.pick.port,
-        Some(TraceCommand::Read(read)) => read.pick.port,
-        Some(TraceCommand::Demo(_)) => None,
-        None => match args.talk.address.as_ref().and_then(Address::port) {
-            Some(Port::Number(port)) => Some(*port),
-            _ => None,
-        },
+/// The port that everything is about, for `--as`.
+fn port(args: &TraceArgs) -> Result<Option<u16>, Failure> {
+    let told = &args.view.told;
+    if told.is_empty() {
+        return Ok(None);
+    }
+    let address = match &args.command {
+        Some(TraceCommand::Live(live)) => return Ok(live.pick.port),
+        Some(TraceCommand::Read(read)) => return Ok(read.pick.port),
+        Some(TraceCommand::Demo(_)) => {
+            return Err(Failure::usage(
+                "--as is about a port that is known, and demo takes one that is free",
+            ));
+        }
+        None => args.talk.address.as_ref(),
+    };
+    match (address, address.and_then(Address::port)) {
+        (Some(_), None) => Err(Failure::usage(
+            "--as is about ports, and a Unix socket has none",
+        )),
+        (_, Some(Port::Number(port))) => Ok(Some(*port)),
+        // A name, which is looked up as for the conversation.
+        (Some(address), Some(Port::Service(_))) if told.iter().any(|one| one.needs_port()) => {
+            let endpoints = conversation::resolve(address)?;
+            Ok(endpoints.iter().find_map(Endpoint::port))
+        }
+        _ => Ok(None),
     }
 }

@@ -49,13 +49,12 @@ fn known() -> Dissectors {
     all
 }
 
-/// The protocol that goes by this name in the command; also of a service.
+/// The protocol that goes by this name in the command; also of a service. Others are known
+/// by their first bytes at any port.
 fn find(name: &str) -> Option<&'static str> {
-    let name = match name {
-        "page" => "http",
-        other => other,
-    };
-    known().names().find(|protocol| short(protocol) == name)
+    known()
+        .with_ports()
+        .find(|protocol| short(protocol) == name)
 }
 
 /// The name of a protocol in the command.
@@ -74,18 +73,29 @@ pub(super) fn parse_told(text: &str) -> Result<Told, String> {
             (Some(port), name)
         }
     };
-    match find(&name.to_ascii_lowercase()) {
+    let name = name.to_ascii_lowercase();
+    match find(&name) {
         Some(protocol) => Ok(Told { port, protocol }),
         None => {
-            let mut names: Vec<String> = known().names().map(short).collect();
+            let mut names: Vec<String> = known().with_ports().map(short).collect();
             names.sort();
             let names = names.join(", ");
-            Err(format!("{name:?} is no protocol that is known: {names}"))
+            Err(match known().names().any(|known| short(known) == name) {
+                true => {
+                    format!("{name} is known by its first bytes at any port; say it of {names}")
+                }
+                false => format!("{name:?} is no protocol that is known: {names}"),
+            })
         }
     }
 }
 
 impl Told {
+    /// Whether it is about the port that is asked about anyway.
+    pub(super) fn needs_port(self) -> bool {
+        self.port.is_none()
+    }
+
     /// With the port that everything is about, where none was said.
     pub(super) fn at(self, port: Option<u16>) -> Result<Spoken, Failure> {
         let Told { protocol, .. } = self;
@@ -102,17 +112,16 @@ impl Told {
     }
 }
 
-/// What a server's sockets speak. Over TLS it is told from the records alone.
+/// What a server's sockets speak; of those that speak it over TLS only what is no record.
 pub(super) fn of_server(bounds: &[Bound]) -> Vec<Spoken> {
     let spoken = |bound: &Bound| {
-        let is_plain = bound.fingerprint.is_none();
         Some(Spoken {
             transport: Some(match bound.scheme {
                 Scheme::Udp | Scheme::Udp4 | Scheme::Udp6 => Transport::Udp,
                 _ => Transport::Tcp,
             }),
             port: bound.local.port()?,
-            protocol: find(&bound.service).filter(|_| is_plain)?,
+            protocol: find(&bound.service)?,
         })
     };
     bounds.iter().filter_map(spoken).collect()
@@ -126,8 +135,7 @@ mod tests {
     fn a_protocol_and_its_port() {
         let told = |port, protocol| Ok(Told { port, protocol });
         assert_eq!(parse_told("chat"), told(None, "CHAT"));
-        assert_eq!(parse_told("8000=HTTP"), told(Some(8_000), "HTTP/1"));
-        assert_eq!(parse_told("8000=page"), told(Some(8_000), "HTTP/1"));
+        assert_eq!(parse_told("8000=DNS"), told(Some(8_000), "DNS"));
         assert_eq!(parse_told("1=password"), told(Some(1), "PASSWORD"));
         for wrong in [
             "",
@@ -141,8 +149,13 @@ mod tests {
             assert!(parse_told(wrong).is_err(), "{wrong:?}");
         }
         let names = parse_told("gopher").unwrap_err();
-        let all = "blackjack, chat, dns, http, password, rps, tls";
+        let all = "blackjack, chat, dns, password, rps";
         assert!(names.ends_with(all), "{names}");
+        // Saying so would change nothing.
+        for anywhere in ["http", "8000=http", "tls"] {
+            let error = parse_told(anywhere).unwrap_err();
+            assert!(error.contains("by its first bytes at any port"), "{error}");
+        }
     }
 
     #[test]
