@@ -261,6 +261,7 @@ mod tests {
 
     /// Everybody is asked about each message, and must not look at all that follows it.
     #[test]
+    #[ignore = "it measures time, which other work on the machine disturbs"]
     fn many_messages_at_once_take_time_in_proportion() {
         let mut known = Dissectors::standard();
         all().into_iter().for_each(|one| known.register(one));
