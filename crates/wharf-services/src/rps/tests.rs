@@ -224,7 +224,10 @@ async fn play_one(mut player: Lines, number: u64) -> Outcome {
 async fn a_thousand_matches_at_once_over_a_network_that_splits_and_delays() {
     const MATCHES: u64 = 1_000;
     let network = MemoryNetwork::new();
-    network.deliver(Delivery::ByteByByte);
+    network.deliver(Delivery::Late {
+        seed: 1,
+        most: Duration::from_millis(20),
+    });
     let shown = Arc::new(Mutex::new([0_u64; 2]));
     let show = Arc::clone(&shown);
     let referee = Rps::new(Rules::default(), move |words| {

@@ -2,9 +2,9 @@
 //!
 //! Streams are pairs of bounded pipes; endpoints are ordinary addresses that mean
 //! something only here. Faults can be asked for: accept fails with any error
-//! number, a connection is reset, input arrives one byte at a time, datagrams are
-//! lost, doubled or overtaken ([`DatagramFault`]). A client that
-//! never reads needs no help: the pipe's bound ([`PIPE`]) makes the server wait.
+//! number, a connection is reset, input arrives one byte at a time or in pieces that are
+//! late ([`Delivery`]), datagrams are lost, doubled or overtaken ([`DatagramFault`]). A
+//! client that never reads needs no help: the pipe's bound ([`PIPE`]) makes the server wait.
 //!
 //! ```
 //! use wharf::network::{ConnectOptions, ListenOptions, MemoryNetwork, Network};
@@ -21,6 +21,7 @@
 //! ```
 
 mod datagrams;
+mod late;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -28,6 +29,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
@@ -39,6 +41,8 @@ use crate::address::{Address, Host, Port, Target};
 use crate::connection::{Accept, Connection, Listener};
 use crate::datagram::Datagrams;
 use crate::limits;
+
+use late::Late;
 
 pub use datagrams::{DATAGRAM_QUEUE, DatagramFault};
 
@@ -60,6 +64,15 @@ pub enum Delivery {
     AsSent,
     /// One byte per read: every message comes split at every place.
     ByteByByte,
+    /// In pieces of 1 to 16 bytes, each of which comes after a delay of its own. Time can
+    /// be paused, and the same seed makes the same pieces and delays for streams that are
+    /// opened in the same order.
+    Late {
+        /// What sizes and delays are made of.
+        seed: u64,
+        /// The longest delay of a piece; it is counted in microseconds.
+        most: Duration,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +82,8 @@ struct World {
     datagrams: datagrams::Inboxes,
     next_port: u16,
     delivery: Delivery,
+    /// How many streams there were.
+    streams: u64,
     resets: Vec<Arc<Mutex<Fate>>>,
 }
 
@@ -149,10 +164,22 @@ impl World {
         self.resets.retain(|fate| Arc::strong_count(fate) > 1);
         self.resets.push(Arc::clone(&fate));
         let delivery = self.delivery;
-        let end = |pipe| MemoryStream {
-            pipe,
-            fate: Arc::clone(&fate),
-            delivery,
+        let streams = &mut self.streams;
+        let mut end = |pipe| {
+            *streams += 1;
+            MemoryStream {
+                pipe,
+                fate: Arc::clone(&fate),
+                reading: match delivery {
+                    Delivery::AsSent => Reading::AsSent,
+                    Delivery::ByteByByte => Reading::ByteByByte,
+                    Delivery::Late { seed, most } => {
+                        // Far apart, so that no two streams are alike.
+                        let own = streams.wrapping_mul(0xd134_2543_de82_ef95);
+                        Reading::Late(Late::new(seed ^ own, most))
+                    }
+                },
+            }
         };
         (
             Connection::new(end(near), client.clone(), server.clone()),
@@ -275,7 +302,14 @@ impl Drop for MemoryListener {
 struct MemoryStream {
     pipe: DuplexStream,
     fate: Arc<Mutex<Fate>>,
-    delivery: Delivery,
+    reading: Reading,
+}
+
+/// How one end of a stream is read.
+enum Reading {
+    AsSent,
+    ByteByByte,
+    Late(Late),
 }
 
 impl MemoryStream {
@@ -300,8 +334,10 @@ impl AsyncRead for MemoryStream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.check(cx)?;
-        if this.delivery == Delivery::AsSent {
-            return Pin::new(&mut this.pipe).poll_read(cx, space);
+        match &mut this.reading {
+            Reading::AsSent => return Pin::new(&mut this.pipe).poll_read(cx, space),
+            Reading::Late(late) => return late.poll_read(&mut this.pipe, cx, space),
+            Reading::ByteByByte => {}
         }
         let mut one = [0; 1];
         let mut byte = ReadBuf::new(&mut one);
