@@ -153,6 +153,9 @@ struct Attack {
     count: u64,
     /// When each ticket asked, and how many waited or were hashed before it then.
     asked: BTreeMap<Ticket, (Instant, usize)>,
+    /// How many attempts of each address wait.
+    waiting: BTreeMap<Guest, usize>,
+    most_of_one: usize,
     hashed: u64,
     refused: u64,
     most_waiting: usize,
@@ -180,6 +183,8 @@ impl Attack {
             events: BinaryHeap::new(),
             count: 0,
             asked: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            most_of_one: 0,
             hashed: 0,
             refused: 0,
             most_waiting: 0,
@@ -204,7 +209,10 @@ impl Attack {
                     match self.limiter.ask(guest, time) {
                         Ok(ticket) => {
                             self.asked.insert(ticket, (time, before));
+                            *self.waiting.entry(guest).or_default() += 1;
                             self.try_turn(ticket, friend);
+                            let of_one = self.waiting.get(&guest).copied();
+                            self.most_of_one = self.most_of_one.max(of_one.unwrap_or(0));
                         }
                         Err(_) => self.refused += 1,
                     }
@@ -240,6 +248,8 @@ impl Attack {
                 self.hashed += 1;
                 self.hashing += 1;
                 let (asked, before) = self.asked.remove(&ticket).unwrap();
+                let of_one = self.waiting.get_mut(&ticket.guest).unwrap();
+                *of_one -= 1;
                 let waited = now.duration_since(asked);
                 let slots = self.limiter.rules.hash_slots.max(1) as u32;
                 if ticket.guest == friend && self.limiter.known.has(friend) {
@@ -305,6 +315,8 @@ fn a_guessing_attack_is_held_within_its_bounds() {
         attack.longest_known
     );
     assert!(attack.most_waiting <= rules.max_waiting);
+    assert_eq!(attack.most_of_one, 1, "one attempt of an address waits");
+    assert!(attack.waiting.values().all(|waiting| *waiting == 0));
     assert_eq!(attack.limiter.waiting, 0);
     assert!(attack.most_addresses <= rules.max_addresses);
 }
