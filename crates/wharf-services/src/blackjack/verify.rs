@@ -25,12 +25,17 @@
 //! - What crossed on the way accuses nobody. A transcript has no clock, so what came too
 //!   late, as the server says, is a doubt: such a round is neither fair nor forged.
 //!
+//! - What was done for a player while it was away, it said before, or it is a doubt.
+//!
 //! Layout: `verdict` is what comes out, `open` what the whole table was told, `own` what one
-//! player said and was told alone, `asked` how many of its requests may have been answered.
+//! player said and was told alone, `asked` how many of its requests may have been answered,
+//! `refusal` which of them can be refused, `clear` which of its nonces were known.
 
 mod asked;
+mod clear;
 mod open;
 mod own;
+mod refusal;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -44,8 +49,8 @@ pub use verdict::{Doubt, Kind, Problem, Verdict};
 
 /// Reads a transcript line by line, and judges each round at its end.
 ///
-/// It is bounded, whatever it is told: 4,096 lines of a round and 256 requests that are
-/// not answered are kept.
+/// It is bounded, whatever it is told: 4,096 lines of a round, 256 requests that are not
+/// answered, as many that were in flight when a connection ended, and 256 nonces are kept.
 ///
 /// ```
 /// use wharf_services::blackjack::Verifier;
@@ -109,7 +114,9 @@ impl Verifier {
     /// was wrong after the last one: then it has no players.
     pub fn finish(self) -> Option<Verdict> {
         let open = self.open.filter(Open::is_worth_a_word);
-        let mut verdict = self.over.or_else(|| open.map(Open::unfinished));
+        let mut verdict = self
+            .over
+            .or_else(|| open.map(|open| self.own.cut_short(open)));
         if verdict.is_none() && !self.between.is_empty() {
             verdict = Some(Verdict::unfinished(self.last));
         }
@@ -233,7 +240,7 @@ impl Verifier {
             let line = fields(reply);
             open.wrong(Problem::Order { line, why });
         }
-        (open.is_wrong() || self.own.may_be_in(&open)).then(|| open.unfinished())
+        (open.is_wrong() || self.own.may_be_in(&open)).then(|| self.own.cut_short(open))
     }
 
     fn end(&mut self, reply: &Reply<'_>, round: u64) -> Option<Verdict> {

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::blackjack::{Kind, Verdict, Verifier, hash_of};
+use crate::blackjack::{Doubt, Kind, Verdict, Verifier, hash_of};
 use crate::games::Door;
 
 mod crossing;
@@ -112,7 +112,15 @@ impl World {
             let verdicts = readers.hear(line);
             for verdict in verdicts.iter().flatten() {
                 assert_eq!(verdict.problems, [], "{text}");
-                assert_eq!(verdict.doubts, [], "{text}");
+                // What was said on another connection is not in each transcript, who was
+                // away may have missed the end or has its seat, and not one of its own, and
+                // nonces are said when they are refused.
+                let is_late = |doubt: &Doubt| match doubt {
+                    Doubt::Late(word) => word != "SIT ALONE",
+                    Doubt::Flood => true,
+                    Doubt::Early(_) | Doubt::Elsewhere(_) | Doubt::Cut => false,
+                };
+                assert!(!verdict.doubts.iter().any(is_late), "{verdict:?}: {text}");
             }
             if let [Some(verdict), ..] = verdicts {
                 self.judged += usize::from(verdict.kind == Kind::Dealt);

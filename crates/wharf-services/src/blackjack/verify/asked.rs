@@ -13,6 +13,9 @@
 //! ```
 //! Each line takes away those places that cannot explain it. An honest server is at one of
 //! them, whatever crosses on the way; when none is left, it is not honest.
+//!
+//! When a connection ends, what is in flight may have arrived and may not. It is kept until
+//! who comes back is told what was done in between.
 
 use std::collections::VecDeque;
 
@@ -26,7 +29,11 @@ const MAX_OPEN: usize = 256;
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    Hello(String),
+    Hello {
+        name: String,
+        /// Without a key nobody comes back.
+        has_key: bool,
+    },
     Sit {
         alone: bool,
     },
@@ -55,7 +62,10 @@ pub(super) enum Said {
 impl Said {
     pub(super) fn of(request: Option<&Request<'_>>) -> Self {
         match request {
-            Some(Request::Hello(name, _)) => Said::Hello((*name).to_owned()),
+            Some(Request::Hello(name, key)) => Said::Hello {
+                name: (*name).to_owned(),
+                has_key: key.is_some(),
+            },
             Some(Request::Sit(at)) => Said::Sit {
                 alone: *at == Where::Alone,
             },
@@ -79,6 +89,26 @@ impl Said {
             None => Said::Else,
         }
     }
+
+    /// What is to be done with a hand.
+    fn act(&self) -> Option<Action> {
+        match self {
+            Said::Act(action) => Some(*action),
+            _ => None,
+        }
+    }
+}
+
+/// How a player logged in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Login {
+    /// Without a key, under a new name.
+    #[default]
+    New,
+    /// Without a key, at a seat that it had on the same connection.
+    Here,
+    /// With a key; it may have been here before.
+    Back,
 }
 
 /// Where the server can be.
@@ -90,6 +120,11 @@ struct Place {
     is_asked: bool,
     /// The seat is at a table for one.
     is_alone: bool,
+    login: Login,
+    /// The seat was told to who came back, and not asked for since.
+    is_old: bool,
+    /// A table for one was asked for, and refused because of such a seat.
+    is_overruled: bool,
 }
 
 impl Place {
@@ -108,6 +143,10 @@ pub(super) struct Asked {
     /// In order, and never none.
     places: Vec<Place>,
     is_lost: bool,
+    /// Nobody is welcomed on this connection yet.
+    is_cut: bool,
+    /// What was in flight when a connection ended.
+    before: VecDeque<Said>,
 }
 
 impl Default for Asked {
@@ -116,6 +155,8 @@ impl Default for Asked {
             open: VecDeque::new(),
             places: vec![Place::default()],
             is_lost: false,
+            is_cut: false,
+            before: VecDeque::new(),
         }
     }
 }
@@ -145,7 +186,7 @@ impl Asked {
 
     /// A round begins: what is in flight was sent before that was known.
     pub(super) fn grow_old(&mut self) {
-        for said in &mut self.open {
+        for said in self.open.iter_mut().chain(&mut self.before) {
             if let Said::Bet { is_fresh, .. } | Said::Reveal { is_fresh, .. } = said {
                 *is_fresh = false;
             }
@@ -162,10 +203,7 @@ impl Asked {
     pub(super) fn first_acts(&self) -> impl Iterator<Item = Action> {
         self.places.iter().filter_map(|place| {
             let mut rest = self.open.iter().skip(place.answered);
-            rest.find_map(|said| match said {
-                Said::Act(action) => Some(*action),
-                _ => None,
-            })
+            rest.find_map(Said::act)
         })
     }
 
@@ -184,7 +222,14 @@ impl Asked {
         places.sort_unstable();
         places.dedup();
         let answered = places[0].answered;
-        self.open.drain(..answered);
+        let done = self.open.drain(..answered);
+        if self.is_cut {
+            self.before.extend(done);
+            let too_many = self.before.len().saturating_sub(MAX_OPEN);
+            self.before.drain(..too_many);
+        } else {
+            drop(done);
+        }
         places
             .iter_mut()
             .for_each(|place| place.answered -= answered);
@@ -194,7 +239,15 @@ impl Asked {
 
     /// An answer came to a request that is so.
     pub(super) fn answer(&mut self, is_it: impl Fn(&Said) -> bool) -> bool {
-        self.step(|place, said| [said.is_some_and(&is_it).then(|| place.after()), None])
+        self.step(|place, said| {
+            let said = said.filter(|said| is_it(said));
+            let wants_alone = said == Some(&Said::Sit { alone: true });
+            let after = Place {
+                is_overruled: place.is_overruled || (wants_alone && place.is_old),
+                ..place.after()
+            };
+            [said.map(|_| after), None]
+        })
     }
 
     /// Something came that may be an answer to a request that is so.
@@ -220,16 +273,33 @@ impl Asked {
         places.all(|place| self.open.get(place.answered).is_some_and(&is_it))
     }
 
-    /// An answer came to a request that is so; those before it may have been sent on
-    /// another connection.
-    pub(super) fn answer_later(&mut self, is_it: impl Fn(&Said) -> bool) -> bool {
+    /// Somebody is logged in, who may have been `here`: with a seat, on this connection. What
+    /// was said before that may have been sent on another one.
+    pub(super) fn welcome(&mut self, own: &str, here: bool) -> bool {
         let all = self.open.iter().enumerate();
-        let found = all.filter(|(_, said)| is_it(said));
-        let place = |answered| Place {
-            answered,
-            ..Place::default()
-        };
-        self.keep(found.map(|(index, _)| place(index + 1)).collect())
+        let found = all.filter_map(|(index, said)| match said {
+            Said::Hello { name, has_key } if name.eq_ignore_ascii_case(own) => Some(Place {
+                answered: index + 1,
+                login: match (has_key, here) {
+                    (true, _) => Login::Back,
+                    (false, true) => Login::Here,
+                    (false, false) => Login::New,
+                },
+                ..Place::default()
+            }),
+            _ => None,
+        });
+        let found = found.collect();
+        let was_cut = std::mem::replace(&mut self.is_cut, true);
+        let is_found = self.keep(found);
+        self.is_cut = was_cut && !is_found;
+        is_found
+    }
+
+    /// A connection begins: anything may have been answered, or lost.
+    pub(super) fn cut(&mut self) {
+        self.widen();
+        self.is_cut = true;
     }
 
     /// Anything may have been answered, or lost.
@@ -241,26 +311,31 @@ impl Asked {
         self.places = (0..=self.open.len()).map(place).collect();
     }
 
-    /// A seat is told. To who has just come back it may be one that it had.
-    pub(super) fn seat(&mut self, may_be_back: bool) -> bool {
+    /// A seat is told. With a welcome it may be one that was there before.
+    pub(super) fn seat(&mut self, is_welcome: bool) -> bool {
         self.step(|place, said| {
             let is_asked = matches!(said, Some(Said::Sit { .. } | Said::Again));
             let alone = *said.unwrap_or(&Said::Else) == Said::Sit { alone: true };
             let asked = Place {
                 is_asked,
                 is_alone: place.is_alone || alone,
+                is_old: place.is_old && said == Some(&Said::Again),
                 ..place.after()
             };
-            let back = Place {
-                is_asked: false,
+            // Who was here has missed nothing.
+            let told = Place {
+                is_asked: place.login == Login::Here,
+                is_old: true,
                 ..place
             };
-            [may_be_back.then_some(back), is_asked.then_some(asked)]
+            let is_told = is_welcome && place.login != Login::New;
+            [is_told.then_some(told), is_asked.then_some(asked)]
         })
     }
 
-    /// All was told again.
+    /// All was told again, and so was what had arrived.
     pub(super) fn end_retelling(&mut self) {
+        self.before.clear();
         self.step(|place, _| {
             let is_asked = false;
             [Some(Place { is_asked, ..place }), None]
@@ -270,9 +345,9 @@ impl Asked {
     /// The seat is given up.
     pub(super) fn stand_up(&mut self) {
         self.step(|place, _| {
-            let answered = place.answered;
             let there = Place {
-                answered,
+                answered: place.answered,
+                login: place.login,
                 ..Place::default()
             };
             [Some(there), None]
@@ -284,8 +359,38 @@ impl Asked {
         self.step(|place, _| [(!place.is_asked).then_some(place), None])
     }
 
+    /// Whether a table for one was asked for, and the seat may be at it.
+    pub(super) fn wants_no_company(&self) -> bool {
+        let mut places = self.places.iter();
+        places.any(|place| place.is_alone || place.is_overruled)
+    }
+
+    /// Whether the seat is at a table for one.
+    pub(super) fn is_alone(&self) -> bool {
+        self.places.iter().all(|place| place.is_alone)
+    }
+
     /// Somebody else takes part.
     pub(super) fn has_company(&mut self) -> bool {
         self.step(|place, _| [(!place.is_alone).then_some(place), None])
+    }
+
+    /// What was in flight when a connection ended.
+    pub(super) fn before(&self) -> impl Iterator<Item = &Said> {
+        self.before.iter()
+    }
+
+    /// What was done while somebody was away, of that which was in flight: the first for
+    /// which `of` gives something. Those before it were answered, too.
+    pub(super) fn done_before<T>(&mut self, of: impl Fn(&Said) -> Option<T>) -> Option<T> {
+        let mut before = self.before.iter().enumerate();
+        let (index, found) = before.find_map(|(index, said)| Some((index, of(said)?)))?;
+        self.before.drain(..=index);
+        Some(found)
+    }
+
+    /// What is in flight on a connection that ended, and was to be done with a hand.
+    pub(super) fn act_before(&self) -> Option<Action> {
+        self.before.iter().find_map(Said::act)
     }
 }

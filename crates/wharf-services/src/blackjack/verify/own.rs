@@ -1,8 +1,10 @@
 //! What one player said itself, and whether the table did just that.
 
 use super::asked::{Asked, Said};
+use super::clear::Clear;
 use super::open::{Open, fields};
-use super::verdict::{Doubt, Finding, Problem};
+use super::refusal::{can_refuse, is_harmless};
+use super::verdict::{Doubt, Finding, Problem, Verdict};
 use crate::blackjack::cards::Chips;
 use crate::blackjack::grammar::{No, Nonce, Reply, Request};
 use crate::blackjack::round::Action;
@@ -17,6 +19,7 @@ pub(super) struct Own {
     is_recorded: bool,
     /// What was said, and how far the server is with it.
     asked: Asked,
+    clear: Clear,
     /// The server greeted, and has not welcomed the player since.
     is_stranger: bool,
     /// It came back, and was told nothing of a round since.
@@ -29,6 +32,10 @@ pub(super) struct Own {
     /// The hand that is asked, and whether it may double and split.
     turn: Option<(usize, [bool; 2])>,
     is_leaving: bool,
+    /// It was told that it leaves, and then came back to the same round.
+    was_leaving: bool,
+    /// It was at a table for one, and then came back to the same round.
+    was_alone: bool,
     chips: Option<Chips>,
 }
 
@@ -59,8 +66,9 @@ fn order(reply: &Reply<'_>, why: &'static str) -> Option<Finding> {
     Some(Problem::Order { line, why }.into())
 }
 
-fn is_hidden_or_none(nonce: &str) -> bool {
-    nonce == "-" || nonce.starts_with('=')
+/// What nobody knows yet can be said before the commitment comes, and nothing else.
+fn early(reply: &Reply<'_>, nonce: Option<&str>, is_early: bool) -> Option<Finding> {
+    (is_early && nonce.is_some()).then(|| Doubt::Early(fields(reply)).into())
 }
 
 impl Own {
@@ -79,6 +87,15 @@ impl Own {
         open.has_bets() && (self.name.is_none() || self.is_in(open))
     }
 
+    /// What there is to say of a round without an end: whoever has a bet in it cannot know
+    /// that it was fair.
+    pub(super) fn cut_short(&self, mut open: Open) -> Verdict {
+        if self.is_in(&open) {
+            open.wrong(Doubt::Cut);
+        }
+        open.unfinished()
+    }
+
     /// Whether a bet of this round was sent, and is not answered.
     pub(super) fn awaits_bet(&self) -> bool {
         let fresh = |said: &Said| matches!(said, Said::Bet { is_fresh: true, .. });
@@ -93,6 +110,9 @@ impl Own {
     pub(super) fn say(&mut self, line: &str) {
         self.is_recorded = true;
         let request = Request::parse(line).filter(|_| line.len() <= MAX_LINE);
+        if let Some(Request::Bet(_, Nonce::Open(nonce)) | Request::Reveal(nonce)) = request {
+            self.clear.say(nonce);
+        }
         self.asked.say(Said::of(request.as_ref()));
     }
 
@@ -124,8 +144,9 @@ impl Own {
     /// A connection begins: what was sent on another one may never have arrived.
     pub(super) fn greeted(&mut self) {
         self.is_stranger = self.name.is_some();
+        self.was_alone |= self.asked.is_alone();
         self.give_up_seat();
-        self.asked.widen();
+        self.asked.cut();
     }
 
     /// Logged in.
@@ -133,9 +154,9 @@ impl Own {
         let Reply::Welcome { name, chips, .. } = *reply else {
             return None;
         };
-        let is_it =
-            |said: &Said| matches!(said, Said::Hello(own) if own.eq_ignore_ascii_case(name));
-        if !self.can_be(|asked| asked.answer_later(is_it)) {
+        let here = self.seat.is_some() && !self.is_stranger && self.is(name);
+        self.was_alone |= here && self.asked.is_alone();
+        if !self.can_be(|asked| asked.welcome(name, here)) {
             // It would forget what the player said.
             return order(reply, "was not asked for");
         }
@@ -150,7 +171,7 @@ impl Own {
     fn give_up_seat(&mut self) {
         self.seat = None;
         self.turn = None;
-        self.is_leaving = false;
+        self.was_leaving |= std::mem::take(&mut self.is_leaving);
         self.retelling = Retelling::No;
         self.asked.stand_up();
     }
@@ -164,6 +185,8 @@ impl Own {
             self.asked.answer_or_end(is_it);
         }
         self.give_up_seat();
+        self.asked.end_retelling();
+        (self.was_leaving, self.was_alone) = (false, false);
     }
 
     /// A seat is part of the shuffle, so it stays what it is.
@@ -173,20 +196,23 @@ impl Own {
         }
         self.seat = Some(seat);
         self.retelling = Retelling::Done;
-        let may_be_back = self.last == Last::Welcome;
-        if !self.can_be(|asked| asked.seat(may_be_back)) {
+        let is_welcome = self.last == Last::Welcome;
+        if !self.can_be(|asked| asked.seat(is_welcome)) {
             return order(reply, "was not asked for");
         }
         None
     }
 
     pub(super) fn leaving(&mut self, reply: &Reply<'_>) -> Option<Finding> {
-        let was_leaving = std::mem::replace(&mut self.is_leaving, true);
-        let can_be = match self.retelling {
-            Retelling::Done => was_leaving || self.can_be(Asked::is_news),
-            _ => self.can_be(|asked| asked.answer(|said| *said == Said::Leave)),
-        };
-        if can_be {
+        let was_leaving = std::mem::replace(&mut self.is_leaving, true) || self.was_leaving;
+        if self.retelling == Retelling::Done {
+            let is_it = |said: &Said| (*said == Said::Leave).then_some(true);
+            return match was_leaving {
+                true => None,
+                false => self.news(reply, None, is_it),
+            };
+        }
+        if self.can_be(|asked| asked.answer(|said| *said == Said::Leave)) {
             return None;
         }
         // It would stand for the player.
@@ -197,8 +223,10 @@ impl Own {
     pub(super) fn begin(&mut self) {
         self.is_back = false;
         self.asked.grow_old();
+        self.clear.grow_old();
         self.is_bet_excused = false;
         self.is_leaving = false;
+        (self.was_leaving, self.was_alone) = (false, false);
         self.turn = None;
     }
 
@@ -240,7 +268,8 @@ impl Own {
             let both = open.zip(name);
             both.is_some_and(|(open, name)| open.asks_for(name, nonce))
         };
-        let is_it = |said: &Said| can_refuse(no, said, turn, asks_for);
+        let is_seated = name.is_some();
+        let is_it = |said: &Said| can_refuse(no, said, turn, is_seated, asks_for);
         let is_answer = !self.judges() || self.asked.answer(is_it);
         // In its turn it is nobody else's.
         let is_lie = no == No::Turn && turn.is_some();
@@ -270,13 +299,12 @@ impl Own {
                 chips,
                 nonce,
             } if self.is(name) => self.bet(reply, seat, chips, nonce),
-            Reply::Bet { .. } if !self.can_be(Asked::has_company) => {
-                order(reply, "is of somebody else, at a table of your own")
-            }
+            Reply::Bet { .. } => self.company(reply),
             Reply::Nonce { name, nonce, .. } if self.is(name) => self.nonce(reply, nonce),
             Reply::Void { name, .. } if self.is(name) => {
                 let sent = |said: &Said| matches!(said, Said::Reveal { nonce, .. } if open.hides(name, nonce));
-                let late = self.judges() && self.asked.open().any(sent);
+                let mut all = self.asked.open().chain(self.asked.before());
+                let late = self.judges() && all.any(sent);
                 late.then(|| Doubt::Late("REVEAL".to_owned()).into())
             }
             Reply::Act { name, hand, action } if self.is(name) => {
@@ -290,11 +318,35 @@ impl Own {
         }
     }
 
-    /// Something of its own that it is told when it comes back; there was nothing new if
-    /// it was not away.
-    fn news(&mut self, reply: &Reply<'_>) -> Option<Finding> {
-        let is_news = self.can_be(Asked::is_news);
-        (!is_news).then(|| Problem::Own(fields(reply)).into())
+    /// Somebody else takes part.
+    fn company(&mut self, reply: &Reply<'_>) -> Option<Finding> {
+        let is_doubtful = self.judges() && self.asked.wants_no_company();
+        if !self.can_be(Asked::has_company) || (self.judges() && self.was_alone) {
+            return order(reply, "is of somebody else, at a table of your own");
+        }
+        is_doubtful.then(|| Doubt::Late("SIT ALONE".to_owned()).into())
+    }
+
+    /// Something of its own that it is told when it comes back: it was in flight when it
+    /// went away, and there is nothing new if it was not away. `age` tells whether it was
+    /// said since the round began.
+    fn news(
+        &mut self,
+        reply: &Reply<'_>,
+        nonce: Option<&str>,
+        age: impl Fn(&Said) -> Option<bool>,
+    ) -> Option<Finding> {
+        if !self.judges() {
+            return None;
+        }
+        let is_known = nonce.is_some_and(|nonce| self.clear.was_known(nonce));
+        if !self.can_be(Asked::is_news) {
+            return Some(Problem::Own(fields(reply)).into());
+        }
+        match self.asked.done_before(age) {
+            None => Some(Doubt::Elsewhere(fields(reply)).into()),
+            Some(is_fresh) => early(reply, nonce, is_known || !is_fresh),
+        }
     }
 
     fn bet(
@@ -307,12 +359,10 @@ impl Own {
         if self.seat.is_some_and(|own| own != seat) {
             return order(reply, "is not at your seat");
         }
-        if self.retelling == Retelling::Done {
-            self.is_bet_excused = true;
-            // `WELCOME` has told what is left after it.
-            return self.news(reply);
-        }
-        self.pay(own);
+        let nonce = match shown {
+            Nonce::Open(nonce) => Some(nonce),
+            Nonce::Hashed(_) | Nonce::None => None,
+        };
         let shown = shown.to_string();
         let age = |said: &Said| match said {
             Said::Bet {
@@ -322,33 +372,43 @@ impl Own {
             } => (*stake == own && *nonce == shown).then_some(*is_fresh),
             _ => None,
         };
-        // What nobody knows yet can be hidden before the commitment comes.
-        self.sent(reply, age)
-            .filter(|finding| matches!(finding, Finding::Problem(_)) || !is_hidden_or_none(&shown))
+        if self.retelling == Retelling::Done {
+            self.is_bet_excused = true;
+            // `WELCOME` has told what is left after it.
+            return self.news(reply, nonce, age);
+        }
+        self.pay(own);
+        self.sent(reply, nonce, age)
     }
 
     fn nonce(&mut self, reply: &Reply<'_>, shown: &str) -> Option<Finding> {
-        if self.retelling == Retelling::Done {
-            return self.news(reply);
-        }
         let age = |said: &Said| match said {
             Said::Reveal { nonce, is_fresh } => (nonce == shown).then_some(*is_fresh),
             _ => None,
         };
-        self.sent(reply, age)
+        match self.retelling {
+            Retelling::Done => self.news(reply, Some(shown), age),
+            _ => self.sent(reply, Some(shown), age),
+        }
     }
 
     /// Something came that must have been sent, and since the round began, which `age`
     /// tells.
-    fn sent(&mut self, reply: &Reply<'_>, age: impl Fn(&Said) -> Option<bool>) -> Option<Finding> {
+    fn sent(
+        &mut self,
+        reply: &Reply<'_>,
+        nonce: Option<&str>,
+        age: impl Fn(&Said) -> Option<bool>,
+    ) -> Option<Finding> {
         if !self.judges() {
             return None;
         }
-        let is_early = self.asked.next().any(|said| age(said) == Some(false));
+        let is_known = nonce.is_some_and(|nonce| self.clear.was_known(nonce));
+        let is_early = is_known || self.asked.next().any(|said| age(said) == Some(false));
         if !self.can_be(|asked| asked.answer(|said| age(said).is_some())) {
             return Some(Problem::Own(fields(reply)).into());
         }
-        is_early.then(|| Doubt::Early(fields(reply)).into())
+        early(reply, nonce, is_early)
     }
 
     fn act(
@@ -360,7 +420,7 @@ impl Own {
     ) -> Option<Finding> {
         let was_asked = self.turn.take().is_some_and(|(asked, _)| asked == hand);
         if self.retelling == Retelling::Done {
-            return self.news(reply);
+            return self.acted(reply, action);
         }
         if matches!(action, Action::Double | Action::Split) {
             self.pay(price);
@@ -385,6 +445,20 @@ impl Own {
         }
         let was_sent = self.can_be(|asked| asked.answer(is_it));
         (!was_sent).then(|| Problem::Own(fields(reply)).into())
+    }
+
+    /// What was done with a hand while its player was away.
+    fn acted(&mut self, reply: &Reply<'_>, action: Action) -> Option<Finding> {
+        let is_it = |said: &Said| (*said == Said::Act(action)).then_some(true);
+        let act = self.asked.act_before();
+        if action != Action::Stand || act == Some(action) {
+            return self.news(reply, None, is_it);
+        }
+        // The time was up, or what it wanted did not arrive.
+        if self.judges() && !self.can_be(Asked::is_news) {
+            return Some(Problem::Own(fields(reply)).into());
+        }
+        act.map(|act| Doubt::Late(act.word().to_owned()).into())
     }
 
     /// The end of a round: what is given back, if it was void.
@@ -438,44 +512,4 @@ impl Own {
         let expected = self.chips.replace(told).filter(|own| told < *own)?;
         Some(Problem::Balance { expected, told }.into())
     }
-}
-
-/// Whether a refusal can be about a request, in one's turn (with whether one can double
-/// and split) or outside.
-fn can_refuse(
-    no: No,
-    said: &Said,
-    turn: Option<[bool; 2]>,
-    asks_for: impl Fn(&str) -> bool,
-) -> bool {
-    match (no, said) {
-        (No::Request | No::Line, said) => *said == Said::Else,
-        (No::Name | No::InUse | No::LoggedIn | No::Full, said) => {
-            matches!(said, Said::Hello(_))
-        }
-        (No::Login, Said::Hello(_) | Said::Help | Said::Bye | Said::Else) => false,
-        (No::Login | No::Seat | No::Turn, Said::Act(_)) => turn.is_none(),
-        (No::Hand, Said::Act(Action::Hit | Action::Stand)) => turn.is_none(),
-        (No::Hand | No::Chips, Said::Act(Action::Double)) => turn.is_none_or(|[double, _]| !double),
-        (No::Hand | No::Chips, Said::Act(Action::Split)) => turn.is_none_or(|[_, split]| !split),
-        (No::Login | No::Seat | No::NotNow | No::Nonce, Said::Reveal { nonce, .. }) => {
-            !asks_for(nonce)
-        }
-        (No::Login, _) => true,
-        (No::Seat, said) => matches!(said, Said::Bet { .. } | Said::Leave),
-        (No::NotNow, said) => matches!(said, Said::Sit { .. } | Said::Bet { .. }),
-        (No::Table, said) => matches!(said, Said::Sit { .. }),
-        (No::Chips | No::HasBet, said) => matches!(said, Said::Bet { .. }),
-        (No::NotBroke, said) => *said == Said::Buy,
-        (No::Turn | No::Hand | No::Nonce, _) => false,
-    }
-}
-
-/// Whether a refusal without a request changes nothing.
-fn is_harmless(no: No) -> bool {
-    use No::{Full, InUse, Line, LoggedIn, Name, NotBroke, Request, Table};
-    matches!(
-        no,
-        Request | Line | Name | InUse | LoggedIn | Full | Table | NotBroke
-    )
 }

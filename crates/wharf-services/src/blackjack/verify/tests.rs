@@ -1,5 +1,6 @@
 //! What a server could do to the lines of a round, and what it may.
 
+mod away;
 mod flight;
 mod forged;
 
@@ -206,6 +207,8 @@ mod any_lines {
         let hash = hash_of("x");
         let lines: Vec<String> = [
             "> HELLO ann",
+            "> HELLO ann k",
+            "> LEAVE",
             "> SIT",
             "> SIT ALONE",
             "> REVEAL x",
@@ -236,6 +239,8 @@ mod any_lines {
             "< BALANCE 90",
             "< NO TURN",
             "< NO CHIPS",
+            "< NO NOT-NOW",
+            "< NO TABLE",
             "< LEAVING",
             "< CLOSING 20",
             "< STOOD ann",

@@ -31,7 +31,7 @@ impl Verdict {
 
     /// Whether nothing is wrong, and yet the transcript does not show that all is right.
     pub fn is_undecided(&self) -> bool {
-        self.kind != Kind::Unfinished && self.problems.is_empty() && !self.doubts.is_empty()
+        self.problems.is_empty() && !self.doubts.is_empty()
     }
 }
 
@@ -149,10 +149,16 @@ impl fmt::Display for Problem {
 /// server could pretend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// The own nonce was sent in the clear before the commitment came.
+    /// The own nonce was said in the clear before the commitment came, also if it was
+    /// refused then.
     Early(String),
     /// What was sent was not done; the server says that it came too late.
     Late(String),
+    /// Something of one's own was done while one was away, and was not asked for in this
+    /// transcript: it is in another one, or somebody else has the key.
+    Elsewhere(String),
+    /// One had a bet in a round whose end is not in the transcript.
+    Cut,
     /// More requests were not answered yet than are remembered.
     Flood,
 }
@@ -162,13 +168,22 @@ impl fmt::Display for Doubt {
         match self {
             Doubt::Early(line) => write!(
                 f,
-                "{line}   you sent this before the commitment came, so the server could choose \
-                 its seed to fit"
+                "{line}   you sent this nonce before the commitment came, so the server could \
+                 choose its seed to fit"
             ),
             Doubt::Late(word) => write!(
                 f,
                 "you sent {word}, and it was not done; the server says that it came too late"
             ),
+            Doubt::Elsewhere(line) => {
+                write!(
+                    f,
+                    "{line}   is told as yours, and not said in this transcript"
+                )
+            }
+            Doubt::Cut => {
+                f.write_str("your bet is in it, and its end is missing, so its seed is not known")
+            }
             Doubt::Flood => f.write_str(
                 "so much of what you sent was not answered yet that it is not known what was \
                  answered",

@@ -71,6 +71,7 @@ fn request(name: &str, fits: Fits, which: u32) -> String {
         10 => ACTS[pick % 4].to_owned(),
         11 if pick.is_multiple_of(4) => format!("HELLO {name} key"),
         11 if pick % 4 == 1 => format!("HELLO {} key", NAMES[pick / 4 % 3]),
+        11 if pick % 4 == 2 => format!("HELLO {name}"),
         _ => OTHERS[pick % 16].to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use super::forged::{ANN, Bettor, NONCE, bet, bets_line, hidden, opened, played, 
 use super::*;
 use crate::blackjack::round::Action;
 
-fn lines(text: &[&str]) -> Lines {
+pub(super) fn lines(text: &[&str]) -> Lines {
     text.iter().map(|line| (*line).to_owned()).collect()
 }
 
@@ -20,7 +20,7 @@ fn silent(seed: &str) -> Lines {
 }
 
 /// The first round whose seed lets a player stand.
-fn with_a_turn(round: impl Fn(&str) -> Lines) -> Lines {
+pub(super) fn with_a_turn(round: impl Fn(&str) -> Lines) -> Lines {
     let rounds = (0..).map(|number| round(&seed(number)));
     let mut with_turns =
         rounds.filter(|lines| lines.iter().any(|line| line.starts_with("< TURN ann")));
@@ -80,9 +80,13 @@ fn a_bet_that_is_told_before_the_seat_was_asked_for_is_found_out() {
     });
     assert_eq!(accused(&round), "");
     assert!(wrong(&round).contains("you sent SIT"), "{}", wrong(&round));
-    // Who had a seat is told so, and then there is nothing in doubt.
-    let mut back = round.clone();
-    back.insert(at(&round, "< BALANCE") + 1, "< NO NOT-NOW".to_owned());
+    // Who had a seat is told so, and with the bet there is nothing in doubt.
+    let mut back = seated();
+    back[3] = "> SIT".to_owned();
+    back.push(round[at(&round, "< BETS")].clone());
+    back.extend(lines(&["< BALANCE 100", "> BET 10"]));
+    back.extend(round);
+    back.insert(at(&back, "< BALANCE 90") + 1, "< NO NOT-NOW".to_owned());
     assert!(is_fair(&back), "{}", wrong(&back));
     // Who asks again was there: there is nothing that it does not know.
     let mut again = opened(&seed(0));
@@ -157,11 +161,11 @@ fn a_bet_that_was_refused_is_none() {
         let rest = hidden(&seed(0), &[]);
         let (before, rest) = rest.split_at(before.len());
         let mut refused = before.to_vec();
-        refused.extend([format!("> BET 10 {NONCE}"), format!("< {no}")]);
+        refused.extend(["> BET 10 lucky".to_owned(), format!("< {no}")]);
         refused.extend_from_slice(rest);
         assert!(is_fair(&refused), "{no}: {refused:#?}\n{}", wrong(&refused));
         let bet = at(&refused, "< BET 1 ann");
-        refused[bet] = format!("< BET 1 ann 10 {NONCE}");
+        refused[bet] = "< BET 1 ann 10 lucky".to_owned();
         assert!(accused(&refused).contains("is not what you sent"), "{no}");
     }
 }

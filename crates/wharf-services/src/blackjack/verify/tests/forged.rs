@@ -379,7 +379,7 @@ fn a_round_that_has_an_end_of_another_is_judged() {
 }
 
 /// The round so far, as it is told again when somebody asks for it after a line.
-fn told_again(lines: &[String], after: usize) -> Lines {
+pub(super) fn told_again(lines: &[String], after: usize) -> Lines {
     let begin = at(lines, "< SEAT");
     let seats = lines[begin..after].iter().filter(|line| {
         line.starts_with("< SEAT") || line.starts_with("< SITS") || is_of_the_round(line)
@@ -437,16 +437,23 @@ fn who_comes_back_is_told_what_was_done_and_may_have_missed_the_end() {
         back.push(lines[turn].clone());
         back.push("< BALANCE 90".to_owned());
         back.extend_from_slice(&lines[turn + 1..]);
-        assert!(is_fair(&back), "{back:#?}\n{}", wrong(&back));
+        assert_eq!(accused(&back), "", "{back:#?}");
+        assert_eq!(is_fair(&back), !before.is_empty(), "{}", wrong(&back));
+        assert_eq!(
+            wrong(&back).contains("not said in this transcript"),
+            before.is_empty()
+        );
     }
-    // The round was over by then: nothing is known of it, and nothing wrong.
+    // The round was over by then: nothing is wrong, and nothing known of it.
     for next in ["< IDLE".to_owned(), bets_line(7, &seed(9))] {
         let mut missed = lines[..=turn].to_vec();
         missed.extend(welcome.clone());
         missed.push(next.clone());
         let verdicts = judged(&missed);
-        assert_eq!(wrong(&missed), "");
+        assert_eq!(verdicts[0].problems, []);
         assert_eq!(verdicts[0].kind, Kind::Unfinished);
+        assert_eq!(verdicts[0].doubts, [Doubt::Cut]);
+        assert!(verdicts[0].is_undecided());
         // Who was not away has missed nothing.
         let mut there = lines[..=turn].to_vec();
         there.push(next);
