@@ -236,14 +236,114 @@ fn a_recorded_round_is_fair_and_a_changed_one_is_not() {
     assert_eq!(nothing.code(), 5, "{nothing:?}");
 }
 
-#[test]
-fn a_round_that_cannot_be_decided_is_neither_fair_nor_forged() {
+/// The example of the documentation, as ann wrote it down.
+fn example() -> String {
     let page = std::fs::read_to_string(support::root().join("docs/protocols/blackjack.md"));
     let page = page.unwrap();
     let (_, example) = page.split_once("```blackjack\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
     let ann = example.lines().filter_map(|line| line.strip_prefix("A: "));
-    let honest: String = ann.map(|line| format!("{line}\n")).collect();
+    ann.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn no_part_of_a_line_of_the_server_is_a_line_of_the_player() {
+    // Ann did not say HIT; the server hides it behind as much as is looked at.
+    let honest = example();
+    let turn = "< TURN ann 1 30 HIT,STAND,DOUBLE";
+    let hit = "> HIT\n< ACT ann 1 HIT\n";
+    assert!(honest.contains(&format!("{turn}\n{hit}")), "{honest}");
+    let silent = honest.replacen(hit, "< ACT ann 1 HIT\n", 1);
+    for length in [
+        0,
+        512,
+        4 * 1024 - 2,
+        4 * 1024,
+        4 * 1024 + 2,
+        64 * 1024,
+        1024 * 1024,
+    ] {
+        let room = usize::saturating_sub(length, turn.len() + 4);
+        let long = format!("{turn} -- {}> HIT", "x".repeat(room));
+        let forged = silent.replacen(turn, &long, 1);
+        let verified = run(&mut wharf(["play", "verify", "-"]), &forged);
+        assert_eq!(verified.code(), 5, "{length}: {verified:?}");
+        let own = "ACT ann 1 HIT   is not what you sent";
+        assert!(verified.stdout.contains(own), "{length}: {verified:?}");
+    }
+    // Words for people are of any length.
+    let long = format!("{turn} -- {}", "x".repeat(1024 * 1024));
+    let wordy = run(
+        &mut wharf(["play", "verify", "-"]),
+        &honest.replacen(turn, &long, 1),
+    );
+    assert_eq!(wordy.code(), 0, "{wordy:?}");
+}
+
+#[test]
+fn a_transcript_may_end_within_a_line() {
+    let honest = example();
+    let told = "the last line has no end and is left out";
+    for (cut, is_cut) in [
+        ("< BALANCE 90\n", false),
+        ("< BALANCE 9", true),
+        ("< BAL", true),
+    ] {
+        let end = honest.find("< END 1\n").unwrap();
+        let end = end + honest[end..].find(cut).unwrap() + cut.len();
+        let verified = run(&mut wharf(["play", "verify", "-"]), &honest[..end]);
+        assert_eq!(verified.code(), 0, "{cut:?}: {verified:?}");
+        assert!(
+            verified.stdout.starts_with("round 1: fair."),
+            "{verified:?}"
+        );
+        assert_eq!(
+            verified.stderr.contains(told),
+            is_cut,
+            "{cut:?}: {verified:?}"
+        );
+    }
+}
+
+#[test]
+fn a_round_that_a_cut_connection_ends_is_not_good() {
+    let honest = example();
+    // Ann's bet is in it, and then there is nothing more.
+    let end = honest.find("< SEED").unwrap();
+    let cut = run(&mut wharf(["play", "verify", "-"]), &honest[..end]);
+    assert_eq!(cut.code(), 5, "{cut:?}");
+    let told = "round 1: UNDECIDED (2 players). Nothing is wrong, but\n  your bet is in it";
+    assert!(cut.stdout.starts_with(told), "{cut:?}");
+    // Nor is it after a round that was fair.
+    let second = honest.find("> LEAVE").unwrap();
+    let bet = "> BET 10\n< BET 1 ann 10 -\n";
+    let two = format!("{}{bet}", &honest[..second]);
+    let cut = run(&mut wharf(["play", "verify", "-"]), &two);
+    assert_eq!(cut.code(), 5, "{cut:?}");
+    assert!(cut.stdout.starts_with("round 1: fair."), "{cut:?}");
+    assert!(cut.stdout.contains("\nround 2: UNDECIDED"), "{cut:?}");
+    // Who only looked on has lost nothing.
+    let looked = format!("{}< BET 2 ben 5 -\n", &honest[..second]);
+    let looked = run(&mut wharf(["play", "verify", "-"]), &looked);
+    assert_eq!(looked.code(), 0, "{looked:?}");
+    assert!(
+        looked.stdout.contains("round 2: its end is missing"),
+        "{looked:?}"
+    );
+}
+
+#[test]
+fn a_verdict_comes_as_soon_as_the_round_is_over() {
+    let mut verify = Process::start(&mut wharf(["play", "verify", "-"]));
+    verify.type_in(&example());
+    verify.wait_for(|_, line| line.starts_with("round 1: fair.").then_some(()));
+    let ended = verify.end();
+    assert_eq!(ended.code(), 0, "{ended:?}");
+}
+
+#[test]
+fn a_round_that_cannot_be_decided_is_neither_fair_nor_forged() {
+    let honest = example();
     let fair = run(&mut wharf(["play", "verify", "-"]), &honest);
     assert_eq!(fair.code(), 0, "{fair:?}");
 

@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, connect_failure, connect_failure_to, words};
 
 /// The longest line of a server. Those of the games are under 300 bytes.
-const MAX_LINE: usize = 4 * 1024;
+pub(super) const MAX_LINE: usize = 4 * 1024;
 
 /// What it means that nothing comes back over datagrams.
 const NO_REFEREE: &str = "it is no referee, or the network loses everything";

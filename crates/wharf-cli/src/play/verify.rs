@@ -12,85 +12,146 @@ use crate::exit::Exit;
 use crate::failure::{Failure, words};
 use crate::style::count;
 
-/// The longest line that is looked at; those of the protocol are under 300 bytes.
-const MAX_LINE: u64 = 4 * 1024;
+/// How much of a line is looked at: what the longest line of a server is in a transcript.
+const MAX_LINE: usize = super::link::MAX_LINE + "< ".len();
 
-/// Judges every round of a transcript.
+/// Judges every round of a transcript, and tells each verdict as soon as it is known.
 pub(super) fn run(common: &Common, file: &Path) -> Result<Exit, Failure> {
-    let verdicts = match file.as_os_str() == "-" {
-        true => verdicts(&mut io::stdin().lock()),
-        false => File::open(file).and_then(|file| verdicts(&mut BufReader::new(file))),
-    };
-    let verdicts = verdicts.map_err(|error| {
+    let failed = |error: io::Error| {
         let cause = format!("cannot read {}: {}", file.display(), words(&error));
         Failure::new(Exit::Failed, cause)
-    })?;
-    for verdict in &verdicts {
+    };
+    let transcript: Box<dyn BufRead> = match file.as_os_str() == "-" {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(BufReader::new(File::open(file).map_err(failed)?)),
+    };
+    let mut verdicts = Verdicts::of(transcript);
+    let mut tally = Tally::default();
+    while let Some(verdict) = verdicts.next_verdict().map_err(failed)? {
+        tally.add(&verdict);
         let line = match common.json {
-            true => json(verdict).to_string(),
-            false => text(verdict),
+            true => json(&verdict).to_string(),
+            false => text(&verdict),
         };
         match writeln!(io::stdout(), "{line}") {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
             other => other?,
         }
     }
-    conclude(&verdicts)
+    if verdicts.is_cut {
+        let _ = writeln!(io::stderr(), "the last line has no end and is left out");
+    }
+    tally.conclude()
 }
 
-/// Good if every round was fair, or void as it may be, and there was one.
-fn conclude(verdicts: &[Verdict]) -> Result<Exit, Failure> {
-    let number = |is_so: fn(&Verdict) -> bool| {
-        let those = verdicts.iter().filter(|verdict| is_so(verdict));
-        those.count() as u64
-    };
-    let unfair = number(|verdict| !verdict.problems.is_empty());
-    let undecided = number(Verdict::is_undecided);
-    let over = number(|verdict| verdict.kind != Kind::Unfinished);
-    match (unfair, undecided, over) {
-        (0, 0, 0) => Err(
-            Failure::new(Exit::CheckFailed, "there is no whole round in it")
-                .with(
+/// How many rounds there were of each kind.
+#[derive(Debug, Default)]
+struct Tally {
+    unfair: u64,
+    undecided: u64,
+    over: u64,
+}
+
+impl Tally {
+    fn add(&mut self, verdict: &Verdict) {
+        self.unfair += u64::from(!verdict.problems.is_empty());
+        self.undecided += u64::from(verdict.is_undecided());
+        self.over += u64::from(verdict.kind != Kind::Unfinished);
+    }
+
+    /// Good if every round was fair, or void as it may be, and there was one.
+    fn conclude(&self) -> Result<Exit, Failure> {
+        match (self.unfair, self.undecided, self.over) {
+            (0, 0, 0) => Err(
+                Failure::new(Exit::CheckFailed, "there is no whole round in it")
+                    .with(
+                        "means",
+                        "a round is every line of the server from BETS to END",
+                    )
+                    .cure("wharf play blackjack --record FILE"),
+            ),
+            (0, 0, _) => Ok(Exit::Done),
+            (0, undecided, _) => {
+                let rounds = count(undecided, "round");
+                let cause = format!("{rounds} of which nobody can say that it was fair");
+                Err(Failure::new(Exit::CheckFailed, cause).with(
                     "means",
-                    "a round is every line of the server from BETS to END",
-                )
-                .cure("wharf play blackjack --record FILE"),
-        ),
-        (0, 0, _) => Ok(Exit::Done),
-        (0, undecided, _) => {
-            let rounds = count(undecided, "round");
-            let cause = format!("{rounds} of which nobody can say that it was fair");
-            Err(Failure::new(Exit::CheckFailed, cause).with(
-                "means",
-                "it happens with an honest server, too, where lines cross on their way",
-            ))
-        }
-        (unfair, ..) => {
-            let rounds = count(unfair, "round");
-            let cause = format!("{rounds} not as it should be");
-            Err(Failure::new(Exit::CheckFailed, cause))
+                    "it happens with an honest server, too, where lines cross on their way or a \
+                     connection ends",
+                ))
+            }
+            (unfair, ..) => {
+                let rounds = count(unfair, "round");
+                let cause = format!("{rounds} not as it should be");
+                Err(Failure::new(Exit::CheckFailed, cause))
+            }
         }
     }
 }
 
-fn verdicts(transcript: &mut impl BufRead) -> io::Result<Vec<Verdict>> {
-    let mut verifier = Verifier::default();
-    let mut verdicts = Vec::new();
-    loop {
-        let mut line = Vec::new();
-        let read = io::Read::take(&mut *transcript, MAX_LINE).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            verdicts.extend(verifier.finish());
-            return Ok(verdicts);
+/// Reads a transcript up to the next verdict.
+struct Verdicts {
+    transcript: Box<dyn BufRead>,
+    /// Nothing when all was read.
+    verifier: Option<Verifier>,
+    line: Vec<u8>,
+    /// The last line has no end: more of it was to be written.
+    is_cut: bool,
+}
+
+impl Verdicts {
+    fn of(transcript: Box<dyn BufRead>) -> Self {
+        Verdicts {
+            transcript,
+            verifier: Some(Verifier::default()),
+            line: Vec::new(),
+            is_cut: false,
         }
-        let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end();
-        // A line without anything is one that is answered, too.
-        match line.strip_prefix('>') {
-            Some(said) => verifier.say(said.strip_prefix(' ').unwrap_or(said)),
-            None => {
-                let heard = line.strip_prefix("< ").unwrap_or(line);
-                verdicts.extend(verifier.hear(heard));
+    }
+
+    fn next_verdict(&mut self) -> io::Result<Option<Verdict>> {
+        while self.read_line()? {
+            let Some(verifier) = &mut self.verifier else {
+                break;
+            };
+            let line = String::from_utf8_lossy(&self.line);
+            let line = line.trim_end();
+            // A line without anything is one that is answered, too.
+            let verdict = match line.strip_prefix('>') {
+                Some(said) => {
+                    verifier.say(said.strip_prefix(' ').unwrap_or(said));
+                    None
+                }
+                None => verifier.hear(line.strip_prefix("< ").unwrap_or(line)),
+            };
+            if verdict.is_some() {
+                return Ok(verdict);
+            }
+        }
+        Ok(self.verifier.take().and_then(Verifier::finish))
+    }
+
+    /// Reads a line to its end, so that nothing in it can look like another line, and keeps
+    /// as much of it as is looked at. Whether there was one.
+    fn read_line(&mut self) -> io::Result<bool> {
+        self.line.clear();
+        loop {
+            let bytes = match self.transcript.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            if bytes.is_empty() {
+                return Ok(false);
+            }
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let piece = &bytes[..end.unwrap_or(bytes.len())];
+            let room = MAX_LINE - self.line.len();
+            self.line.extend_from_slice(&piece[..piece.len().min(room)]);
+            let read = piece.len() + usize::from(end.is_some());
+            self.transcript.consume(read);
+            self.is_cut = end.is_none();
+            if end.is_some() {
+                return Ok(true);
             }
         }
     }
