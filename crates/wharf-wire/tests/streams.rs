@@ -348,7 +348,7 @@ fn long_messages_and_many_short_ones_take_time_in_proportion() {
     let each = looked.load(Ordering::Relaxed) / u64::from(size);
     assert!(each < 3_000, "each byte was looked at {each} times");
 
-    // A megabyte of lines that all become known at once.
+    // A megabyte of lines that all become known at once (what that costs: `./ci.sh guard`).
     let (mut link, mut trace) = (Wire { time: 0 }, Trace::new(lines()));
     let piece = b"HI\n".repeat(20_000);
     trace.push(link.say(server(), client(1), 1, b"HI\n"));
@@ -357,14 +357,11 @@ fn long_messages_and_many_short_ones_take_time_in_proportion() {
         let seq = 4 + index * piece.len() as u32;
         trace.push(link.say(client(1), server(), seq, &piece));
     }
-    let started = std::time::Instant::now();
     trace.push(link.say(client(1), server(), 2, b"I\n"));
-    let took = started.elapsed();
     // So many of them, and the rest in one piece.
     assert_eq!(trace.messages.len(), 1 + MAX_AT_ONCE + 1);
     let told: usize = trace.messages.iter().map(|one| one.bytes.len()).sum();
     assert_eq!(told, 3 + 3 + 16 * piece.len());
-    assert!(took < std::time::Duration::from_secs(8), "{took:?}");
 }
 
 #[test]

@@ -14,11 +14,13 @@ use wharf::service::{Context, Drain};
 use wharf_lab::Lab;
 use wharf_services::{Chat, Echo, Upper};
 use wharf_wire::application::Dissectors;
-use wharf_wire::build::TcpModel;
+use wharf_wire::build::{Say, TcpModel, tcp};
 use wharf_wire::conversation::{Direction, Limits as FlowLimits, Tracker};
 use wharf_wire::file::{PcapngWriter, Reader};
-use wharf_wire::frame::{Frame, Origin, Timestamp};
+use wharf_wire::frame::{Frame, Link, Origin, Timestamp};
 use wharf_wire::layers::Layers;
+use wharf_wire::packet::Segment;
+use wharf_wire::trace::Trace;
 
 /// How much is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,7 @@ struct Path(&'static str, &'static str, fn(Load) -> Outcome);
 /// The path on which a slowdown is planted.
 pub(crate) const PROOF: &str = "address";
 
-const PATHS: [Path; 13] = [
+const PATHS: [Path; 14] = [
     Path("address", "parsing addresses of every kind", address),
     Path("lines", "messages by lines, out of segments", lines),
     Path("u32", "messages by length: encode and decode", lengths),
@@ -83,6 +85,11 @@ const PATHS: [Path; 13] = [
         frames,
     ),
     Path("layers", "every field of every layer of frames", layers),
+    Path(
+        "streams",
+        "messages of streams that all become known at once",
+        streams,
+    ),
     Path(
         "lab",
         "echo over TCP between two hosts of a lab, behind a switch",
@@ -391,6 +398,59 @@ fn layers(load: Load) -> Outcome {
             .sum::<usize>()
     });
     right(found >= frames.len() * 3)
+}
+
+/// Many short messages behind a gap. Everybody is asked about each of them, and nobody may
+/// look at all that follows it: the bytes are of no protocol's lines.
+fn streams(load: Load) -> Outcome {
+    let mut known = Dissectors::standard();
+    wharf_services::dissect::all()
+        .into_iter()
+        .for_each(|one| known.register(one));
+    let mut told = known.clone();
+    right(told.decode_as(None, 53, "CHAT"))?;
+    let record = b"\x17\x03\x03\x00\x01x";
+    let question = b"\x00\x0c\xc3\xa9\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00";
+    let count = load.of(3_000);
+    for (dissectors, port, message) in [
+        (&known, 443, &record[..]),
+        (&known, 5_379, &record[..]),
+        (&told, 53, &question[..]),
+    ] {
+        let all = message.repeat(count);
+        let mut trace = Trace::new(dissectors.clone());
+        behind_a_gap(&mut trace, port, &all)?;
+        right(trace.messages.len() == count)?;
+    }
+    Ok(())
+}
+
+/// All of these bytes are seen but the second, and then that.
+fn behind_a_gap(trace: &mut Trace, port: u16, bytes: &[u8]) -> Outcome {
+    let from: SocketAddr = "192.0.2.1:40000".parse()?;
+    let to = SocketAddr::new("192.0.2.2".parse()?, port);
+    let frame = |at: usize, data: &[u8]| {
+        let say = Say {
+            seq: 1 + at as u32,
+            ack: 1,
+            flags: Segment::ACK,
+            ..Say::default()
+        };
+        let bytes = tcp(from, to, &say, data);
+        Frame::new(
+            Timestamp::default(),
+            Link::Ethernet,
+            Origin::Captured,
+            bytes,
+        )
+    };
+    trace.push(frame(0, &bytes[..1]));
+    for (index, piece) in bytes[2..].chunks(60_000).enumerate() {
+        trace.push(frame(2 + index * 60_000, piece));
+    }
+    let last = frame(1, &bytes[1..2]);
+    watched(&mut || trace.push(last.clone()));
+    Ok(())
 }
 
 fn lab(load: Load) -> Outcome {
