@@ -220,35 +220,24 @@ fn a_password_at_a_port_that_is_not_its_own() {
             assert!(!ended.stdout.contains("sesam"), "{}", ended.stdout);
         }
     }
-    let talk = [
-        &local,
-        "--send",
-        r"ann sesami\n",
-        "--timeout",
-        "20s",
-        "--json",
-    ];
-    let heard = said(&trace(&talk));
+    let heard = talked(&local, &[r"ann sesami\n"]);
     has(&heard, "client", "PASSWORD", "an attempt, in plain text");
     has(&heard, "server", "PASSWORD", "access denied");
     // What is behind a gate is not the gate's, even if nobody knows it.
     let mut server = Server::start(["echo", "127.0.0.1:0", "--gate", &users]);
     let local = server.local();
-    let talk = [
-        &local,
-        "--send",
-        r"ann sesame\n",
-        "--send",
-        r"hello\n",
-        "--timeout",
-        "20s",
-        "--json",
-    ];
-    let heard = said(&trace(&talk));
+    let heard = talked(&local, &[r"ann sesame\n", r"hello\n"]);
     has(&heard, "client", "PASSWORD", "an attempt, in plain text");
     has(&heard, "server", "PASSWORD", "access granted");
     let echo = heard.iter().filter(|one| one.1 == "-");
     assert_eq!(echo.count(), 2, "{heard:?}");
+}
+
+/// What is heard of a conversation in which these are sent.
+fn talked(address: &str, sent: &[&str]) -> Vec<(String, String, String)> {
+    let mut arguments = vec![address, "--timeout", "20s", "--json"];
+    arguments.extend(sent.iter().flat_map(|text| ["--send", text]));
+    said(&trace(&arguments))
 }
 
 /// A conversation in a file that nobody would take for a chat.

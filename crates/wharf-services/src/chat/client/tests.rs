@@ -1,6 +1,7 @@
 //! The client with the server of this crate, and with servers that misbehave.
 
 use tokio::time::timeout;
+use wharf::connection::Listener;
 use wharf::network::{ListenOptions, MemoryNetwork, memory::Delivery};
 use wharf::server::{Running, Server};
 
@@ -25,6 +26,13 @@ async fn serve(network: &MemoryNetwork, rules: Rules) -> Running {
 
 fn client(network: &MemoryNetwork) -> ChatClient<MemoryNetwork> {
     ChatClient::on(network.clone(), HERE.parse().unwrap())
+}
+
+/// What a server that misbehaves listens with.
+async fn listen(network: &MemoryNetwork) -> Listener {
+    let at = "127.0.0.1:1".parse::<std::net::SocketAddr>().unwrap();
+    let options = ListenOptions::default();
+    network.listen(&at.into(), &options).await.unwrap()
 }
 
 async fn hear(client: &mut ChatClient<MemoryNetwork>) -> String {
@@ -282,11 +290,7 @@ async fn a_full_server_is_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_answer_is_lost() {
     let network = MemoryNetwork::new();
-    let at = "127.0.0.1:1".parse::<std::net::SocketAddr>().unwrap();
-    let mut listener = network
-        .listen(&at.into(), &ListenOptions::default())
-        .await
-        .unwrap();
+    let mut listener = listen(&network).await;
     let mut ann = client(&network);
     ann.log_in("ann");
     let began = Instant::now();
@@ -309,11 +313,7 @@ async fn a_server_that_does_not_answer_is_lost() {
 async fn a_server_may_say_anything_at_any_time() {
     let network = MemoryNetwork::new();
     network.deliver(Delivery::ByteByByte);
-    let at = "127.0.0.1:1".parse::<std::net::SocketAddr>().unwrap();
-    let mut listener = network
-        .listen(&at.into(), &ListenOptions::default())
-        .await
-        .unwrap();
+    let mut listener = listen(&network).await;
     let mut ann = client(&network);
     ann.log_in("ann");
     let serving = tokio::spawn(async move {
@@ -336,11 +336,7 @@ async fn a_server_may_say_anything_at_any_time() {
 #[tokio::test(start_paused = true)]
 async fn half_a_list_of_users_is_no_list() {
     let network = MemoryNetwork::new();
-    let at = "127.0.0.1:1".parse::<std::net::SocketAddr>().unwrap();
-    let mut listener = network
-        .listen(&at.into(), &ListenOptions::default())
-        .await
-        .unwrap();
+    let mut listener = listen(&network).await;
     let mut ann = client(&network);
     ann.log_in("ann");
     hears(&mut ann, &["Connected"]).await;
