@@ -142,6 +142,42 @@ impl World {
         self.check_books();
     }
 
+    /// Five members, and what they do.
+    fn goes(steps: &[Step], decks: u32, seed: u8) -> Self {
+        let rules = Rules {
+            decks,
+            ..Rules::default()
+        };
+        let mut world = World::new(5, rules, seed);
+        for step in steps {
+            let (seat, line) = match step {
+                Step::Say(seat, line) => (*seat, (*line).to_owned()),
+                Step::Bet(seat, chips, false) => (*seat, format!("BET {chips} n{chips}")),
+                Step::Bet(seat, chips, true) => (*seat, format!("BET {chips} ={}", hash_of("x"))),
+                Step::Reveal(seat) => (*seat, "REVEAL x".to_owned()),
+                Step::Hello(seat, name) => (*seat, format!("HELLO {} key", NAMES[*name])),
+                Step::Wait(seconds) => {
+                    world.wait(Duration::from_secs(*seconds));
+                    continue;
+                }
+                Step::Reconnect(seat) => {
+                    world.reconnect(*seat);
+                    continue;
+                }
+            };
+            world.heard(seat);
+            world.say(seat, &line);
+            assert!(!world.heard(seat).is_empty(), "{line:?} has an answer");
+            for seat in 0..5 {
+                world.heard(seat);
+                if world.house.desk.ending(world.seats[seat].0).is_some() {
+                    world.reconnect(seat);
+                }
+            }
+        }
+        world
+    }
+
     /// The connection of a member ends, and another one begins in its place.
     fn reconnect(&mut self, seat: usize) {
         self.house.advance(self.now);
@@ -155,6 +191,26 @@ impl World {
         let id = self.connect(&mut readers);
         self.seats[seat] = (id, readers);
     }
+}
+
+#[test]
+fn what_was_refused_before_the_login_was_not_in_flight() {
+    let steps = [
+        Step::Hello(3, 0),
+        Step::Say(3, "SIT"),
+        Step::Say(0, "DOUBLE"),
+        Step::Hello(2, 2),
+        Step::Hello(4, 0),
+        Step::Say(2, "SIT"),
+        Step::Bet(4, 56, false),
+        Step::Bet(2, 14, false),
+        Step::Wait(12),
+        Step::Say(0, "HIT"),
+        Step::Wait(18),
+        Step::Hello(0, 0),
+        Step::Say(2, "HIT"),
+    ];
+    assert!(World::goes(&steps, 2, 53).judged > 0);
 }
 
 #[test]
@@ -382,34 +438,7 @@ proptest! {
         decks in 1..=2_u32,
         seed in any::<u8>(),
     ) {
-        let rules = Rules { decks, ..Rules::default() };
-        let mut world = World::new(5, rules, seed);
-        for step in &steps {
-            let (seat, line) = match step {
-                Step::Say(seat, line) => (*seat, (*line).to_owned()),
-                Step::Bet(seat, chips, false) => (*seat, format!("BET {chips} n{chips}")),
-                Step::Bet(seat, chips, true) => (*seat, format!("BET {chips} ={}", hash_of("x"))),
-                Step::Reveal(seat) => (*seat, "REVEAL x".to_owned()),
-                Step::Hello(seat, name) => (*seat, format!("HELLO {} key", NAMES[*name])),
-                Step::Wait(seconds) => {
-                    world.wait(Duration::from_secs(*seconds));
-                    continue;
-                }
-                Step::Reconnect(seat) => {
-                    world.reconnect(*seat);
-                    continue;
-                }
-            };
-            world.heard(seat);
-            world.say(seat, &line);
-            prop_assert!(!world.heard(seat).is_empty(), "{:?} has an answer", line);
-            for seat in 0..5 {
-                world.heard(seat);
-                if world.house.desk.ending(world.seats[seat].0).is_some() {
-                    world.reconnect(seat);
-                }
-            }
-        }
+        let mut world = World::goes(&steps, decks, seed);
         // Everybody leaves: time ends all rounds, and every table goes.
         for seat in 0..5 {
             world.reconnect(seat);

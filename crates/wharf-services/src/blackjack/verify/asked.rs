@@ -143,8 +143,8 @@ pub(super) struct Asked {
     /// In order, and never none.
     places: Vec<Place>,
     is_lost: bool,
-    /// Nobody is welcomed on this connection yet.
-    is_cut: bool,
+    /// How many of those that are open were said on a connection that has ended.
+    old: usize,
     /// What was in flight when a connection ended.
     before: VecDeque<Said>,
 }
@@ -155,7 +155,7 @@ impl Default for Asked {
             open: VecDeque::new(),
             places: vec![Place::default()],
             is_lost: false,
-            is_cut: false,
+            old: 0,
             before: VecDeque::new(),
         }
     }
@@ -222,14 +222,12 @@ impl Asked {
         places.sort_unstable();
         places.dedup();
         let answered = places[0].answered;
-        let done = self.open.drain(..answered);
-        if self.is_cut {
-            self.before.extend(done);
-            let too_many = self.before.len().saturating_sub(MAX_OPEN);
-            self.before.drain(..too_many);
-        } else {
-            drop(done);
-        }
+        let old = self.old.min(answered);
+        self.old -= old;
+        self.before.extend(self.open.drain(..old));
+        let too_many = self.before.len().saturating_sub(MAX_OPEN);
+        self.before.drain(..too_many);
+        self.open.drain(..answered - old);
         places
             .iter_mut()
             .for_each(|place| place.answered -= answered);
@@ -289,17 +287,13 @@ impl Asked {
             }),
             _ => None,
         });
-        let found = found.collect();
-        let was_cut = std::mem::replace(&mut self.is_cut, true);
-        let is_found = self.keep(found);
-        self.is_cut = was_cut && !is_found;
-        is_found
+        self.keep(found.collect())
     }
 
     /// A connection begins: anything may have been answered, or lost.
     pub(super) fn cut(&mut self) {
         self.widen();
-        self.is_cut = true;
+        self.old = self.open.len();
     }
 
     /// Anything may have been answered, or lost.
