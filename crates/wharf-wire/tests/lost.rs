@@ -123,3 +123,43 @@ fn no_round_trip_is_told_of_what_was_sent_twice() {
     assert_eq!(answered_again.0[3], None);
     assert_eq!(answered_again.1, None);
 }
+
+/// Data of one side, as (number of the first byte, length), and then an acknowledgement: the
+/// round trip that is told. Each is sent 10 ms after the one before it.
+fn round_trip(data: &[(u32, usize)], acknowledged: u32) -> Option<Duration> {
+    let (a, b) = ends();
+    let mut trace = Trace::new(Dissectors::none());
+    let say = |seq, ack| Say {
+        seq,
+        ack,
+        flags: Segment::ACK,
+        window: 60_000,
+        options: Vec::new(),
+    };
+    for (i, (seq, length)) in data.iter().enumerate() {
+        let bytes = tcp(a, b, &say(*seq, 1), &vec![b'x'; *length]);
+        trace.push(at(10 * i as u64, bytes));
+    }
+    let bytes = tcp(b, a, &say(1, acknowledged), b"");
+    let step = trace.push(at(10 * data.len() as u64, bytes));
+    match &trace.steps[step].seen.note {
+        Note::Tcp(note) => note.rtt,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn no_round_trip_is_told_where_some_of_what_is_acknowledged_was_sent_twice() {
+    let millis = |n| Some(Duration::from_millis(n));
+    assert_eq!(round_trip(&[(100, 1_000)], 1_100), millis(10));
+    let two = [(100, 1_000), (1_100, 1_000)];
+    assert_eq!(round_trip(&two, 2_100), millis(10));
+    assert_eq!(round_trip(&two, 1_100), millis(20));
+    // Sent as one piece, and the first half of it again.
+    let half = [(100, 2_000), (100, 1_000)];
+    assert_eq!(round_trip(&half, 1_100), None);
+    assert_eq!(round_trip(&half, 2_100), None);
+    // The second was sent once, and waited for what is before it.
+    let first_again = [(100, 1_000), (1_100, 1_000), (100, 1_000)];
+    assert_eq!(round_trip(&first_again, 2_100), None);
+}

@@ -295,8 +295,8 @@ struct Unacked {
 struct Acked {
     frame: u64,
     since: Duration,
-    /// How often something was sent that ends there.
-    times: u32,
+    /// Some of what is acknowledged was sent again, so it is not known for what it is.
+    is_ambiguous: bool,
 }
 
 /// Segments that are sent and not acknowledged.
@@ -315,7 +315,7 @@ impl Unacked {
         Acked {
             frame: self.frame,
             since: at.since(self.at),
-            times: 1,
+            is_ambiguous: false,
         }
     }
 }
@@ -381,14 +381,19 @@ impl Waiting {
     fn sift(&mut self, ack: u32, at: Timestamp) -> Option<Acked> {
         let mut acked: Option<Acked> = None;
         let mut span: Option<(u32, u32)> = None;
+        // Up to where something was sent, of what this acknowledges, and whether some of it
+        // was sent again.
+        let (mut sent_to, mut again): (Option<u32>, bool) = (None, false);
         self.list.retain_mut(|one| {
+            if before(one.seq, ack) {
+                again |= sent_to.is_some_and(|to| before(one.seq, to));
+                let farther = sent_to.filter(|to| before(one.next, *to));
+                sent_to = farther.or(Some(one.next));
+            }
             let is_acked = !before(ack, one.next);
             if is_acked {
                 if one.next == ack {
-                    match &mut acked {
-                        Some(first) => first.times += 1,
-                        None => acked = Some(one.acked(at)),
-                    }
+                    acked.get_or_insert(one.acked(at));
                 }
                 return false;
             }
@@ -409,7 +414,10 @@ impl Waiting {
             true
         });
         self.span = span;
-        acked
+        acked.map(|acked| Acked {
+            is_ambiguous: again,
+            ..acked
+        })
     }
 }
 
@@ -623,7 +631,7 @@ impl Connection {
         if segment.has(Segment::ACK) {
             let acked = peer.unacked.acknowledge(segment.ack, at);
             note.acks = acked.map(|it| (it.frame, it.since));
-            note.rtt = acked.filter(|it| it.times == 1).map(|it| it.since);
+            note.rtt = acked.filter(|it| !it.is_ambiguous).map(|it| it.since);
         }
         if len > 0 && !own.in_flight_unknown {
             note.in_flight = own.in_flight(peer);
