@@ -179,7 +179,7 @@ async fn over_udp(
         if i > 0 {
             sleep(plan.every).await;
         }
-        // Copies are no answers to what is sent now.
+        // Copies that have come are no answers to what is sent now.
         while let Poll::Ready(earlier) = poll_once(socket.receive_from(&mut heard)).await {
             earlier?;
         }

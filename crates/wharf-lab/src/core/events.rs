@@ -41,6 +41,8 @@ pub(super) struct Transit {
     pub(super) frame: Frame,
     /// In which life of the link it entered.
     pub(super) life: u32,
+    /// When its last bit is on the link.
+    pub(super) leaves: Time,
 }
 
 /// Something that happens.
@@ -126,24 +128,35 @@ impl Events {
         self.stray(at, order, way, transit);
     }
 
-    /// Moves the arrivals of a direction to other times, in the same order.
-    pub(super) fn move_arrivals(&mut self, way: Way, moved: impl Fn(Time) -> Time) {
+    /// Frames of a direction leave at other times, and so arrive at others: those that are
+    /// in order stay so. Gives when the last of these arrives.
+    pub(super) fn move_arrivals(&mut self, way: Way, departure: impl Fn(Time) -> Time) -> Time {
+        let moved = |at: Time, transit: &mut Transit| {
+            let was_to_leave = transit.leaves;
+            transit.leaves = departure(was_to_leave);
+            transit.leaves + (at - was_to_leave)
+        };
         let (link, end) = way;
-        for queued in &mut self.queues[link.0 as usize][end as usize] {
-            queued.at = moved(queued.at);
+        let queue = &mut self.queues[link.0 as usize][end as usize];
+        let mut last = Time::ZERO;
+        for queued in queue.iter_mut() {
+            last = last.max(moved(queued.at, &mut queued.transit));
+            queued.at = last;
         }
-        let strays = &self.strays;
-        let own = |due: &Due| match *due {
-            Due::Head(head) => head == way,
-            Due::Stray(stray) => strays[stray].0 == way,
-            Due::Change(_) => false,
+        let first = queue.front().map(|queued| queued.at);
+        let strays = &mut self.strays;
+        let mut moved_due = |at: Time, due: Due| match due {
+            Due::Head(head) if head == way => first.unwrap_or(at),
+            Due::Stray(stray) => match &mut strays[stray] {
+                (its, transit) if *its == way => moved(at, transit),
+                _ => at,
+            },
+            _ => at,
         };
         let keys = std::mem::take(&mut self.heap).into_iter();
-        let keys = keys.map(|Reverse((at, order, due))| match own(&due) {
-            true => Reverse((moved(at), order, due)),
-            false => Reverse((at, order, due)),
-        });
+        let keys = keys.map(|Reverse((at, order, due))| Reverse((moved_due(at, due), order, due)));
         self.heap = keys.collect();
+        last
     }
 
     fn stray(&mut self, at: Time, order: u64, way: Way, transit: Transit) {
@@ -237,7 +250,11 @@ mod tests {
 
     fn frame(number: u64) -> Transit {
         let frame = Frame::new(FrameId(number), Vec::new());
-        Transit { frame, life: 0 }
+        Transit {
+            frame,
+            life: 0,
+            leaves: Time::ZERO,
+        }
     }
 
     fn order(mut events: Events) -> Vec<(u64, u64)> {
@@ -274,6 +291,42 @@ mod tests {
             (7, 5),
         ];
         assert_eq!(order(events), wanted);
+    }
+
+    #[test]
+    fn what_leaves_at_another_time_arrives_at_another_and_what_has_left_does_not() {
+        // Now is 10: what was to have left at 20 leaves at 110, or at 12.
+        for (leaves, wanted) in [
+            (110, [(30, 1), (130, 2), (150, 3), (500, 4)]),
+            // The second is not faster than the first, which is on the link.
+            (12, [(30, 1), (32, 2), (52, 3), (402, 4)]),
+        ] {
+            let mut events = events();
+            let frame = |number, leaves| Transit {
+                leaves: Time(leaves),
+                ..frame(number)
+            };
+            // On the link for long: its delay varies, or was longer.
+            events.arrive(Time(30), WAY, frame(1, 5));
+            events.arrive(Time(40), WAY, frame(2, 20));
+            events.arrive_late(Time(60), WAY, frame(3, 20));
+            events.arrive_late(Time(410), WAY, frame(4, 20));
+            let departure = |at: Time| if at > Time(10) { Time(leaves) } else { at };
+            let last = events.move_arrivals(WAY, departure);
+            assert_eq!(last, Time(wanted[1].0));
+            assert_eq!(order(events), wanted);
+        }
+        // What is in order stays so.
+        let mut events = events();
+        let frame = |number, leaves| Transit {
+            leaves: Time(leaves),
+            ..frame(number)
+        };
+        events.arrive(Time(300), WAY, frame(1, 5));
+        events.arrive(Time(300), WAY, frame(2, 20));
+        let sooner = |at: Time| if at > Time(10) { Time(12) } else { at };
+        assert_eq!(events.move_arrivals(WAY, sooner), Time(300));
+        assert_eq!(order(events), [(300, 1), (300, 2)]);
     }
 
     #[test]

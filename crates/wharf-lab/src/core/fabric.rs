@@ -347,7 +347,7 @@ impl Fabric {
     }
 
     fn arrive(&mut self, (link, from): Way, transit: Transit) -> Step {
-        let Transit { frame, life } = transit;
+        let Transit { frame, life, .. } = transit;
         let cable = &mut self.links[link.0 as usize];
         let direction = &mut cable.directions[from as usize];
         let (node, port) = cable.ends[1 - from as usize];
@@ -371,8 +371,9 @@ impl Fabric {
         for (direction, end) in cable.directions.iter_mut().zip([End::First, End::Second]) {
             let changed = change.applied(direction.link.clone());
             if let Some(moved) = direction.change(now, changed) {
-                self.events
-                    .move_arrivals((link, end), |at| moved.arrival(at));
+                let way = (link, end);
+                let last = self.events.move_arrivals(way, |at| moved.departure(at));
+                direction.arrives_until(last);
             }
         }
         self.note(place, None, Action::Changed(change.words()));
@@ -440,10 +441,14 @@ impl Fabric {
         self.record(place, &frame, remark);
         self.note(place, Some(&frame), Action::Entered(carried.waited));
         let life = carried.life;
-        if let Some(at) = carried.twin {
+        if let Some((at, leaves)) = carried.twin {
             let twin = frame.twin(self.new_frame());
             self.note(place, Some(&twin), Action::Doubled);
-            let twin = Transit { frame: twin, life };
+            let twin = Transit {
+                frame: twin,
+                life,
+                leaves,
+            };
             self.events.arrive_late(at, (link, end), twin);
         }
         if carried.held_back {
@@ -463,7 +468,11 @@ impl Fabric {
                 damaged
             }
         };
-        let transit = Transit { frame, life };
+        let transit = Transit {
+            frame,
+            life,
+            leaves: carried.leaves,
+        };
         match carried.held_back {
             true => self
                 .events

@@ -320,8 +320,9 @@ pub(crate) struct Direction {
     pub(crate) counters: LinkCounters,
     /// When the transmitter is free again.
     free_at: Time,
-    /// When the last frame in order arrives.
+    /// When the last frame in order arrives, and when it has left.
     last_arrival: Time,
+    last_leaves: Time,
     up: bool,
     /// How often it was cut; frames of an earlier life do not arrive.
     life: u32,
@@ -333,16 +334,13 @@ pub(crate) struct Direction {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moved {
     now: Time,
-    /// When the last bit of what waits would have left.
-    free_at: Time,
-    delay: Duration,
     /// The rate before the change, and behind it.
     rates: (u64, u64),
 }
 
 impl Moved {
-    /// When something is sent that was to be sent at `at`.
-    fn departure(&self, at: Time) -> Time {
+    /// When something has left that was to have left at `at`.
+    pub(crate) fn departure(&self, at: Time) -> Time {
         let (before, after) = self.rates;
         let left = u128::from(at.0.saturating_sub(self.now.0)) * u128::from(before);
         let left = u64::try_from(left.div_ceil(u128::from(after))).unwrap_or(u64::MAX);
@@ -350,13 +348,6 @@ impl Moved {
             true => self.now + Duration::from_nanos(left),
             false => at,
         }
-    }
-
-    /// When something arrives that was to arrive at `at`. Jitter counts as part of
-    /// the time before the last bit leaves, as long as something waits.
-    pub(crate) fn arrival(&self, at: Time) -> Time {
-        let left = Time(at.0.saturating_sub(nanos(self.delay))).min(self.free_at);
-        self.departure(left) + (at - left)
     }
 }
 
@@ -389,8 +380,10 @@ pub(crate) enum Offer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Carried {
     pub(crate) arrives: Time,
-    /// When the copy arrives, if it was doubled.
-    pub(crate) twin: Option<Time>,
+    /// When its last bit is on the link.
+    pub(crate) leaves: Time,
+    /// The same two of the copy, if it was doubled.
+    pub(crate) twin: Option<(Time, Time)>,
     /// Which bit of it is turned over: byte and mask.
     pub(crate) damage: Option<(usize, u8)>,
     pub(crate) held_back: bool,
@@ -408,6 +401,7 @@ impl Direction {
             counters: LinkCounters::default(),
             free_at: Time::ZERO,
             last_arrival: Time::ZERO,
+            last_leaves: Time::ZERO,
             up: true,
             life: 0,
             weather: Weather {
@@ -432,10 +426,8 @@ impl Direction {
         self.counters.sent_bytes += length as u64;
         // Every die is rolled for every frame, whatever becomes of it.
         let lost = self.dice.loss.happens(self.link.loss);
-        let burst = match self.link.burst {
-            Some(bad) => self.dice.burst.happens(bad.loss),
-            None => self.dice.burst.happens(0.0),
-        };
+        let worse = self.link.burst.map_or(0.0, |bad| bad.loss);
+        let burst = self.dice.burst.happens(worse);
         let doubled = self.dice.duplicate.happens(self.link.duplicate);
         let held_back = self.dice.reorder.happens(self.link.reorder);
         let hold = rolled_if(held_back, &mut self.dice.reorder, Dice::fraction);
@@ -466,13 +458,14 @@ impl Direction {
                 arrives += self.link.hold_back.mul_f64(hold);
                 self.counters.held_back += 1;
             }
-            None => self.last_arrival = arrives,
+            None => (self.last_arrival, self.last_leaves) = (arrives, done),
         }
-        let twin = doubled.then(|| self.send_again(arrives, length));
+        let twin = doubled.then(|| self.send_again((arrives, done), length));
         self.counters.damaged += u64::from(damaged);
         self.counters.in_flight += 1 + u64::from(doubled);
         Offer::Carried(Carried {
             arrives,
+            leaves: done,
             twin,
             damage: bit.map(|bit| (bit / 8, 1 << (bit % 8))),
             held_back,
@@ -505,39 +498,42 @@ impl Direction {
     }
 
     /// The link sends the frame a second time: that takes its time as well.
-    fn send_again(&mut self, arrives: Time, length: usize) -> Time {
+    fn send_again(&mut self, (arrives, leaves): (Time, Time), length: usize) -> (Time, Time) {
         self.counters.duplicated += 1;
         let Some(rate) = self.link.rate else {
-            return arrives;
+            return (arrives, leaves);
         };
         let span = transmission(length, rate);
         self.counters.busy += nanos(span);
         self.free_at += span;
         let twin = (arrives + span).max(self.free_at + self.link.delay);
-        self.last_arrival = self.last_arrival.max(twin);
-        twin
+        if twin > self.last_arrival {
+            (self.last_arrival, self.last_leaves) = (twin, self.free_at);
+        }
+        (twin, self.free_at)
     }
 
     /// The link has other properties from now on. What waits for transmission waits
-    /// still, and leaves at the new rate: if there is anything, the result says when
-    /// it arrives.
+    /// still, and leaves at the new rate: if there is anything, the result says when.
     pub(crate) fn change(&mut self, now: Time, link: Link) -> Option<Moved> {
         let before = std::mem::replace(&mut self.link, link);
         let rates = (before.rate?, self.link.rate?);
         if rates.0 == rates.1 || self.free_at <= now {
             return None;
         }
-        let moved = Moved {
-            now,
-            free_at: self.free_at,
-            delay: before.delay,
-            rates,
-        };
+        let moved = Moved { now, rates };
         self.counters.busy -= nanos(self.free_at - now);
         self.free_at = moved.departure(self.free_at);
         self.counters.busy += nanos(self.free_at - now);
-        self.last_arrival = moved.arrival(self.last_arrival);
+        let leaves = moved.departure(self.last_leaves);
+        self.last_arrival = leaves + (self.last_arrival - self.last_leaves);
+        self.last_leaves = leaves;
         Some(moved)
+    }
+
+    /// What is on its way arrives until `at`, in order: nothing new arrives before.
+    pub(crate) fn arrives_until(&mut self, at: Time) {
+        self.last_arrival = self.last_arrival.max(at);
     }
 
     /// How many bytes wait for, or are in, transmission.
@@ -573,7 +569,7 @@ impl Direction {
         if self.up && !up {
             self.life += 1;
             self.free_at = now;
-            self.last_arrival = now;
+            (self.last_arrival, self.last_leaves) = (now, now);
         }
         self.up = up;
     }

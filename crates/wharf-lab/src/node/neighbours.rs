@@ -140,7 +140,7 @@ impl<K: Ord + Copy, P: Waits> Neighbours<K, P> {
         }
     }
 
-    /// The address of a neighbour, and until when it is believed without a doubt.
+    /// The address of a neighbour, and until when it is used without [`Neighbours::offer`].
     pub(crate) fn address(&self, key: &K) -> Option<(Mac, Time)> {
         let it = self.table.get(key)?;
         it.mac.map(|mac| (mac, it.until))

@@ -66,7 +66,7 @@ struct Outgoing {
 
 impl Waits for Outgoing {
     fn size(&self) -> usize {
-        self.packet.len()
+        self.about.len() + self.packet.len()
     }
 }
 

@@ -228,7 +228,7 @@ proptest::proptest! {
             if let Offer::Carried(carried) = link.offer(now, length) {
                 let earliest = now + carried.waited + bits + Duration::from_nanos(delay);
                 proptest::prop_assert!(carried.arrives >= earliest);
-                proptest::prop_assert!(carried.twin.is_none_or(|twin| twin >= earliest + bits));
+                proptest::prop_assert!(carried.twin.is_none_or(|(twin, _)| twin >= earliest + bits));
             }
             // Whatever was sent by then fits into the time and what still waits.
             let most = now.0 + link.free_at.0.saturating_sub(now.0);
@@ -268,14 +268,14 @@ fn what_waits_stays_as_many_bytes_when_the_rate_changes() {
     let moved = link.change(now, slow.clone().rate(8_000_000)).unwrap();
     assert_eq!(link.waiting(now), 7_500);
     assert!(arrival(link.offer(now, 1_000)).is_some());
-    let micro = Duration::from_micros(1);
     // The third frame needs half a millisecond more, and the tenth 7.5.
-    let third = moved.arrival(Time(3_000_000_000) + micro);
-    assert_eq!(third, now + Duration::from_micros(500) + micro);
-    let tenth = moved.arrival(Time(10_000_000_000) + micro);
-    assert_eq!(tenth, now + Duration::from_micros(7_500) + micro);
+    let third = moved.departure(Time(3_000_000_000));
+    assert_eq!(third, now + Duration::from_micros(500));
+    let tenth = moved.departure(Time(10_000_000_000));
+    assert_eq!(tenth, now + Duration::from_micros(7_500));
     // What has left is not held up.
-    assert_eq!(moved.arrival(now + micro), now + micro);
+    assert_eq!(moved.departure(now), now);
+    assert_eq!(moved.departure(Time(1)), Time(1));
     // 2.5 s, and then 8.5 ms.
     assert_eq!(link.counters.busy, 2_508_500_000);
     // As slow as before: what waits is counted still.
