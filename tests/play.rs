@@ -280,6 +280,19 @@ fn no_part_of_a_line_of_the_server_is_a_line_of_the_player() {
     assert_eq!(wordy.code(), 0, "{wordy:?}");
 }
 
+/// A server counts them: the line is too long, and is refused.
+#[test]
+fn spaces_at_the_end_of_what_was_said_are_said() {
+    let honest = example();
+    let bets = honest.find("< BETS 1").unwrap();
+    let long = format!("> BALANCE{}\n< NO LINE\n", " ".repeat(2_000));
+    let verified = run(
+        &mut wharf(["play", "verify", "-"]),
+        &[&honest[..bets], &long, &honest[bets..]].concat(),
+    );
+    assert_eq!(verified.code(), 0, "{verified:?}");
+}
+
 #[test]
 fn a_transcript_may_end_within_a_line() {
     let honest = example();

@@ -115,7 +115,8 @@ impl Verdicts {
                 break;
             };
             let line = String::from_utf8_lossy(&self.line);
-            let line = line.trim_end();
+            // As the server does: it counts what stands before the end of the line.
+            let line = line.strip_suffix('\r').unwrap_or(&line);
             // A line without anything is one that is answered, too.
             let verdict = match line.strip_prefix('>') {
                 Some(said) => {

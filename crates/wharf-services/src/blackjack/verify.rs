@@ -19,13 +19,13 @@
 //! - What is told again, from `BETS` on, is what was told, in the same order, and goes on
 //!   from there; `SEAT`, `TURN`, `BALANCE` and `NO` are told to one player and not again.
 //! - Only a `WELCOME` that was asked for excuses a round without an end: whoever was away
-//!   missed it, and it is not judged.
+//!   missed it. With a bet of its own that is a doubt, else it is not judged.
 //! - What a player said itself is what is done for it: bet, nonce, seat, company, hands; and
 //!   after the `END` it is told that it has what it must have.
+//! - What was done for a player while it was away, it said before, or it is a doubt; and so
+//!   is it if it is welcomed with fewer chips than it had.
 //! - What crossed on the way accuses nobody. A transcript has no clock, so what came too
 //!   late, as the server says, is a doubt: such a round is neither fair nor forged.
-//!
-//! - What was done for a player while it was away, it said before, or it is a doubt.
 //!
 //! Layout: `verdict` is what comes out, `open` what the whole table was told, `own` what one
 //! player said and was told alone, `asked` how many of its requests may have been answered,
@@ -89,6 +89,7 @@ impl Verifier {
             Reply::Balance(told) => {
                 if self.own.is_told_again() {
                     self.end_retelling(&reply);
+                    self.settle();
                 }
                 self.own.balance(told)
             }
@@ -96,7 +97,7 @@ impl Verifier {
         };
         let verdict = match over {
             Some(mut over) => {
-                let finding = finding.or_else(|| missing(&reply).map(Finding::from));
+                let finding = finding.or_else(|| missing(&reply));
                 over.add_all(finding.into_iter().collect());
                 self.take(&reply);
                 Some(over)
@@ -112,7 +113,8 @@ impl Verifier {
 
     /// The verdict on a round that was not over at the end of the transcript, or on what
     /// was wrong after the last one: then it has no players.
-    pub fn finish(self) -> Option<Verdict> {
+    pub fn finish(mut self) -> Option<Verdict> {
+        self.settle();
         let open = self.open.filter(Open::is_worth_a_word);
         let mut verdict = self
             .over
@@ -136,8 +138,14 @@ impl Verifier {
             } => return self.begin(reply, round, decks, commitment),
             Reply::End(round) => return self.end(reply, round),
             Reply::Idle => return self.idle(reply),
-            Reply::Greeting { .. } => self.own.greeted(),
-            Reply::Welcome { .. } => finding = self.own.welcome(reply),
+            Reply::Greeting { .. } => {
+                self.settle();
+                self.own.greeted();
+            }
+            Reply::Welcome { .. } => {
+                self.settle();
+                finding = self.own.welcome(reply);
+            }
             Reply::Seat { seat, .. } => finding = self.own.sit(reply, seat),
             Reply::Leaving => finding = self.own.leaving(reply),
             Reply::No(no) => finding = self.own.refused(reply, no, self.open.as_ref()),
@@ -183,6 +191,11 @@ impl Verifier {
         None
     }
 
+    fn settle(&mut self) {
+        let finding = self.own.settle();
+        self.note_wrong(finding);
+    }
+
     fn end_retelling(&mut self, because: &Reply<'_>) {
         if let Some(open) = &mut self.open {
             open.end_retelling(because);
@@ -207,11 +220,12 @@ impl Verifier {
         if let Some(open) = &mut self.open
             && open.begins_again(reply)
         {
-            self.own.is_back = false;
+            self.own.sits_as_before();
             return None;
         }
         let at_stake = |open: &Open, own: &Own| open.has_bets() || own.awaits_bet();
         let before = self.break_off(reply, at_stake);
+        self.settle();
         self.own.begin();
         let mut open = Open::new(reply, round, decks, commitment);
         open.wrong_before(std::mem::take(&mut self.between));
@@ -223,6 +237,7 @@ impl Verifier {
     /// The seat is given up: what comes next is of another table.
     fn idle(&mut self, reply: &Reply<'_>) -> Option<Verdict> {
         let before = self.break_off(reply, |open, own| own.is_in(open));
+        self.settle();
         self.own.idle();
         before
     }
@@ -235,7 +250,7 @@ impl Verifier {
         at_stake: impl Fn(&Open, &Own) -> bool,
     ) -> Option<Verdict> {
         let mut open = self.open.take()?;
-        if !self.own.is_back && at_stake(&open, &self.own) {
+        if !self.own.is_back() && at_stake(&open, &self.own) {
             let why = "comes before the round is over";
             let line = fields(reply);
             open.wrong(Problem::Order { line, why });
@@ -257,10 +272,13 @@ impl Verifier {
 }
 
 /// What is wrong with a line that follows an `END` and is no balance.
-fn missing(reply: &Reply<'_>) -> Option<Problem> {
-    let is_new_connection = matches!(reply, Reply::Greeting { .. } | Reply::Welcome { .. });
+fn missing(reply: &Reply<'_>) -> Option<Finding> {
     let why = "comes where your balance must be told";
     let line = fields(reply);
-    let is_balance = matches!(reply, Reply::Balance(_));
-    (!is_balance && !is_new_connection).then_some(Problem::Order { line, why })
+    match reply {
+        Reply::Balance(_) => None,
+        // The connection ended in between.
+        Reply::Greeting { .. } => Some(Doubt::Unpaid.into()),
+        _ => Some(Problem::Order { line, why }.into()),
+    }
 }

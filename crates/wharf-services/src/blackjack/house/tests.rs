@@ -119,6 +119,7 @@ impl World {
                     Doubt::Late(word) => word != "SIT ALONE",
                     Doubt::Flood => true,
                     Doubt::Early(_) | Doubt::Elsewhere(_) | Doubt::Cut => false,
+                    Doubt::Unpaid | Doubt::Fewer { .. } => false,
                 };
                 assert!(!verdict.doubts.iter().any(is_late), "{verdict:?}: {text}");
             }

@@ -364,6 +364,14 @@ impl Asked {
         self.places.iter().all(|place| place.is_alone)
     }
 
+    /// The seat is at a table for one, wherever the server is.
+    pub(super) fn sit_alone(&mut self) {
+        self.step(|place, _| {
+            let is_alone = true;
+            [Some(Place { is_alone, ..place }), None]
+        });
+    }
+
     /// Somebody else takes part.
     pub(super) fn has_company(&mut self) -> bool {
         self.step(|place, _| [(!place.is_alone).then_some(place), None])

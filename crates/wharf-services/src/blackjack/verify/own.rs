@@ -23,7 +23,7 @@ pub(super) struct Own {
     /// The server greeted, and has not welcomed the player since.
     is_stranger: bool,
     /// It came back, and was told nothing of a round since.
-    pub(super) is_back: bool,
+    is_back: bool,
     retelling: Retelling,
     last: Last,
     seat: Option<usize>,
@@ -37,6 +37,9 @@ pub(super) struct Own {
     /// It was at a table for one, and then came back to the same round.
     was_alone: bool,
     chips: Option<Chips>,
+    /// How many chips it had before it went away, and how many there were then, with what
+    /// was staked in between.
+    fewer: Option<(Chips, Chips)>,
 }
 
 /// How things stand is told from `SEAT` to `BALANCE`, with nothing in between.
@@ -94,6 +97,11 @@ impl Own {
             open.wrong(Doubt::Cut);
         }
         open.unfinished()
+    }
+
+    /// Whether it may have missed the end of a round.
+    pub(super) fn is_back(&self) -> bool {
+        self.is_back
     }
 
     /// Whether a bet of this round was sent, and is not answered.
@@ -160,12 +168,41 @@ impl Own {
             // It would forget what the player said.
             return order(reply, "was not asked for");
         }
+        let had = self.chips.filter(|had| self.is(name) && chips < *had);
+        let was_away = self.is_stranger || !self.judges();
         self.name = Some(name.to_owned());
         self.chips = Some(chips);
         self.is_back = true;
         self.is_stranger = false;
         self.give_up_seat();
-        None
+        let (expected, told) = (had?, chips);
+        if was_away {
+            self.fewer = Some((expected, told));
+            return None;
+        }
+        Some(Problem::Balance { expected, told }.into())
+    }
+
+    /// What is told about the time in which the player was away is told: what it has fewer,
+    /// and did not stake.
+    pub(super) fn settle(&mut self) -> Option<Finding> {
+        let (expected, told) = self.fewer.take()?;
+        (told < expected).then(|| Doubt::Fewer { expected, told }.into())
+    }
+
+    /// Something was staked while the player was away.
+    fn staked(&mut self, chips: Chips) {
+        if let Some((_, told)) = &mut self.fewer {
+            *told += chips;
+        }
+    }
+
+    /// The round is told from its beginning: the table is the one that it was.
+    pub(super) fn sits_as_before(&mut self) {
+        self.is_back = false;
+        if self.was_alone {
+            self.asked.sit_alone();
+        }
     }
 
     fn give_up_seat(&mut self) {
@@ -268,8 +305,12 @@ impl Own {
             let both = open.zip(name);
             both.is_some_and(|(open, name)| open.asks_for(name, nonce))
         };
-        let is_seated = name.is_some();
-        let is_it = |said: &Said| can_refuse(no, said, turn, is_seated, asks_for);
+        // Who has one was told it, once it is known who that is.
+        let has_seat = match no {
+            No::NotNow => self.name.is_none() || name.is_some(),
+            _ => name.is_some(),
+        };
+        let is_it = |said: &Said| can_refuse(no, said, turn, has_seat, asks_for);
         let is_answer = !self.judges() || self.asked.answer(is_it);
         // In its turn it is nobody else's.
         let is_lie = no == No::Turn && turn.is_some();
@@ -359,6 +400,9 @@ impl Own {
         if self.seat.is_some_and(|own| own != seat) {
             return order(reply, "is not at your seat");
         }
+        if self.judges() && self.seat.is_none() {
+            return order(reply, "comes before you were told a seat");
+        }
         let nonce = match shown {
             Nonce::Open(nonce) => Some(nonce),
             Nonce::Hashed(_) | Nonce::None => None,
@@ -375,6 +419,7 @@ impl Own {
         if self.retelling == Retelling::Done {
             self.is_bet_excused = true;
             // `WELCOME` has told what is left after it.
+            self.staked(own);
             return self.news(reply, nonce, age);
         }
         self.pay(own);
@@ -419,10 +464,14 @@ impl Own {
         price: Chips,
     ) -> Option<Finding> {
         let was_asked = self.turn.take().is_some_and(|(asked, _)| asked == hand);
+        let costs = matches!(action, Action::Double | Action::Split);
         if self.retelling == Retelling::Done {
+            if costs {
+                self.staked(price);
+            }
             return self.acted(reply, action);
         }
-        if matches!(action, Action::Double | Action::Split) {
+        if costs {
             self.pay(price);
         }
         let stands = action == Action::Stand;

@@ -28,7 +28,8 @@ pub(super) fn can_refuse(
         }
         (No::Login, _) => true,
         (No::Seat, said) => matches!(said, Said::Bet { .. } | Said::Leave),
-        (No::NotNow, said) => matches!(said, Said::Sit { .. } | Said::Bet { .. }),
+        (No::NotNow, Said::Sit { .. }) => is_seated,
+        (No::NotNow, said) => matches!(said, Said::Bet { .. }),
         (No::Table, said) => !is_seated && matches!(said, Said::Sit { .. }),
         (No::Chips | No::HasBet, said) => matches!(said, Said::Bet { .. }),
         (No::NotBroke, said) => *said == Said::Buy,

@@ -159,7 +159,17 @@ pub enum Doubt {
     Elsewhere(String),
     /// One had a bet in a round whose end is not in the transcript.
     Cut,
-    /// More requests were not answered yet than are remembered.
+    /// The connection ends where the balance after the round must be told.
+    Unpaid,
+    /// One came back and is welcomed with fewer chips than one had: the server was started
+    /// anew, something was done in between, or it keeps them.
+    Fewer {
+        /// How many one had.
+        expected: Chips,
+        /// How many the server says there are.
+        told: Chips,
+    },
+    /// More requests were once not answered than are remembered.
     Flood,
 }
 
@@ -184,9 +194,15 @@ impl fmt::Display for Doubt {
             Doubt::Cut => {
                 f.write_str("your bet is in it, and its end is missing, so its seed is not known")
             }
+            Doubt::Unpaid => f.write_str("what you have after it is not told"),
+            Doubt::Fewer { expected, told } => write!(
+                f,
+                "you had {expected} chips, and are welcomed with {told}; the server was started \
+                 anew, something was done in between, or it keeps them"
+            ),
             Doubt::Flood => f.write_str(
-                "so much of what you sent was not answered yet that it is not known what was \
-                 answered",
+                "more of what you sent was once unanswered than is remembered, so that from \
+                 there on it is not known what was answered",
             ),
         }
     }

@@ -2,7 +2,7 @@
 //! said in the clear too early.
 
 use super::flight::{lines, with_a_turn};
-use super::forged::{ANN, Bettor, NONCE, bet, hidden, opened, played, seed, told_again};
+use super::forged::{ANN, Bettor, NONCE, bet, bets_line, hidden, opened, played, seed, told_again};
 use super::*;
 use crate::blackjack::round::Action;
 use crate::blackjack::verify::clear::Clear;
@@ -310,4 +310,75 @@ fn more_nonces_than_are_remembered_are_in_doubt_and_used_ones_are_forgotten_firs
         refused.say(&format!("n{number}"));
     }
     assert!(refused.was_known("m"));
+}
+
+#[test]
+fn who_comes_back_has_what_it_had() {
+    let round = hidden(&seed(4), &[]);
+    let welcomed = |round: &[String], more: &[&str]| {
+        let mut lines = round.to_vec();
+        lines.extend(more.iter().map(|line| (*line).to_owned()));
+        lines
+    };
+    let back = [
+        "< BLACKJACK 1 6 500",
+        "> HELLO ann key",
+        "< WELCOME ann key 3",
+    ];
+    let poorer = welcomed(&round, &back);
+    assert_eq!(accused(&poorer), "");
+    assert!(
+        wrong(&poorer).contains("are welcomed with 3"),
+        "{}",
+        wrong(&poorer)
+    );
+    let richer = welcomed(&round, &[back[0], back[1], "< WELCOME ann key 1000"]);
+    assert!(is_fair(&richer), "{}", wrong(&richer));
+    // Who was not away missed nothing.
+    let found = accused(&welcomed(&round, &back[1..]));
+    assert!(found.contains("you have 3 chips, and must have"), "{found}");
+    // The connection ends before the payment is told.
+    let unpaid = &round[..round.len() - 1];
+    let cut = welcomed(unpaid, &back);
+    assert_eq!(accused(&cut), "");
+    assert!(
+        wrong(&cut).contains("what you have after it is not told"),
+        "{}",
+        wrong(&cut)
+    );
+    let found = accused(&welcomed(unpaid, &back[1..]));
+    assert!(found.contains("where your balance must be told"), "{found}");
+}
+
+#[test]
+fn a_table_for_one_is_one_in_the_round_after_somebody_came_back_too() {
+    const EVE: Bettor = (2, "eve", 5, "g0");
+    let first = hidden(&seed(0), &[]);
+    assert!(first.iter().any(|line| line == "> SIT ALONE"));
+    let deal = at(&first, "< DEAL");
+    let mut lines = cut(&first, deal, &[], deal, 90);
+    assert!(is_fair(&lines), "{}", wrong(&lines));
+    lines.push(bets_line(2, &seed(1)));
+    let mut bet = bet();
+    bet.insert(2, "< BET 2 eve 5 g0".to_owned());
+    lines.extend(bet);
+    lines.push(format!("< NONCE 1 ann {NONCE}"));
+    lines.extend(played(2, &seed(1), &[ANN, EVE], &[]));
+    let found = accused(&lines);
+    assert!(found.contains("a table of your own"), "{found}");
+}
+
+#[test]
+fn nobody_bets_at_a_seat_that_was_not_told() {
+    let round = hidden(&seed(0), &[]);
+    let seat = at(&round, "< SEAT");
+    for refusal in ["< NO NOT-NOW", "< SITS 1 ann"] {
+        let mut lines = round.clone();
+        lines[seat] = refusal.to_owned();
+        let found = accused(&lines);
+        assert!(
+            found.contains("before you were told a seat"),
+            "{refusal}: {found}"
+        );
+    }
 }
