@@ -18,7 +18,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::grammar::{Dialect, Reply, Request, is_name};
+use super::super::grammar::{Dialect, Reply, Request, is_name, text_of};
 use super::super::rules::MAX_LINE;
 use super::event::{CannotSend, Check, Denied, Event, Message, NotSent, Receipt, Ticket};
 use crate::password::DENIED;
@@ -111,7 +111,7 @@ impl Lines {
 
     /// Takes a line of the server, given without its end.
     pub fn line(&mut self, line: &[u8]) {
-        let line = String::from_utf8_lossy(line);
+        let line = text_of(line);
         match Reply::parse(&line) {
             Some(Reply::Delivery { from, text }) => {
                 self.events.push_back(Event::Message(Message {

@@ -16,6 +16,10 @@
 mod reply;
 mod request;
 
+use std::borrow::Cow;
+
+use memchr::memchr;
+
 pub use reply::Reply;
 pub use request::{BadRequest, Request, Verb};
 
@@ -43,22 +47,31 @@ pub fn is_name(text: &str) -> bool {
 
 /// Splits at the first space: the field before it, and what follows if there is one.
 fn split_field(text: &str) -> (&str, Option<&str>) {
-    match text.split_once(' ') {
-        Some((field, rest)) => (field, Some(rest)),
+    // A field is a few bytes: shorter than the way into a search for long ones.
+    match text.bytes().position(|byte| byte == b' ') {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),
     }
 }
 
-/// Appends text that must stay within one line: a line end in it would begin a
+/// A line as text; bytes that are no UTF-8 become U+FFFD.
+pub(super) fn text_of(line: &[u8]) -> Cow<'_, str> {
+    // `from_utf8_lossy` looks at byte after byte, this at eight at once.
+    match str::from_utf8(line) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(line),
+    }
+}
+
+/// Ends the line that begins at `start` of `out`. A line end within it would begin a
 /// message of its own, so it becomes a space.
-fn push_text(text: &str, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(text.as_bytes());
-    if text.as_bytes().contains(&b'\n') {
+fn end_line(start: usize, out: &mut Vec<u8>) {
+    if memchr(b'\n', &out[start..]).is_some() {
         for byte in &mut out[start..] {
             if *byte == b'\n' {
                 *byte = b' ';
             }
         }
     }
+    out.push(b'\n');
 }

@@ -1,6 +1,6 @@
 //! What a server says.
 
-use super::{Dialect, push_text, split_field};
+use super::{Dialect, end_line, split_field};
 
 /// One message from a server.
 ///
@@ -80,16 +80,18 @@ impl<'a> Reply<'a> {
             Reply::BadHeader => ("BAD-RQST-HDR", None),
             Reply::BadBody => ("BAD-RQST-BODY", None),
         };
+        let start = out.len();
         out.extend_from_slice(header.as_bytes());
-        if let Some(field) = field {
-            out.push(b' ');
-            push_text(field, out);
-        }
+        let Some(field) = field else {
+            return out.push(b'\n');
+        };
+        out.push(b' ');
+        out.extend_from_slice(field.as_bytes());
         if let Reply::Delivery { text, .. } = self {
             out.push(b' ');
-            push_text(text, out);
+            out.extend_from_slice(text.as_bytes());
         }
-        out.push(b'\n');
+        end_line(start, out);
     }
 
     /// The names in a list of users; none in any other reply.

@@ -1,6 +1,6 @@
 //! What a client says.
 
-use super::{Dialect, is_name, push_text, split_field};
+use super::{Dialect, end_line, is_name, split_field};
 
 /// One message from a client.
 ///
@@ -70,21 +70,22 @@ impl<'a> Request<'a> {
 
     /// Appends the line, with its end. Line ends within the text become spaces.
     pub fn write(&self, out: &mut Vec<u8>) {
+        let start = out.len();
         match self {
             Request::HelloFrom(name) => {
                 out.extend_from_slice(b"HELLO-FROM ");
-                push_text(name, out);
+                out.extend_from_slice(name.as_bytes());
             }
             Request::Users(Dialect::Who) => out.extend_from_slice(b"WHO"),
             Request::Users(Dialect::List) => out.extend_from_slice(b"LIST"),
             Request::Send { to, text } => {
                 out.extend_from_slice(b"SEND ");
-                push_text(to, out);
+                out.extend_from_slice(to.as_bytes());
                 out.push(b' ');
-                push_text(text, out);
+                out.extend_from_slice(text.as_bytes());
             }
         }
-        out.push(b'\n');
+        end_line(start, out);
     }
 
     /// Its first field.

@@ -28,9 +28,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use slab::Slab;
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use super::grammar::{BadRequest, Dialect, Reply, Request, Verb, is_name};
+use super::grammar::{BadRequest, Dialect, Reply, Request, Verb, is_name, text_of};
 use super::rules::{Refused, Report, Rules};
 use bots::Bot;
 use names::Names;
@@ -74,7 +75,7 @@ enum State {
 pub(crate) struct Effects<H> {
     /// Members for whom something new waits, each once until it takes it, and those
     /// that were cut.
-    pub(crate) rung: Vec<H>,
+    pub(crate) rung: SmallVec<[H; 8]>,
     /// What there is to tell.
     pub(crate) told: Vec<Told<H>>,
 }
@@ -140,7 +141,7 @@ pub(crate) struct SlowReader(pub(crate) usize);
 impl<H> Default for Effects<H> {
     fn default() -> Self {
         Effects {
-            rung: Vec::new(),
+            rung: SmallVec::new(),
             told: Vec::new(),
         }
     }
@@ -171,7 +172,7 @@ impl<H: Clone> Room<H> {
     /// A member said a line, given without its end. Bytes that are no UTF-8 become
     /// U+FFFD.
     pub(crate) fn line(&mut self, id: MemberId, line: &[u8], fx: &mut Effects<H>) -> Verdict {
-        let line = String::from_utf8_lossy(line);
+        let line = text_of(line);
         let Some(member) = self.members.get_mut(id.0) else {
             return Verdict::Stays;
         };
@@ -348,20 +349,14 @@ impl<H: Clone> Room<H> {
     }
 
     fn send(&mut self, id: MemberId, from: Arc<str>, to: &str, text: &str, fx: &mut Effects<H>) {
-        let receiver = self.names.get(to);
-        let placed = match (receiver, Bot::find(to, self.rules.bots)) {
-            (Some(receiver), _) if receiver == id => {
-                self.answer(id, &from, text, Outbox::push_apart)
-            }
-            (Some(receiver), _) => self.deliver(receiver, &from, text, fx),
-            (None, Some(bot)) => {
-                let add = match bot {
-                    Bot::Echo => Outbox::push_apart,
-                    Bot::Delay => Outbox::push_slowly,
-                };
-                self.answer(id, bot.name(), text, add)
-            }
-            (None, None) => Placed::Nowhere,
+        let placed = match self.names.get(to) {
+            Some(receiver) if receiver == id => self.answer(id, &from, text, Outbox::push_apart),
+            Some(receiver) => self.deliver(receiver, &from, text, fx),
+            None => match Bot::find(to, self.rules.bots) {
+                Some(bot @ Bot::Echo) => self.answer(id, bot.name(), text, Outbox::push_apart),
+                Some(bot @ Bot::Delay) => self.answer(id, bot.name(), text, Outbox::push_slowly),
+                None => Placed::Nowhere,
+            },
         };
         let Some(member) = self.members.get_mut(id.0) else {
             return;

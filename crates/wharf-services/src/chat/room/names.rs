@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::MemberId;
 use super::bots::Bot;
 use crate::chat::rules::Bots;
@@ -10,8 +12,9 @@ use crate::chat::rules::Bots;
 /// The users' names. The bots are listed first and are not counted.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// Only looked up, never walked through: its order is chance.
-    holders: HashMap<Arc<str>, Holder>,
+    /// Only looked up, never walked through: its order is chance. Every message looks
+    /// here, so the hash is a quick one. Its seed is random: nobody can know which names would meet.
+    holders: HashMap<Arc<str>, Holder, RandomState>,
     in_order: BTreeMap<u64, Arc<str>>,
     logins: u64,
     bots: Bots,
@@ -29,7 +32,7 @@ struct Holder {
 impl Names {
     pub(super) fn new(bots: Bots) -> Self {
         Names {
-            holders: HashMap::new(),
+            holders: HashMap::default(),
             in_order: BTreeMap::new(),
             logins: 0,
             bots,

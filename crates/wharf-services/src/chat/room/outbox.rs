@@ -23,7 +23,7 @@ use crate::chat::rules::{BACKPRESSURE_ANSWERS, BACKPRESSURE_BYTES, Rules};
 pub const PIECE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The first allocation for what waits: a handful of messages, without growing.
-const FIRST_BYTES: usize = 512;
+const FIRST_BYTES: usize = 1024;
 
 /// The output that waits for one user.
 #[derive(Debug, Default)]

@@ -159,7 +159,7 @@ fn text_is_trimmed_at_both_ends_and_keeps_its_inner_spaces() {
     let ann = scene.user("ann");
     assert_eq!(scene.ask(ann, "SEND ben   a  b  "), "SEND-OK\n");
     assert_eq!(scene.heard(ben), "DELIVERY ann a  b\n");
-    assert_eq!(scene.fx.rung, [0]);
+    assert_eq!(scene.fx.rung[..], [0]);
 }
 
 #[test]

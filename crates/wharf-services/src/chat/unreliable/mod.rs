@@ -21,7 +21,7 @@ use wharf::datagram::{Batch, Conversation, DatagramService, Outbox, Sessions};
 use wharf::network::Endpoint;
 use wharf::service::Context;
 
-use super::grammar::{BadRequest, Request, Verb};
+use super::grammar::{BadRequest, Request, Verb, text_of};
 use super::hall::show;
 use super::room::{Effects, MemberId, Room, Verdict};
 use super::rules::{MAX_LATE_BYTES, MAX_WAITING_BYTES, Rules};
@@ -185,7 +185,7 @@ impl Conversation for Correspondent {
         if may_loop(&self.peer) {
             return out.end();
         }
-        let text = String::from_utf8_lossy(line);
+        let text = text_of(line);
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         let is_user = state.room.is_user(self.id);
@@ -355,7 +355,7 @@ mod tests {
         fn sent(&mut self) -> Vec<String> {
             let mut sent = Vec::new();
             while let Some(next) = self.batch.next_outgoing() {
-                let text = String::from_utf8_lossy(next.payload);
+                let text = text_of(next.payload);
                 sent.push(format!("{}: {text}", next.to.port().unwrap()));
                 self.batch.note_sent(1);
             }
