@@ -478,12 +478,21 @@ impl Host {
     pub(super) fn poll_conn(&mut self, id: usize, turn: &mut Turn<'_>) {
         let now = instant(turn.now());
         let mut sent = Activity::Quiet;
+        let mut wish = None;
         while let Some(conn) = self.conns.get_mut(id) {
             let mss = mss(self.settings.mtu, conn.peer);
             let held = conn.instruct(mss);
+            wish = None;
             if conn.may_expire() {
-                let set = &mut conn.set;
-                while self.iface.poll_egress(now, &mut self.card, set) != PollResult::None {}
+                // The stack says in a few steps that it has nothing to send; to try costs
+                // it many.
+                wish = self.iface.poll_at(now, &conn.set);
+                while wish.is_some_and(|at| at <= now)
+                    && self.iface.poll_egress(now, &mut self.card, &mut conn.set)
+                        != PollResult::None
+                {
+                    wish = self.iface.poll_at(now, &conn.set);
+                }
             }
             if self.flush(Some(id), turn) == Activity::Sent {
                 sent = Activity::Sent;
@@ -493,20 +502,11 @@ impl Host {
                 break;
             }
         }
-        if self.conns.contains(id) {
-            self.arm_conn(id, sent, turn);
+        if let Some(conn) = self.conns.get_mut(id) {
+            let at = when(wish.map(|at| at.total_micros()), sent, turn.now());
+            self.timers.arm(&mut conn.armed, at, Work::Conn(id));
             self.settle(id, turn);
         }
-    }
-
-    fn arm_conn(&mut self, id: usize, sent: Activity, turn: &mut Turn<'_>) {
-        let conn = &mut self.conns[id];
-        if !conn.may_expire() {
-            return;
-        }
-        let wish = self.iface.poll_at(instant(turn.now()), &conn.set);
-        let at = when(wish.map(|at| at.total_micros()), sent, turn.now());
-        self.timers.arm(&mut conn.armed, at, Work::Conn(id));
     }
 
     fn poll_shared(&mut self, turn: &mut Turn<'_>) {

@@ -30,6 +30,9 @@ pub(super) struct Nearby {
     /// Who sent the last frame, and when; and likewise those before.
     latest: (Mac, Time),
     heard: BTreeMap<Mac, Time>,
+    /// Where the last packet for a neighbour that is known went: the address in the packet,
+    /// the neighbour's, and until when that is believed. Most packets follow another one.
+    way: Option<(IpAddr, Mac, Time)>,
     /// When it will be looked at.
     pub(super) armed: Time,
 }
@@ -53,6 +56,7 @@ impl Default for Nearby {
             table: Neighbours::new(),
             latest: (Mac::default(), Time::ZERO),
             heard: BTreeMap::new(),
+            way: None,
             armed: Time::NEVER,
         }
     }
@@ -77,6 +81,17 @@ impl Nearby {
         self.latest = (from, now);
     }
 
+    /// The table, to change it.
+    fn table(&mut self) -> &mut Neighbours<IpAddr, Frame> {
+        self.way = None;
+        &mut self.table
+    }
+
+    /// Whether a neighbour's address can be used without a question.
+    fn is_sure(&self, mac: Mac, until: Time, now: Time) -> bool {
+        until > now || self.was_heard(mac, now)
+    }
+
     fn was_heard(&self, mac: Mac, now: Time) -> bool {
         let at = match self.latest {
             (latest, at) if latest == mac => Some(at),
@@ -88,10 +103,16 @@ impl Nearby {
 
 impl Host {
     /// Where a packet of the stack goes next.
-    pub(super) fn hop(&self, packet: &[u8], now: Time) -> Hop {
+    pub(super) fn hop(&mut self, packet: &[u8], now: Time) -> Hop {
         let Some(to) = destination(packet) else {
             return Hop::Nowhere;
         };
+        if let Some((before, mac, until)) = self.neighbours.way
+            && before == to
+            && self.neighbours.is_sure(mac, until, now)
+        {
+            return Hop::To(mac);
+        }
         if let Some(group) = self.group(to) {
             return Hop::To(group);
         }
@@ -102,7 +123,8 @@ impl Host {
             return Hop::Nowhere;
         };
         match self.neighbours.table.address(&next) {
-            Some((mac, until)) if until > now || self.neighbours.was_heard(mac, now) => {
+            Some((mac, until)) if self.neighbours.is_sure(mac, until, now) => {
+                self.neighbours.way = Some((to, mac, until));
                 Hop::To(mac)
             }
             _ => Hop::Unknown(next),
@@ -151,7 +173,7 @@ impl Host {
 
     /// Sends a frame to a neighbour whose address is not known, or not for sure.
     pub(super) fn send_when_known(&mut self, next: IpAddr, frame: Frame, turn: &mut Turn<'_>) {
-        let offered = self.neighbours.table.offer(next, frame, turn.now());
+        let offered = self.neighbours.table().offer(next, frame, turn.now());
         if let Some((mac, mut frame)) = offered.send {
             frame.set_destination(mac);
             turn.send(0, frame);
@@ -185,7 +207,7 @@ impl Host {
 
     /// Asks those again that have not answered, and gives up those that never do.
     pub(super) fn poll_neighbours(&mut self, turn: &mut Turn<'_>) {
-        let due = self.neighbours.table.poll(turn.now());
+        let due = self.neighbours.table().poll(turn.now());
         for ip in due.again {
             self.ask(ip, turn);
         }
@@ -210,7 +232,7 @@ impl Host {
         if mac.is_group() || self.is_own(ip) || !self.is_near(ip) {
             return;
         }
-        let (waiting, due) = self.neighbours.table.learn(ip, mac, turn.now());
+        let (waiting, due) = self.neighbours.table().learn(ip, mac, turn.now());
         self.arm_neighbours(due);
         for mut frame in waiting {
             frame.set_destination(mac);
