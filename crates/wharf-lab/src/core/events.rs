@@ -159,6 +159,7 @@ impl Events {
         last
     }
 
+    #[inline(never)]
     fn stray(&mut self, at: Time, order: u64, way: Way, transit: Transit) {
         let stray = self.strays.insert((way, transit));
         self.heap.push(Reverse((at, order, Due::Stray(stray))));
@@ -177,6 +178,11 @@ impl Events {
         if at == Time::NEVER || planned.is_some_and(|(before, _)| before <= at) {
             return;
         }
+        self.plan(at, node, planned);
+    }
+
+    #[inline(never)]
+    fn plan(&mut self, at: Time, node: NodeId, planned: Option<(Time, u64)>) {
         if let Some(before) = planned {
             self.wakes.remove(&before);
         }
@@ -222,6 +228,7 @@ impl Events {
         Some((at, what))
     }
 
+    #[inline(never)]
     fn pop_wake(&mut self, key: (Time, u64)) -> Option<(Time, What)> {
         let node = self.wakes.remove(&key)?;
         self.planned[node.0 as usize] = None;

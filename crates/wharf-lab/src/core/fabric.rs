@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::events::{End, Events, Transit, Way, What};
 use super::frame::{Frame, FrameId, Spare};
 use super::journal::{Action, Entry, Journal, Place};
-use super::link::{Cause, Direction, Link, LinkCounters, Offer};
+use super::link::{Carried, Cause, Direction, Link, LinkCounters, Offer};
 use super::node::{Carrier, Node, NodeId, Turn};
 use super::record::{Recording, Remark};
 use super::time::Time;
@@ -362,6 +362,7 @@ impl Fabric {
         Step::Node(node)
     }
 
+    #[inline(never)]
     fn change(&mut self, link: LinkId, change: Change) -> Step {
         let now = self.now;
         let place = link_place(link, End::First);
@@ -417,21 +418,39 @@ impl Fabric {
     }
 
     fn offer(&mut self, node: NodeId, port: usize, frame: Frame) {
-        let Some(&(link, end)) = self.nodes[node.0 as usize].ports.get(port) else {
+        let Some(&way) = self.nodes[node.0 as usize].ports.get(port) else {
             return;
         };
+        let (link, end) = way;
         self.counters.hops += 1;
         let direction = &mut self.links[link.0 as usize].directions[end as usize];
-        let offer = direction.offer(self.now, frame.len());
-        let place = link_place(link, end);
-        let carried = match offer {
-            Offer::Carried(carried) => carried,
-            Offer::Dropped(cause) => {
-                self.record(place, &frame, Remark::dropped(cause));
-                self.note(place, Some(&frame), Action::Dropped(cause));
-                return;
+        let watched = self.journal.is_some() || self.recording.is_some();
+        match direction.offer(self.now, frame.len()) {
+            // Most frames: nothing happens to them, and nobody takes notes.
+            Offer::Carried(carried) if carried.is_plain() && !watched => {
+                let transit = Transit {
+                    frame,
+                    life: carried.life,
+                    leaves: carried.leaves,
+                };
+                self.events.arrive(carried.arrives, way, transit);
             }
-        };
+            Offer::Carried(carried) => self.carry(way, frame, &carried),
+            Offer::Dropped(cause) => self.drop(way, &frame, cause),
+        }
+    }
+
+    #[inline(never)]
+    fn drop(&mut self, (link, end): Way, frame: &Frame, cause: Cause) {
+        let place = link_place(link, end);
+        self.record(place, frame, Remark::dropped(cause));
+        self.note(place, Some(frame), Action::Dropped(cause));
+    }
+
+    /// A link carries a frame, perhaps twice, later than others, or damaged.
+    #[inline(never)]
+    fn carry(&mut self, way: Way, frame: Frame, carried: &Carried) {
+        let place = link_place(way.0, way.1);
         let remark = Remark {
             dropped: None,
             damaged: carried.damage.map(|(byte, _)| byte),
@@ -449,7 +468,7 @@ impl Fabric {
                 life,
                 leaves,
             };
-            self.events.arrive_late(at, (link, end), twin);
+            self.events.arrive_late(at, way, twin);
         }
         if carried.held_back {
             self.note(place, Some(&frame), Action::HeldBack);
@@ -474,10 +493,8 @@ impl Fabric {
             leaves: carried.leaves,
         };
         match carried.held_back {
-            true => self
-                .events
-                .arrive_late(carried.arrives, (link, end), transit),
-            false => self.events.arrive(carried.arrives, (link, end), transit),
+            true => self.events.arrive_late(carried.arrives, way, transit),
+            false => self.events.arrive(carried.arrives, way, transit),
         }
     }
 
@@ -486,7 +503,16 @@ impl Fabric {
         FrameId(self.next_frame)
     }
 
+    #[inline]
     fn note(&mut self, place: Place, frame: Option<&Frame>, action: Action) {
+        if self.journal.is_some() {
+            self.write(place, frame, action);
+        }
+    }
+
+    // Like `Turn::write`, out of the way of what happens to every frame.
+    #[cold]
+    fn write(&mut self, place: Place, frame: Option<&Frame>, action: Action) {
         if let Some(journal) = &mut self.journal {
             journal.note(self.now, place, frame, action);
         }

@@ -210,6 +210,12 @@ impl Spare {
         bytes
     }
 
+    /// Memory that nobody else looks at yet, to be written.
+    #[inline]
+    pub(crate) fn exclusive(bytes: &mut Rc<[u8]>) -> &mut [u8] {
+        Rc::get_mut(bytes).expect("what was taken for a new frame is shared with nobody")
+    }
+
     /// Keeps the memory of a frame, unless somebody still looks at it.
     pub(crate) fn keep(&mut self, mut bytes: Rc<[u8]>) {
         if Rc::get_mut(&mut bytes).is_none() {

@@ -392,6 +392,13 @@ pub(crate) struct Carried {
     pub(crate) life: u32,
 }
 
+impl Carried {
+    /// It arrives once, as it is, and in order.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.twin.is_none() && self.damage.is_none() && !self.held_back
+    }
+}
+
 impl Direction {
     /// The state of direction `place` of the lab with this seed.
     pub(crate) fn new(link: Link, seed: u64, place: u64) -> Self {

@@ -80,18 +80,25 @@ impl Turn<'_> {
     }
 
     /// Writes down what the node does with a frame.
+    #[inline]
     pub fn note(&mut self, frame: &Frame, action: Action) {
-        let place = Place::Node(self.node.0);
-        if let Some(journal) = &mut self.journal {
-            journal.note(self.now, place, Some(frame), action);
+        if self.journal.is_some() {
+            self.write(Some(frame), action);
         }
     }
 
     /// Writes down something that happened to no frame.
     pub fn note_event(&mut self, action: Action) {
+        self.write(None, action);
+    }
+
+    // Out of the way of what happens to every frame: the code of that is to stay close
+    // together, or it does not fit into the processor's cache for instructions.
+    #[cold]
+    fn write(&mut self, frame: Option<&Frame>, action: Action) {
         let place = Place::Node(self.node.0);
         if let Some(journal) = &mut self.journal {
-            journal.note(self.now, place, None, action);
+            journal.note(self.now, place, frame, action);
         }
     }
 

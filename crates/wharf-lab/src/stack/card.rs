@@ -34,6 +34,12 @@ pub(super) struct Sent {
     pub(super) message: u32,
 }
 
+impl Sent {
+    pub(super) fn packet(&self) -> &[u8] {
+        self.bytes.get(HEADER..).unwrap_or_default()
+    }
+}
+
 pub(super) struct Incoming<'a> {
     received: Received,
     spare: &'a RefCell<Spare>,
@@ -64,7 +70,7 @@ impl phy::TxToken for Outgoing<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
         // One piece of memory, which travels as it is.
         let mut bytes = self.spare.borrow_mut().take(HEADER + length);
-        let result = fill(&mut Rc::make_mut(&mut bytes)[HEADER..]);
+        let result = fill(&mut Spare::exclusive(&mut bytes)[HEADER..]);
         self.sent.push(Sent {
             bytes,
             message: self.message,

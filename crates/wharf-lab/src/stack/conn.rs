@@ -250,15 +250,12 @@ impl Conn {
     /// acknowledged only a probe can go unanswered, as with TCP_USER_TIMEOUT on Linux
     /// (tcp(7)).
     fn timeout(&self) -> Option<Duration> {
-        let waits = [
-            State::SynSent,
-            State::SynReceived,
-            State::FinWait1,
-            State::Closing,
-            State::LastAck,
-        ];
         let socket = self.socket_ref();
-        match socket.send_queue() > 0 || waits.contains(&socket.state()) {
+        let waits = matches!(
+            socket.state(),
+            State::SynSent | State::SynReceived | State::FinWait1 | State::Closing | State::LastAck
+        );
+        match socket.send_queue() > 0 || waits {
             true => self.settings.user_timeout,
             false => self
                 .settings
@@ -275,14 +272,19 @@ impl Conn {
 
     /// A segment comes in, and was not shown to the stack yet.
     pub(super) fn note_received(&mut self, segment: &Segment, frame: &Frame) {
-        if segment.syn {
+        if segment.syn() {
             self.peer_first = Some(segment.sequence);
         }
-        let (Some(first), Some(message), true) =
+        if let (Some(first), Some(message), true) =
             (self.peer_first, frame.message, segment.payload > 0)
-        else {
-            return;
-        };
+        {
+            self.follow_received(segment, first, frame, message);
+        }
+    }
+
+    /// The segment carries bytes of messages that are followed.
+    #[inline(never)]
+    fn follow_received(&mut self, segment: &Segment, first: u32, frame: &Frame, message: u32) {
         let begins = offset(segment.sequence, first, self.read);
         match frame.pieces() {
             None => self.mark_received(begins + segment.payload as u64, message),
@@ -310,18 +312,19 @@ impl Conn {
     pub(super) fn note_processed(&mut self, segment: &Segment, now: Time) {
         self.report.last = now;
         let state = self.state();
-        if segment.rst && state == State::Closed && self.failure.is_none() {
+        if segment.rst() && state == State::Closed && self.failure.is_none() {
             self.failure = Some(Failure::Reset);
         }
-        let handshake = [
-            State::Listen,
-            State::SynSent,
-            State::SynReceived,
-            State::Closed,
-        ];
-        self.established |= !handshake.contains(&state);
-        let open = [State::Established, State::FinWait1, State::FinWait2];
-        self.peer_finished |= segment.fin && self.established && !open.contains(&state);
+        let handshake = matches!(
+            state,
+            State::Listen | State::SynSent | State::SynReceived | State::Closed
+        );
+        self.established |= !handshake;
+        let open = matches!(
+            state,
+            State::Established | State::FinWait1 | State::FinWait2
+        );
+        self.peer_finished |= segment.fin() && self.established && !open;
         let acknowledged = self.acknowledged();
         if acknowledged > self.report.acknowledged || state != self.known {
             self.known = state;
@@ -363,10 +366,10 @@ impl Conn {
 
     /// The stack has sent a segment: the frame says from now on which messages it carries.
     pub(super) fn note_sent(&mut self, segment: &Segment, frame: &mut Frame, now: Time) {
-        if segment.ack {
+        if segment.ack() {
             self.last_ack = Some(segment.acknowledges);
         }
-        if segment.syn {
+        if segment.syn() {
             self.first = Some(segment.sequence);
         }
         self.report.last = now;
@@ -390,9 +393,14 @@ impl Conn {
             false => self.next.max(end),
         };
         self.last_end = end;
-        if self.writes.is_empty() {
-            return;
+        if !self.writes.is_empty() {
+            self.follow_sent(begins, end, frame);
         }
+    }
+
+    /// The frame carries this part of the stream, and perhaps messages that are followed.
+    #[inline(never)]
+    fn follow_sent(&self, begins: u64, end: u64, frame: &mut Frame) {
         let from = self.writes.partition_point(|(end, _)| *end <= begins);
         let mut pieces = Vec::new();
         for (to, message) in self.writes.range(from..) {
@@ -605,6 +613,13 @@ impl Host {
 
     /// What is left to do with a connection after its stack was polled.
     pub(super) fn settle(&mut self, id: usize, turn: &mut Turn<'_>) {
+        if self.conns[id].holder != Holder::Program {
+            self.settle_unheld(id, turn);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_unheld(&mut self, id: usize, turn: &mut Turn<'_>) {
         let conn = &mut self.conns[id];
         match conn.holder {
             Holder::Program => {}

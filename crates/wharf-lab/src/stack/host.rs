@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
 
 use slab::Slab;
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
@@ -18,9 +17,9 @@ use super::datagrams::UdpPort;
 use super::errors::Answers;
 use super::listen::{Admission, Listening};
 use super::neighbours::{Hop, Nearby, fill_header};
-use super::segment::{self, Kind, Segment};
+use super::segment::{self, Ends, Kind, Segment};
 use super::{instant, shim};
-use crate::core::{Action, Dice, ETHERNET_MTU, Frame, HEADER, Mac, Node, Purpose, Time, Turn};
+use crate::core::{Action, Dice, ETHERNET_MTU, Frame, Mac, Node, Purpose, Spare, Time, Turn};
 use crate::node::headers::solicited_node;
 
 /// The first ephemeral port (RFC 6335), and the first where port 0 is asked for.
@@ -96,10 +95,15 @@ impl Timers {
     /// Plans `work` for `at`, unless it is planned for an earlier time (`armed`).
     pub(super) fn arm(&mut self, armed: &mut Time, at: Time, work: Work) {
         if at < *armed {
-            self.disarm(*armed, work);
-            *armed = at;
-            self.0.insert((at, work));
+            self.plan(armed, at, work);
         }
+    }
+
+    #[inline(never)]
+    fn plan(&mut self, armed: &mut Time, at: Time, work: Work) {
+        self.disarm(*armed, work);
+        *armed = at;
+        self.0.insert((at, work));
     }
 
     /// Forgets what was planned for `armed`.
@@ -392,8 +396,15 @@ impl Host {
     /// A frame for this host, from its link or from itself.
     fn take_in(&mut self, frame: Frame, turn: &mut Turn<'_>) {
         self.neighbours.note_heard(frame.source(), turn.now());
+        match segment::tcp(frame.bytes()) {
+            Some(segment) => self.take_segment(frame, &segment, turn),
+            None => self.take_other(frame, turn),
+        }
+    }
+
+    #[inline(never)]
+    fn take_other(&mut self, frame: Frame, turn: &mut Turn<'_>) {
         match segment::kind(frame.bytes()) {
-            Kind::Tcp(segment) => self.take_segment(frame, &segment, turn),
             Kind::Arp => {
                 turn.note(&frame, Action::Taken);
                 self.take_arp(&frame, turn);
@@ -422,19 +433,30 @@ impl Host {
     }
 
     fn take_segment(&mut self, frame: Frame, segment: &Segment, turn: &mut Turn<'_>) {
-        let known = self.conn_of(segment.to, segment.from);
-        let opens = segment.syn && !segment.ack && self.is_own(segment.to.ip());
-        let id = match known {
-            Some(id) => id,
-            None if opens => match self.admit(segment, turn.now()) {
-                Admission::Conn(id) => id,
-                Admission::Nobody => return self.take_for_nobody(frame, turn),
-                Admission::Full => {
-                    return turn.note(&frame, Action::Refused("the backlog is full"));
-                }
-            },
-            None => return self.take_for_nobody(frame, turn),
+        let Some(ends) = segment::ends(frame.bytes(), segment.at) else {
+            return self.take_other(frame, turn);
         };
+        match self.conn_of(ends.to, ends.from) {
+            Some(id) => self.take_known(id, frame, segment, turn),
+            None => self.take_stranger(&ends, frame, segment, turn),
+        }
+    }
+
+    /// A segment that belongs to no connection; it may open one.
+    #[cold]
+    fn take_stranger(&mut self, ends: &Ends, frame: Frame, segment: &Segment, turn: &mut Turn<'_>) {
+        let opens = segment.syn() && !segment.ack() && self.is_own(ends.to.ip());
+        match opens {
+            true => match self.admit(ends, turn.now()) {
+                Admission::Conn(id) => self.take_known(id, frame, segment, turn),
+                Admission::Nobody => self.take_for_nobody(frame, turn),
+                Admission::Full => turn.note(&frame, Action::Refused("the backlog is full")),
+            },
+            false => self.take_for_nobody(frame, turn),
+        }
+    }
+
+    fn take_known(&mut self, id: usize, frame: Frame, segment: &Segment, turn: &mut Turn<'_>) {
         turn.note(&frame, Action::Taken);
         let conn = &mut self.conns[id];
         conn.note_received(segment, &frame);
@@ -546,26 +568,56 @@ impl Host {
 
     /// Puts a packet of the stack into a frame, and that onto the link.
     fn send(&mut self, outgoing: Sent, conn: Option<usize>, turn: &mut Turn<'_>) {
-        let mut bytes = outgoing.bytes;
-        let hop = self.hop(bytes.get(HEADER..).unwrap_or_default(), turn.now());
+        match self.hop(outgoing.packet(), turn.now()) {
+            Hop::To(mac) => {
+                let frame = self.frame(outgoing, mac, conn, turn);
+                turn.send(0, frame);
+            }
+            hop => self.send_elsewhere(outgoing, hop, conn, turn),
+        }
+    }
+
+    /// What does not go to a neighbour who is known.
+    #[cold]
+    fn send_elsewhere(
+        &mut self,
+        outgoing: Sent,
+        hop: Hop,
+        conn: Option<usize>,
+        turn: &mut Turn<'_>,
+    ) {
         let to = match hop {
             Hop::To(mac) => mac,
             Hop::Own => self.mac,
             Hop::Unknown(_) | Hop::Nowhere => Mac::default(),
         };
-        fill_header(Rc::make_mut(&mut bytes), to, self.mac);
-        let mut frame = Frame::of(turn.new_frame(), bytes);
-        frame.message = (outgoing.message != 0).then_some(outgoing.message);
-        if let (Some(id), Kind::Tcp(segment)) = (conn, segment::kind(frame.bytes())) {
-            self.conns[id].note_sent(&segment, &mut frame, turn.now());
-        }
-        turn.note(&frame, Action::Sent);
+        let frame = self.frame(outgoing, to, conn, turn);
         match hop {
             Hop::To(_) => turn.send(0, frame),
             Hop::Own => self.looped.push_back(frame),
             Hop::Unknown(next) => self.send_when_known(next, frame, turn),
             Hop::Nowhere => turn.note(&frame, Action::Refused("no route")),
         }
+    }
+
+    fn frame(
+        &mut self,
+        outgoing: Sent,
+        to: Mac,
+        conn: Option<usize>,
+        turn: &mut Turn<'_>,
+    ) -> Frame {
+        let mut bytes = outgoing.bytes;
+        fill_header(Spare::exclusive(&mut bytes), to, self.mac);
+        let mut frame = Frame::of(turn.new_frame(), bytes);
+        frame.message = (outgoing.message != 0).then_some(outgoing.message);
+        if let Some(id) = conn
+            && let Some(segment) = segment::tcp(frame.bytes())
+        {
+            self.conns[id].note_sent(&segment, &mut frame, turn.now());
+        }
+        turn.note(&frame, Action::Sent);
+        frame
     }
 
     /// Does everything that is due.

@@ -12,7 +12,7 @@ use smoltcp::wire::{IpAddress, IpListenEndpoint};
 
 use super::conn::{Conn, ConnId, Holder, StreamSettings};
 use super::host::{Host, Work, ends_key};
-use super::segment::Segment;
+use super::segment::Ends;
 use crate::core::Time;
 
 /// The number of a listener at its host.
@@ -108,9 +108,9 @@ impl Host {
     }
 
     /// A SYN has come for an endpoint without a connection.
-    pub(super) fn admit(&mut self, segment: &Segment, now: Time) -> Admission {
+    pub(super) fn admit(&mut self, ends: &Ends, now: Time) -> Admission {
         let mut all = self.listeners.iter();
-        let found = all.find(|(_, listening)| serves(listening.at, segment.to));
+        let found = all.find(|(_, listening)| serves(listening.at, ends.to));
         let Some((id, listening)) = found else {
             return Admission::Nobody;
         };
@@ -120,13 +120,13 @@ impl Host {
         let settings = listening.settings;
         let mut socket = settings.socket();
         let at = IpListenEndpoint {
-            addr: Some(IpAddress::from(segment.to.ip())),
-            port: segment.to.port(),
+            addr: Some(IpAddress::from(ends.to.ip())),
+            port: ends.to.port(),
         };
         if socket.listen(at).is_err() {
             return Admission::Nobody;
         }
-        let ends = (segment.to, segment.from);
+        let ends = (ends.to, ends.from);
         let conn = Conn::new(socket, settings, ends, Holder::Listener(id), now);
         let index = self.conns.insert(conn);
         self.by_ends.insert(ends_key(ends.0, ends.1), index);

@@ -70,15 +70,21 @@ impl Nearby {
     /// another address is noticed later.
     pub(super) fn note_heard(&mut self, from: Mac, now: Time) {
         if self.latest.0 != from {
-            let (before, at) = self.latest;
-            if self.heard.len() >= NEIGHBOURS {
-                self.heard.retain(|_, at| *at + LIFE > now);
-            }
-            if self.heard.len() < NEIGHBOURS || self.heard.contains_key(&before) {
-                self.heard.insert(before, at);
-            }
+            self.note_latest(now);
         }
         self.latest = (from, now);
+    }
+
+    /// Who sent the last frame goes to those before.
+    #[inline(never)]
+    fn note_latest(&mut self, now: Time) {
+        let (before, at) = self.latest;
+        if self.heard.len() >= NEIGHBOURS {
+            self.heard.retain(|_, at| *at + LIFE > now);
+        }
+        if self.heard.len() < NEIGHBOURS || self.heard.contains_key(&before) {
+            self.heard.insert(before, at);
+        }
     }
 
     /// The table, to change it.
@@ -113,6 +119,11 @@ impl Host {
         {
             return Hop::To(mac);
         }
+        self.find_hop(to, now)
+    }
+
+    #[inline(never)]
+    fn find_hop(&mut self, to: IpAddr, now: Time) -> Hop {
         if let Some(group) = self.group(to) {
             return Hop::To(group);
         }

@@ -1,18 +1,19 @@
 //! What a frame is, as far as a host must know before its stack sees it.
+//!
+//! Every segment is looked at twice, when it leaves and when it comes in, so its header is
+//! read straight from where it stands.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket,
-    UdpPacket,
-};
+use crate::core::HEADER;
+use crate::node::headers::{ARP, ICMP, ICMPV6, IPV4, IPV6};
 
-use super::address;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
 
-/// The transport header behind one or no IP options.
+/// What is no TCP segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
-    Tcp(Segment),
     Udp {
         to: SocketAddr,
         length: usize,
@@ -30,12 +31,7 @@ pub(super) enum Kind {
 /// The header of a TCP segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
-    pub(super) from: SocketAddr,
-    pub(super) to: SocketAddr,
-    pub(super) syn: bool,
-    pub(super) ack: bool,
-    pub(super) fin: bool,
-    pub(super) rst: bool,
+    flags: u8,
     pub(super) sequence: u32,
     pub(super) acknowledges: u32,
     /// How many bytes of payload.
@@ -44,88 +40,149 @@ pub(super) struct Segment {
     pub(super) at: usize,
 }
 
+/// Who sent a packet, and to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+}
+
 impl Segment {
+    pub(super) fn fin(&self) -> bool {
+        self.flags & 0x01 != 0
+    }
+
+    pub(super) fn syn(&self) -> bool {
+        self.flags & 0x02 != 0
+    }
+
+    pub(super) fn rst(&self) -> bool {
+        self.flags & 0x04 != 0
+    }
+
+    pub(super) fn ack(&self) -> bool {
+        self.flags & 0x10 != 0
+    }
+
     /// Nothing but an acknowledgement.
     pub(super) fn is_pure_ack(&self) -> bool {
-        self.ack && !self.syn && !self.fin && !self.rst && self.payload == 0
+        self.flags & 0x17 == 0x10 && self.payload == 0
     }
 }
 
-/// Looks at the headers; checksums are the stack's business.
+/// The segment in a frame, if there is one: whole, and behind one or no IP options.
+/// Checksums are the stack's business.
 #[inline]
-pub(super) fn kind(frame: &[u8]) -> Kind {
-    find(frame).unwrap_or(Kind::Other)
+pub(super) fn tcp(frame: &[u8]) -> Option<Segment> {
+    let Packet { protocol, at, end } = packet(frame)?;
+    let bytes = frame.get(at..end).filter(|_| protocol == TCP)?;
+    let head: &[u8; 20] = bytes.first_chunk()?;
+    let header = usize::from(head[12] >> 4) * 4;
+    if header < head.len() || header > bytes.len() {
+        return None;
+    }
+    let four = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    Some(Segment {
+        flags: head[13],
+        sequence: four(4),
+        acknowledges: four(8),
+        payload: bytes.len() - header,
+        at,
+    })
 }
 
-/// The next packet inside a frame: who sent it to whom, and its transport.
+/// Who sent the packet in a frame to whom, where the transport header begins at `at`.
 #[inline]
-fn find(bytes: &[u8]) -> Option<Kind> {
-    let frame = EthernetFrame::new_checked(bytes).ok()?;
-    match frame.ethertype() {
-        EthernetProtocol::Arp => Some(Kind::Arp),
-        EthernetProtocol::Ipv4 => {
-            let ip = Ipv4Packet::new_checked(frame.payload()).ok()?;
-            if ip.frag_offset() != 0 || ip.more_frags() {
+pub(super) fn ends(frame: &[u8], at: usize) -> Option<Ends> {
+    let (from, to): (IpAddr, IpAddr) = match two(frame, 12)? {
+        IPV4 => {
+            let ip: &[u8; 8] = frame.get(HEADER + 12..)?.first_chunk()?;
+            let [a, b, c, d, e, f, g, h] = *ip;
+            (
+                Ipv4Addr::new(a, b, c, d).into(),
+                Ipv4Addr::new(e, f, g, h).into(),
+            )
+        }
+        _ => {
+            let from: &[u8; 16] = frame.get(HEADER + 8..)?.first_chunk()?;
+            let to: &[u8; 16] = frame.get(HEADER + 24..)?.first_chunk()?;
+            (Ipv6Addr::from(*from).into(), Ipv6Addr::from(*to).into())
+        }
+    };
+    Some(Ends {
+        from: SocketAddr::new(from, two(frame, at)?),
+        to: SocketAddr::new(to, two(frame, at + 2)?),
+    })
+}
+
+/// What a frame is in which there is no segment.
+pub(super) fn kind(frame: &[u8]) -> Kind {
+    match two(frame, 12) {
+        Some(ARP) => Kind::Arp,
+        Some(IPV4 | IPV6) => packet(frame)
+            .and_then(|packet| transport(frame, &packet))
+            .unwrap_or(Kind::Other),
+        Some(_) => Kind::Foreign,
+        None => Kind::Other,
+    }
+}
+
+fn transport(frame: &[u8], packet: &Packet) -> Option<Kind> {
+    let bytes = frame.get(packet.at..packet.end)?;
+    Some(match packet.protocol {
+        UDP => {
+            let length = usize::from(two(bytes, 4)?);
+            if length < 8 || length > bytes.len() {
                 return None;
             }
-            let at = 14 + usize::from(ip.header_len());
-            let ends = (
-                address(IpAddress::Ipv4(ip.src_addr())),
-                address(ip.dst_addr().into()),
-            );
-            transport(
-                ip.next_header(),
-                ends,
-                bytes.get(at..14 + usize::from(ip.total_len()))?,
-                at,
-            )
+            Kind::Udp {
+                to: ends(frame, packet.at)?.to,
+                length: length - 8,
+            }
         }
-        EthernetProtocol::Ipv6 => {
-            let ip = Ipv6Packet::new_checked(frame.payload()).ok()?;
-            let ends = (address(ip.src_addr().into()), address(ip.dst_addr().into()));
-            transport(
-                ip.next_header(),
-                ends,
-                bytes.get(54..14 + ip.total_len())?,
-                54,
-            )
+        ICMPV6 if matches!(bytes.first(), Some(135 | 136)) => Kind::Discovery,
+        ICMP | ICMPV6 => Kind::Icmp,
+        _ => Kind::Other,
+    })
+}
+
+/// Where in a frame the transport header of its packet begins, and the packet ends.
+struct Packet {
+    protocol: u8,
+    at: usize,
+    end: usize,
+}
+
+/// The packet in a frame, if it is whole and no fragment.
+#[inline]
+fn packet(frame: &[u8]) -> Option<Packet> {
+    let (protocol, header, length) = match two(frame, 12)? {
+        IPV4 => {
+            let head: &[u8; 20] = frame.get(HEADER..)?.first_chunk()?;
+            let header = usize::from(head[0] & 15) * 4;
+            let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
+            let fragment = u16::from_be_bytes([head[6], head[7]]) & 0x3FFF != 0;
+            if fragment || header < head.len() || header > length {
+                return None;
+            }
+            (head[9], header, length)
         }
-        _ => Some(Kind::Foreign),
-    }
+        IPV6 => {
+            let head: &[u8; 40] = frame.get(HEADER..)?.first_chunk()?;
+            let payload = usize::from(u16::from_be_bytes([head[4], head[5]]));
+            (head[6], head.len(), head.len() + payload)
+        }
+        _ => return None,
+    };
+    (HEADER + length <= frame.len()).then_some(Packet {
+        protocol,
+        at: HEADER + header,
+        end: HEADER + length,
+    })
 }
 
 #[inline]
-fn transport(
-    protocol: IpProtocol,
-    (from, to): (IpAddr, IpAddr),
-    bytes: &[u8],
-    at: usize,
-) -> Option<Kind> {
-    Some(match protocol {
-        IpProtocol::Tcp => {
-            let tcp = TcpPacket::new_checked(bytes).ok()?;
-            Kind::Tcp(Segment {
-                from: SocketAddr::new(from, tcp.src_port()),
-                to: SocketAddr::new(to, tcp.dst_port()),
-                syn: tcp.syn(),
-                ack: tcp.ack(),
-                fin: tcp.fin(),
-                rst: tcp.rst(),
-                sequence: tcp.seq_number().0 as u32,
-                acknowledges: tcp.ack_number().0 as u32,
-                payload: tcp.payload().len(),
-                at,
-            })
-        }
-        IpProtocol::Udp => {
-            let udp = UdpPacket::new_checked(bytes).ok()?;
-            Kind::Udp {
-                to: SocketAddr::new(to, udp.dst_port()),
-                length: udp.payload().len(),
-            }
-        }
-        IpProtocol::Icmpv6 if matches!(bytes.first(), Some(135 | 136)) => Kind::Discovery,
-        IpProtocol::Icmp | IpProtocol::Icmpv6 => Kind::Icmp,
-        _ => Kind::Other,
-    })
+fn two(bytes: &[u8], at: usize) -> Option<u16> {
+    let field = bytes.get(at..at + 2)?;
+    Some(u16::from_be_bytes([field[0], field[1]]))
 }

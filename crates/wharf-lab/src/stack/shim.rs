@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
 
-use super::segment::Segment;
+use super::segment::{Segment, ends};
 
 /// The frame for the stack, whose socket expects the sequence number `expected`.
 pub(super) fn expected_sequence(
@@ -23,14 +23,20 @@ pub(super) fn expected_sequence(
     segment: &Segment,
     expected: Option<u32>,
 ) -> Rc<[u8]> {
-    let Some(expected) = expected else {
+    match expected {
+        Some(expected) if segment.is_pure_ack() && segment.sequence != expected => {
+            with_sequence(frame, segment, expected)
+        }
+        _ => frame,
+    }
+}
+
+#[cold]
+fn with_sequence(frame: Rc<[u8]>, segment: &Segment, expected: u32) -> Rc<[u8]> {
+    let Some((from, to)) = intact_between(&frame, segment) else {
         return frame;
     };
-    if !segment.is_pure_ack() || segment.sequence == expected || !is_intact(&frame, segment) {
-        return frame;
-    }
     let mut bytes = frame.to_vec();
-    let (from, to) = ends(segment);
     let length = transport_length(&bytes);
     let mut tcp = TcpPacket::new_unchecked(&mut bytes[segment.at..segment.at + length]);
     tcp.set_seq_number(TcpSeqNumber(expected as i32));
@@ -38,23 +44,18 @@ pub(super) fn expected_sequence(
     bytes.into()
 }
 
-/// A damaged frame must stay damaged: a new checksum would hide it.
-fn is_intact(bytes: &[u8], segment: &Segment) -> bool {
-    let v4 = segment.from.is_ipv4();
-    let header = !v4
+/// Between which addresses a segment goes, if it is intact. A damaged frame must stay
+/// damaged: a new checksum would hide it.
+fn intact_between(bytes: &[u8], segment: &Segment) -> Option<(IpAddress, IpAddress)> {
+    let ends = ends(bytes, segment.at)?;
+    let (from, to) = (ends.from.ip().into(), ends.to.ip().into());
+    let header = ends.from.is_ipv6()
         || smoltcp::wire::Ipv4Packet::new_checked(&bytes[14..])
             .is_ok_and(|ip| ip.verify_checksum());
     let length = transport_length(bytes);
-    let tcp = bytes.get(segment.at..segment.at + length);
-    let (from, to) = ends(segment);
-    header
-        && tcp
-            .and_then(|tcp| TcpPacket::new_checked(tcp).ok())
-            .is_some_and(|tcp| tcp.verify_checksum(&from, &to))
-}
-
-fn ends(segment: &Segment) -> (IpAddress, IpAddress) {
-    (segment.from.ip().into(), segment.to.ip().into())
+    let tcp = bytes.get(segment.at..segment.at + length)?;
+    let tcp = TcpPacket::new_checked(tcp).ok()?;
+    (header && tcp.verify_checksum(&from, &to)).then_some((from, to))
 }
 
 /// How long the TCP segment in this frame is, header included.
@@ -71,7 +72,7 @@ mod tests {
     use wharf_wire::build::{Say, tcp};
 
     use super::*;
-    use crate::stack::segment::{Kind, kind};
+    use crate::stack::segment;
 
     /// A segment with sequence number 500, which acknowledges 7.
     fn sent(version: u8, data: &[u8]) -> Vec<u8> {
@@ -90,10 +91,7 @@ mod tests {
     }
 
     fn segment(bytes: &[u8]) -> Segment {
-        match kind(bytes) {
-            Kind::Tcp(segment) => segment,
-            other => panic!("{other:?}"),
-        }
+        segment::tcp(bytes).unwrap()
     }
 
     /// What the stack is shown, if it is something else than what came.
@@ -110,7 +108,10 @@ mod tests {
             let changed = shown(&bytes, Some(900)).unwrap();
             let now = segment(&changed);
             assert_eq!((now.sequence, now.acknowledges), (900, 7));
-            assert!(is_intact(&changed, &now), "the checksum is right");
+            assert!(
+                intact_between(&changed, &now).is_some(),
+                "the checksum is right"
+            );
             let differ = bytes.iter().zip(&changed).filter(|(a, b)| a != b);
             // Of the sequence number two bytes at most, and the checksum.
             assert!(differ.count() <= 4);
