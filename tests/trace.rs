@@ -295,6 +295,7 @@ fn packets_over_unix_and_one_family_of_ip() {
         "{picture}"
     );
     assert!(picture.contains("a Unix socket has no frames"), "{picture}");
+    a_packet_that_has_no_room(&path(&folder, "long"));
     for (family, name) in [("4", "AF_INET,"), ("6", "AF_INET6,")] {
         for scheme in ["tcp", "udp"] {
             let mut server = Server::start(["echo", &format!("{scheme}{family}::0")]);
@@ -306,6 +307,38 @@ fn packets_over_unix_and_one_family_of_ip() {
             assert!(call.contains(name), "{call}");
         }
     }
+}
+
+/// What does not fit into the buffer of recv() is gone, and that is told.
+fn a_packet_that_has_no_room(there: &std::path::Path) {
+    use std::io::Read;
+
+    use socket2::{Domain, SockAddr, Socket, Type};
+
+    let listening = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    listening.bind(&SockAddr::unix(there).unwrap()).unwrap();
+    listening.listen(1).unwrap();
+    let answering = std::thread::spawn(move || {
+        let (peer, _) = listening.accept().unwrap();
+        // A socket that is closed with something unread cuts the connection.
+        assert_eq!((&peer).read(&mut [0; 16]).unwrap(), 5);
+        peer.send(&[b'x'; 70_000]).unwrap();
+        peer.send(b"short").unwrap()
+    });
+    let address = format!("seqpacket:{}", there.display());
+    let ended = trace(&[&address, "--send", "hello", "--timeout", "20s", "--json"]);
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert_eq!(answering.join().unwrap(), 5);
+    let events = events(&ended);
+    let calls = of(&events, "call").into_iter();
+    let received: Vec<(&Value, &str)> = calls
+        .filter(|call| call["call"].as_str().unwrap().starts_with("recv("))
+        .map(|call| (&call["moved_bytes"], call["remark"].as_str().unwrap()))
+        .collect();
+    let lost = "the packet was longer: the rest of it is lost";
+    assert_eq!(received[0], (&65_536.into(), lost));
+    assert_eq!(received[1], (&5.into(), ""));
+    assert_eq!(received[2], (&0.into(), "the peer has ended"));
 }
 
 #[test]

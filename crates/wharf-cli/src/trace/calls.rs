@@ -346,6 +346,11 @@ impl Traced {
         self.socket.r#type().is_ok_and(|kind| kind == Type::DGRAM)
     }
 
+    fn is_packets(&self) -> bool {
+        let kind = self.socket.r#type();
+        kind.is_ok_and(|kind| kind == Type::SEQPACKET)
+    }
+
     /// `send()`, until everything is taken.
     pub(super) fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let mut left = bytes;
@@ -383,11 +388,19 @@ impl Traced {
         Ok(())
     }
 
-    /// `recv()` into a buffer of `room` bytes; empty at the end of the stream.
+    /// `recv()` into a buffer of `room` bytes; empty at the end of the stream. Of a packet
+    /// that is longer the rest is lost.
     pub(super) fn recv(&self, room: usize) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; room];
+        let is_packets = self.is_packets();
         let begun = begin();
-        let outcome = (&self.socket).read(&mut buffer);
+        let (outcome, is_cut) = match is_packets {
+            false => ((&self.socket).read(&mut buffer), false),
+            true => match unix::receive(self.fd(), &mut buffer) {
+                Ok((received, is_cut, _)) => (Ok(received), is_cut),
+                Err(error) => (Err(error), false),
+            },
+        };
         let mut did = done(
             begun,
             self.side,
@@ -403,6 +416,9 @@ impl Traced {
             }
             (Ok(received), ends) => {
                 did.moved = Some(*received as u64);
+                if is_cut {
+                    did.remark = "the packet was longer: the rest of it is lost".into();
+                }
                 let bytes = buffer[..*received].to_vec();
                 did.effect = ends.map_or(Effect::None, |ends| Effect::Received { ends, bytes });
             }

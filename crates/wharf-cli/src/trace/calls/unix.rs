@@ -3,7 +3,7 @@
 use std::io::{self, IoSliceMut};
 use std::os::fd::RawFd;
 
-use nix::sys::socket::{MsgFlags, UnixAddr, recvmsg};
+use nix::sys::socket::{MsgFlags, SockaddrLike, UnixAddr, recvmsg};
 use socket2::SockAddr;
 
 use super::{Traced, begin, count, done, moved, result};
@@ -73,11 +73,14 @@ impl Traced {
 }
 
 /// How many bytes came, whether there were more, and from whom.
-fn receive(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, bool, String)> {
+pub(super) fn receive(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, bool, String)> {
     let mut into = [IoSliceMut::new(buffer)];
     let received = recvmsg::<UnixAddr>(fd, &mut into, None, MsgFlags::empty())?;
     let is_cut = received.flags.contains(MsgFlags::MSG_TRUNC);
-    let from = match &received.address {
+    // On a connection, and from a socket without a name, no address comes at all; asked for
+    // its path such a one panics.
+    let address = received.address.filter(|from| from.len() > FAMILY);
+    let from = match &address {
         Some(from) => match (from.path(), from.as_abstract()) {
             (Some(path), _) => path.display().to_string(),
             (_, Some(name)) => in_abstract(name),
@@ -87,6 +90,9 @@ fn receive(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, bool, String)> {
     };
     Ok((received.bytes, is_cut, from))
 }
+
+/// The bytes of an address before its name.
+const FAMILY: u32 = size_of::<u16>() as u32;
 
 const NAMELESS: &str = "a socket without a name";
 
