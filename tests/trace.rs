@@ -4,6 +4,8 @@
 mod ends;
 #[path = "trace/files.rs"]
 mod files;
+#[path = "trace/gates.rs"]
+mod gates;
 #[path = "trace/live.rs"]
 mod live;
 #[path = "support/namespace.rs"]

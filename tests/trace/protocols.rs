@@ -242,67 +242,8 @@ fn talked(address: &str, sent: &[&str]) -> Vec<(String, String, String)> {
 
 /// A conversation in a file that nobody would take for a chat.
 fn chat_from_its_middle(folder: &tempfile::TempDir) -> String {
-    captured(folder, &[(0, b"WHO\n"), (1, b"WHO-OK ann,bob\n")])
-}
-
-/// A file with what the client (0) and the server (1) say, each a segment.
-fn captured(folder: &tempfile::TempDir, said: &[(usize, &[u8])]) -> String {
-    use wharf_wire::build::{Say, tcp};
-    use wharf_wire::frame::{Frame, Link, Origin, Timestamp};
-
-    let file = folder.path().join("f");
-    let ends = ["192.0.2.1:40000", "192.0.2.2:7000"].map(|end| end.parse().unwrap());
-    let mut writer =
-        wharf_wire::file::PcapngWriter::new(std::fs::File::create(&file).unwrap(), "").unwrap();
-    let mut sent = [1, 1];
-    let mut write = |from: usize, bytes: &[u8]| {
-        let say = Say {
-            seq: sent[from],
-            ack: sent[1 - from],
-            flags: wharf_wire::packet::Segment::ACK,
-            ..Say::default()
-        };
-        sent[from] += bytes.len() as u32;
-        let bytes = tcp(ends[from], ends[1 - from], &say, bytes);
-        let at = Timestamp::from_nanos(1_764_000_000_000_000_000);
-        let frame = Frame::new(at, Link::Ethernet, Origin::Captured, bytes);
-        writer.write(&frame).unwrap();
-    };
-    for (from, bytes) in said {
-        write(*from, bytes);
-    }
-    writer.flush().unwrap();
-    drop(writer);
-    file.display().to_string()
-}
-
-/// Whoever sends everything at once has what is behind the gate understood before the gate
-/// itself is known by its answer.
-#[test]
-fn a_password_is_drawn_nowhere_even_if_all_is_sent_at_once() {
-    type Said<'a> = &'a [(usize, &'a [u8])];
-    let in_two: Said<'_> = &[(0, b"ann sesame\n"), (0, b"HELLO-FROM bob\n")];
-    let in_one: Said<'_> = &[(0, b"ann sesame\nHELLO-FROM bob\n")];
-    let granted: Said<'_> = &[(1, b"access granted\n"), (1, b"HELLO bob\n")];
-    let denied: Said<'_> = &[(1, b"access denied\n")];
-    for (asked, answered) in [
-        (in_two, granted),
-        (in_one, granted),
-        (in_two, denied),
-        (in_one, denied),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let file = captured(&folder, &[asked, answered].concat());
-        for told in [&[][..], &["--as", "7000=chat"]] {
-            let ladder = ["read", &file, "--width", "200", "--view", "ladder"];
-            let ended = trace(&[&ladder[..], told].concat());
-            assert_eq!(ended.code(), 0, "{ended:?}");
-            let picture = &ended.stdout;
-            let words = "an attempt, in plain text";
-            assert!(picture.contains(words), "{told:?}: {picture}");
-            assert!(!picture.contains("sesame"), "{told:?}: {picture}");
-        }
-    }
+    let said = [(0, &b"WHO\n"[..]), (1, b"WHO-OK ann,bob\n")];
+    crate::gates::captured(folder, &said.map(Into::into))
 }
 
 #[test]

@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
     use proptest::prelude::*;
-    use wharf_wire::application::{Dissectors, Transport};
+    use wharf_wire::application::{Dissectors, Gate, Transport};
     use wharf_wire::build::{Say, tcp};
     use wharf_wire::frame::{Frame, Link, Origin, Timestamp};
     use wharf_wire::packet::Segment;
@@ -167,6 +167,7 @@ mod tests {
         destination: 7_000,
         is_whole: true,
         spoken: None,
+        gate: Gate::Unknown,
     };
 
     fn framed(framing: &str, bytes: &[u8]) -> Dissected {
@@ -264,6 +265,49 @@ mod tests {
                 let told = behind_a_gap(dissectors, port, message, count);
                 assert_eq!(told, count, "at port {port}");
             }
+        }
+    }
+
+    /// Who looks ahead at very many conversations forgets them on the way.
+    #[test]
+    fn an_attempt_is_foreseen_even_if_its_conversation_was_forgotten() {
+        let mut known = Dissectors::standard();
+        all().into_iter().for_each(|one| known.register(one));
+        let ends = [("192.0.2.1", 40_000), ("192.0.2.2", 7_000)]
+            .map(|(host, port)| SocketAddr::new(host.parse().unwrap(), port));
+        let frame = |from: usize, seq: u32, ack: u32, data: &[u8]| {
+            let say = Say {
+                seq,
+                ack,
+                flags: Segment::ACK,
+                ..Say::default()
+            };
+            let bytes = tcp(ends[from], ends[1 - from], &say, data);
+            let at = Timestamp::default();
+            Frame::new(at, Link::Ethernet, Origin::Captured, bytes)
+        };
+        let frames = [
+            frame(0, 1, 1, b"ann sesame\n"),
+            frame(1, 1, 12, b"access granted\n"),
+            frame(0, 12, 16, b"hello\n"),
+            frame(1, 16, 18, b"hello\n"),
+        ];
+        for forgotten in 0..=frames.len() {
+            let mut ahead = Trace::new(known.clone());
+            for (index, frame) in frames.iter().enumerate() {
+                if index == forgotten {
+                    ahead.remember_talks();
+                }
+                ahead.look_ahead(frame);
+            }
+            let mut trace = Trace::foreseeing(known.clone(), ahead.foreseen());
+            let mut told = |frame: &Frame| {
+                trace.push(frame.clone());
+                trace.messages.pop().unwrap().protocol
+            };
+            let told = frames.each_ref().map(&mut told);
+            let gate = Some("PASSWORD");
+            assert_eq!(told, [gate, gate, None, None], "after {forgotten}");
         }
     }
 

@@ -1,17 +1,24 @@
 //! The model behind every picture: frames, the calls that caused them, and who spoke.
 
 mod adopt;
+mod ahead;
+mod course;
+mod inside;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::application::{Dissected, Dissectors, Hint, Message, Transport};
+use crate::application::Dissectors;
 use crate::conversation::{Direction, Limits, Note, Seen, State, StreamMessage, Streams, Tracker};
 use crate::field::Value;
 use crate::frame::{Fate, Frame, Origin, Timestamp};
-use crate::layers::{Kind, Layer, Layers, Stage};
+use crate::layers::{Kind, Layer, Layers, Past};
 use crate::packet::Packet;
+
+pub use ahead::{Foreseen, MAX_FORESEEN};
+use course::Course;
+pub use inside::Inside;
 
 /// How many messages a trace lists; more are counted. Each takes some hundred bytes, and its
 /// sender may have spent one on it.
@@ -106,11 +113,8 @@ pub struct Talk {
     pub protocol: Option<u8>,
     /// The time of the handshake, if it was seen and nothing of it was sent twice.
     pub handshake: Option<Duration>,
-    /// The protocol of the first message that was recognised, by its name; or that of a gate
-    /// before it, see [`Dissect::comes_first`](crate::application::Dissect::comes_first).
-    pub began: Option<&'static str>,
-    /// The protocol in which it goes on after the last one that was.
-    pub speaks: Option<&'static str>,
+    /// Which protocols it speaks.
+    course: Course,
 }
 
 /// One end of a talk.
@@ -152,17 +156,6 @@ impl Party {
             (name, None) => name.to_owned(),
         }
     }
-}
-
-/// What a TLS record holds, told by one who has the keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inside {
-    /// The record as it was on the link, its header first.
-    pub record: Vec<u8>,
-    /// What it is, in words: `a message of the handshake`.
-    pub words: &'static str,
-    /// What the application said in it; empty where it is TLS's own.
-    pub plaintext: Vec<u8>,
 }
 
 /// A thing that happened.
@@ -209,6 +202,9 @@ pub struct Trace {
     pushed: usize,
     by_flow: BTreeMap<u64, usize>,
     by_address: BTreeMap<Addresses, usize>,
+    /// What was understood too late when somebody looked ahead, and what is now.
+    foreseen: Foreseen,
+    misread: Foreseen,
 }
 
 impl Trace {
@@ -227,25 +223,14 @@ impl Trace {
             pushed: 0,
             by_flow: BTreeMap::new(),
             by_address: BTreeMap::new(),
+            foreseen: Foreseen::default(),
+            misread: Foreseen::default(),
         }
     }
 
     /// Takes the next frame in; gives its place in [`Trace::steps`].
     pub fn push(&mut self, frame: Frame) -> usize {
-        let see = match frame.fate {
-            // A damaged segment fails its checksum: its receiver drops it. (Not if the bit
-            // stands where none counts: in the address that the frame comes from, or in
-            // IPv6's traffic class, flow label or hop limit.)
-            Fate::Dropped(_) | Fate::Damaged(_) => Tracker::see_lost,
-            _ => Tracker::see,
-        };
-        let seen = see(
-            &mut self.tracker,
-            frame.at,
-            frame.link,
-            &frame.bytes,
-            frame.original_len,
-        );
+        let seen = self.see(&frame);
         let talk = match seen.flow {
             Some(flow) => self.talk_of_flow(flow),
             None => self.talk_of_addresses(&frame),
@@ -262,33 +247,28 @@ impl Trace {
         self.steps.len() - 1
     }
 
+    /// What the conversations say about a frame.
+    fn see(&mut self, frame: &Frame) -> Seen {
+        let see = match frame.fate {
+            // A damaged segment fails its checksum: its receiver drops it. (Not if the bit
+            // stands where none counts: in the address that the frame comes from, or in
+            // IPv6's traffic class, flow label or hop limit.)
+            Fate::Dropped(_) | Fate::Damaged(_) => Tracker::see_lost,
+            _ => Tracker::see,
+        };
+        see(
+            &mut self.tracker,
+            frame.at,
+            frame.link,
+            &frame.bytes,
+            frame.original_len,
+        )
+    }
+
     /// What a frame says, in its layers and to its stream.
     fn take_apart(&mut self, frame: &Frame, seen: &Seen, talk: usize) -> Layers {
-        let mut spoken = self.talks[talk].speaks;
-        let mut first = None;
-        if let Some(flow) = seen.flow.and_then(|id| self.tracker.flow(id)) {
-            let whole = self
-                .streams
-                .take(flow, seen, &frame.bytes, &self.dissectors, spoken);
-            let known = &mut self.talks[talk];
-            known.handshake = flow.handshake;
-            for message in &whole {
-                let Some(name) = message.protocol else {
-                    continue;
-                };
-                // What is behind a gate may be said, and known, before the gate's answer.
-                if known.began.is_none() || self.dissectors.comes_first(name) {
-                    known.began = Some(name);
-                }
-                known.speaks = self.dissectors.spoken_after(name, &message.message);
-                first = first.or(Some(name));
-            }
-            // What the frame says is known by its own words, too; they follow each other as
-            // in the stream.
-            spoken = first.or(spoken);
-            self.list(whole);
-        }
-        let mut layers = Layers::within(frame, &self.dissectors, spoken);
+        let past = self.follow(&frame.bytes, seen, talk);
+        let mut layers = Layers::after(frame, &self.dissectors, past);
         for (name, value) in &frame.kernel {
             // The frame stays what it is; only this line comes from the kernel.
             if let Some(layer) = layers.list.iter_mut().find(|layer| layer.kind == Kind::Tcp) {
@@ -296,6 +276,33 @@ impl Trace {
             }
         }
         layers
+    }
+
+    /// Takes the messages of a frame in; gives what its data are known to follow.
+    fn follow(&mut self, frame: &[u8], seen: &Seen, talk: usize) -> Past {
+        let known = &mut self.talks[talk];
+        let spoken = known.course.speaks;
+        let Some(flow) = seen.flow.and_then(|id| self.tracker.flow(id)) else {
+            return Past {
+                spoken,
+                ..Past::default()
+            };
+        };
+        known.course.see(seen);
+        let gate = known.course.gate(seen.direction);
+        let whole = self
+            .streams
+            .take(flow, seen, frame, &self.dissectors, spoken, gate);
+        known.handshake = flow.handshake;
+        for message in &whole {
+            known.course.hear(message, &self.dissectors);
+        }
+        // What the frame says is known by its own words, too; they follow each other as
+        // in the stream.
+        let first = whole.iter().find_map(|message| message.protocol);
+        let past = known.course.past(seen, first.or(spoken));
+        self.list(whole);
+        past
     }
 
     /// Takes everything apart once more, now that it is known what each conversation
@@ -307,7 +314,7 @@ impl Trace {
         self.unlisted = 0;
         self.streams = Streams::default();
         for talk in &mut self.talks {
-            talk.speaks = talk.began;
+            talk.course = talk.course.again();
         }
         for step in &mut steps {
             // Frames without ports may have been put to another's conversation.
@@ -353,8 +360,7 @@ impl Trace {
             flow: None,
             protocol: None,
             handshake: None,
-            began: None,
-            speaks: None,
+            course: Course::default(),
         });
         self.talks.len() - 1
     }
@@ -374,14 +380,8 @@ impl Trace {
         self.nobody_listened();
         let rest = self.streams.finish(&self.dissectors);
         self.list(rest);
-        let is_unknown = |message: &StreamMessage| {
-            let talk = self
-                .by_flow
-                .get(&message.flow)
-                .map(|talk| &self.talks[*talk]);
-            message.protocol.is_none() && talk.is_some_and(|talk| talk.began.is_some())
-        };
-        if self.steps.len() == self.pushed && self.messages.iter().any(is_unknown) {
+        let is_misread = self.talks.iter().any(|talk| talk.course.was_misread());
+        if self.steps.len() == self.pushed && is_misread {
             self.revise();
         }
         if self.unlisted > 0 {
@@ -392,127 +392,9 @@ impl Trace {
         }
     }
 
-    /// Adds to TLS's records what is in them. It stands in a layer of its own, which says
-    /// that no link ever had it; records that were not seen are passed over. To be called
-    /// after [`Trace::finish`].
-    pub fn reveal(&mut self, insides: &[Inside]) {
-        let known: BTreeMap<&[u8], &Inside> = insides
-            .iter()
-            .map(|inside| (inside.record.as_slice(), inside))
-            .collect();
-        let mut messages = Vec::with_capacity(self.messages.len());
-        for mut record in std::mem::take(&mut self.messages) {
-            let inside = known.get(record.bytes.as_slice());
-            let Some(inside) = inside.filter(|_| record.protocol == Some("TLS")) else {
-                messages.push(record);
-                continue;
-            };
-            record.message.summary += &format!(": {}", inside.words);
-            let said = self.said_inside(&record, &inside.plaintext);
-            self.add_inside(&record, inside, &said);
-            messages.push(record);
-            messages.extend(said);
-        }
-        self.messages = messages;
-    }
-
-    /// The messages in a record's plaintext.
-    fn said_inside(&self, record: &StreamMessage, plaintext: &[u8]) -> Vec<StreamMessage> {
-        let ports = self.by_flow.get(&record.flow).map(|talk| {
-            let parties = &self.talks[*talk].parties;
-            let port = |side: Direction| parties[side.index()].port.unwrap_or_default();
-            (port(record.direction), port(record.direction.other()))
-        });
-        let (source, destination) = ports.unwrap_or_default();
-        let hint = Hint {
-            transport: Transport::Tcp,
-            source,
-            destination,
-            is_whole: true,
-            spoken: None,
-        };
-        let mut said = Vec::new();
-        let mut rest = plaintext;
-        while !rest.is_empty() {
-            let (protocol, message) = match self.dissectors.message(rest, &hint) {
-                Some((name, Dissected::Message(message))) => (Some(name), message),
-                _ => {
-                    let len = rest.len();
-                    (
-                        None,
-                        Message {
-                            len,
-                            ..Message::default()
-                        },
-                    )
-                }
-            };
-            let (bytes, after) = rest.split_at(message.len);
-            rest = after;
-            said.push(StreamMessage {
-                protocol,
-                message,
-                bytes: bytes.to_vec(),
-                lost: 0,
-                inside: Some("TLS"),
-                ..record.clone()
-            });
-        }
-        said
-    }
-
-    /// The layer behind the record in the frame that completed it.
-    fn add_inside(&mut self, record: &StreamMessage, inside: &Inside, said: &[StreamMessage]) {
-        let Some(number) = record.frames.last() else {
-            return;
-        };
-        let mut steps = self.steps.iter_mut();
-        let Some(step) = steps.find(|step| step.number() == *number) else {
-            return;
-        };
-        let is_tls = |layer: &Layer| layer.kind == Kind::Application("TLS");
-        let is_it = |layer: &Layer| {
-            is_tls(layer) && step.frame.bytes.get(layer.bytes.clone()) == Some(&record.bytes[..])
-        };
-        let layers = &mut step.layers.list;
-        let place = layers.iter().position(is_it);
-        // Of a record in several segments a frame shows only a piece.
-        let place = place.or_else(|| {
-            layers
-                .iter()
-                .rposition(|layer| layer.kind.stage() == Stage::Application)
-        });
-        let Some(place) = place else {
-            return;
-        };
-        if let Some(first) = layers[place].brief.first_mut()
-            && !first.is_empty()
-        {
-            *first += &format!(": {}", inside.words);
-        }
-        if said.is_empty() {
-            return;
-        }
-        let end = layers[place].bytes.end;
-        let size = inside.plaintext.len();
-        let words = |one: &StreamMessage| match (one.protocol, one.message.summary.as_str()) {
-            (Some(name), summary) if !summary.is_empty() => format!("{name}: {summary}"),
-            _ => crate::view::content(&one.bytes),
-        };
-        layers.insert(
-            place + 1,
-            Layer {
-                kind: Kind::Plaintext,
-                bytes: end..end,
-                fields: Vec::new(),
-                brief: said.iter().map(words).collect(),
-                notes: vec![format!(
-                    "{size} bytes that were on no link: this program is one of the two ends and has the \
-                     keys; whoever looks at the link sees the record above"
-                )],
-                is_quoted: false,
-            },
-        );
+    /// Whether a layer is a gate's: what was said to it is not to be said again.
+    pub(crate) fn is_gate(&self, layer: &Layer) -> bool {
+        matches!(layer.kind, Kind::Application(name) if self.dissectors.is_gate(name))
     }
 
     /// The tracker, for the flows' totals.
@@ -598,13 +480,14 @@ impl Trace {
             party(ends.map(|ends| ends[1])),
         ];
         let protocol = known.map(|flow| flow.protocol);
+        let foreseen = self.foreseen.by_flow.remove(&flow);
+        let course = foreseen.unwrap_or_default();
         self.talks.push(Talk {
             parties,
             flow: Some(flow),
             protocol,
             handshake: None,
-            began: None,
-            speaks: None,
+            course,
         });
         self.by_flow.insert(flow, self.talks.len() - 1);
         self.talks.len() - 1
@@ -636,8 +519,7 @@ impl Trace {
             flow: None,
             protocol,
             handshake: None,
-            began: None,
-            speaks: None,
+            course: Course::default(),
         });
         self.by_address.insert(key, self.talks.len() - 1);
         self.talks.len() - 1

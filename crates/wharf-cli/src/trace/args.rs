@@ -13,6 +13,15 @@ use super::protocols::{Told, parse_told};
 use crate::connect::{Escaped, parse_escaped};
 use crate::quantity::parse_duration;
 
+/// What becomes of a password in a picture.
+const PASSWORDS: &str = "\
+A password that is said to a gate is told as an attempt where a view has words (lines, \
+ladder, story, mermaid). Views of bytes have its bytes, too: boxes that have room for them, \
+the full screen, hex, json and --explain show every byte. A gate is known by its answer, \
+for which read looks at a file twice. What live and a pipe show is shown as it comes: at a \
+port that tells nothing the attempt is there before its answer, in plain text, unless \
+--as PORT=password says that there is a gate (and --as PORT=chat what is behind it).";
+
 const BEHAVIOUR: &str = "\
 With an address it opens the conversation itself, with plain blocking calls, and shows \
 which call caused which frames, which call waited and for how long, and which states \
@@ -28,7 +37,7 @@ it shows; -w writes the label into the file, too.";
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_long_help = BEHAVIOUR,
+    after_long_help = format!("{BEHAVIOUR}\n\n{PASSWORDS}"),
     before_help = "\
 Examples:
   wharf trace :12000 --send hello             a conversation, call by call and frame by frame
@@ -85,8 +94,8 @@ pub(crate) struct ViewArgs {
     ///
     /// As Wireshark's "Decode As". Without PORT= the port of the address or of --port is
     /// meant; may be repeated. PROTOCOL is blackjack, chat, dns, password or rps; http and
-    /// tls are known by their first bytes at any port. Of a service behind a password gate
-    /// name the service, not password.
+    /// tls are known by their first bytes at any port. A service behind a password gate may be
+    /// named besides password.
     #[arg(long = "as", value_name = "[PORT=]PROTOCOL", value_parser = parse_told, global = true)]
     pub(crate) told: Vec<Told>,
 
@@ -124,8 +133,10 @@ pub(crate) enum TraceCommand {
     /// Both ends of a conversation: a server and a client in this process
     Demo(DemoArgs),
     /// What passes now, on every interface (needs CAP_NET_RAW)
+    #[command(after_long_help = PASSWORDS)]
     Live(LiveArgs),
     /// A capture file
+    #[command(after_long_help = PASSWORDS)]
     Read(ReadArgs),
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use wharf_wire::frame::Frame;
 use wharf_wire::packet::{Carried, Packet};
+use wharf_wire::trace::Trace;
 use wharf_wire::view::View;
 
 use super::args::LiveArgs;
@@ -34,7 +35,7 @@ pub(super) fn run(show: &Show, args: &LiveArgs) -> Result<Exit, Failure> {
     let capture = Capture::start(&filter).map_err(|refused| failure(&refused))?;
     let end = stop_on_signals()?;
     let mut process = args.process.map(Sockets::of).transpose()?;
-    let mut live = Live::new(show, &args.pick)?;
+    let mut live = Live::new(show, Trace::new(show.dissectors()), &args.pick)?;
     let mut picker = Picker::new(&args.pick);
     eprintln!("capturing; Ctrl-C ends it");
     let mut shown = 0;

@@ -1,14 +1,15 @@
 //! `wharf trace read`: a capture file.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use wharf_wire::conversation::{Limits, Tracker, Verdict};
 use wharf_wire::file::{Broken, Reader, Record};
 use wharf_wire::frame::{Frame, Origin, Timestamp};
 use wharf_wire::layers::protocol_name;
-use wharf_wire::trace::{Step, Trace};
+use wharf_wire::trace::{Foreseen, Step, Trace};
 use wharf_wire::view::{
     View, frame_boxes, frame_hex, frame_json, frame_line, message_json, render,
 };
@@ -28,26 +29,68 @@ const MOST_LISTED: usize = 50;
 
 /// Reads and shows a file.
 pub(super) fn run(show: &Show, args: &ReadArgs) -> Result<Exit, Failure> {
-    let input: Box<dyn Read> = match args.file.as_os_str() == "-" {
-        true => Box::new(io::stdin()),
-        false => {
-            let opened = File::open(&args.file);
-            Box::new(opened.map_err(|error| unreadable(&args.file, &error))?)
+    let mut input = open(&args.file).map_err(|error| unreadable(&args.file, &error))?;
+    let show = &show.for_a_file();
+    let is_stream = match show.view {
+        None | Some(View::Lines | View::Json) => {
+            show.explained().is_none() && !show.is_interactive()
         }
+        _ => false,
+    };
+    // A picture has all of its frames, but not those without the text that was asked for.
+    let foreseen = match !args.summary && (is_stream || args.pick.text.is_some()) {
+        true => look_ahead(show, &mut input, &args.pick),
+        false => Foreseen::default(),
     };
     let mut reader = Reader::open(input).map_err(|broken| no_capture(&args.file, &broken))?;
     if args.summary {
         return summary(&mut reader, args, show.file()?);
     }
-    let show = &show.for_a_file();
-    match show.view {
-        None | Some(View::Lines | View::Json)
-            if show.explained().is_none() && !show.is_interactive() =>
-        {
-            stream(show, &mut reader, args)
-        }
-        _ => picture(show, &mut reader, args),
+    let trace = Trace::foreseeing(show.dissectors(), foreseen);
+    match is_stream {
+        true => stream(show, trace, &mut reader, args),
+        false => picture(show, trace, &mut reader, args),
     }
+}
+
+/// The file; also one that is stdin, which may be no pipe.
+fn open(path: &Path) -> io::Result<File> {
+    match path.as_os_str() == "-" {
+        true => io::stdin().as_fd().try_clone_to_owned().map(File::from),
+        false => File::open(path),
+    }
+}
+
+/// Reads a file once before it is shown: what somebody said first may be understood only by
+/// what was answered. A pipe can be read only once.
+fn look_ahead(show: &Show, file: &mut File, pick: &PickArgs) -> Foreseen {
+    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+    let Some(begin) = is_file.then(|| file.stream_position().ok()).flatten() else {
+        return Foreseen::default();
+    };
+    let foreseen = foresee(show, file, pick);
+    match file.seek(SeekFrom::Start(begin)) {
+        Ok(_) => foreseen,
+        Err(_) => Foreseen::default(),
+    }
+}
+
+/// What was said too early to be understood, up to where the file is broken.
+fn foresee(show: &Show, file: &File, pick: &PickArgs) -> Foreseen {
+    let mut trace = Trace::new(show.dissectors());
+    let mut picker = Picker::new(pick);
+    let Ok(mut reader) = Reader::open(file) else {
+        return Foreseen::default();
+    };
+    while let Ok(Some(record)) = reader.next_record() {
+        if picker.takes(record.link, record.bytes) {
+            if trace.talks.len() > MOST_TALKS {
+                trace.remember_talks();
+            }
+            trace.look_ahead(&record.to_frame());
+        }
+    }
+    trace.foreseen()
 }
 
 /// A file whose first bytes are of something else.
@@ -91,10 +134,11 @@ fn damaged(file: &Path, broken: &Broken, frames: u64) -> Failure {
 /// Frame by frame, in bounded memory.
 fn stream(
     show: &Show,
-    reader: &mut Reader<Box<dyn Read>>,
+    trace: Trace,
+    reader: &mut Reader<File>,
     args: &ReadArgs,
 ) -> Result<Exit, Failure> {
-    let mut live = Live::new(show, &args.pick)?;
+    let mut live = Live::new(show, trace, &args.pick)?;
     let mut picker = Picker::new(&args.pick);
     loop {
         match reader.next_record() {
@@ -145,8 +189,7 @@ pub(super) enum Shown {
 const MOST_TALKS: usize = 100_000;
 
 impl<'a> Live<'a> {
-    pub(super) fn new(show: &'a Show, pick: &'a PickArgs) -> Result<Self, Failure> {
-        let trace = Trace::new(show.dissectors());
+    pub(super) fn new(show: &'a Show, trace: Trace, pick: &'a PickArgs) -> Result<Self, Failure> {
         Ok(Live {
             show,
             picker: Picker::new(pick),
@@ -250,10 +293,11 @@ impl<'a> Live<'a> {
 /// A picture of the first frames.
 fn picture(
     show: &Show,
-    reader: &mut Reader<Box<dyn Read>>,
+    trace: Trace,
+    reader: &mut Reader<File>,
     args: &ReadArgs,
 ) -> Result<Exit, Failure> {
-    let mut loader = Loader::new(show, &args.pick, show.file()?);
+    let mut loader = Loader::new(show, trace, &args.pick, show.file()?);
     let broken = loop {
         match reader.next_record() {
             Ok(None) => break None,
@@ -296,12 +340,12 @@ struct Loaded {
 }
 
 impl<'a> Loader<'a> {
-    fn new(show: &Show, pick: &'a PickArgs, file: Option<OutFile>) -> Self {
+    fn new(show: &Show, trace: Trace, pick: &'a PickArgs, file: Option<OutFile>) -> Self {
         Loader {
             picker: Picker::new(pick),
             file,
             wanted: show.explained(),
-            trace: Trace::new(show.dissectors()),
+            trace,
             rest: Tracker::new(Limits::default()),
             known: None,
             seen: 0,
@@ -403,7 +447,7 @@ impl<'a> Loader<'a> {
 
 /// A table of the conversations, in bounded memory however long the file is.
 fn summary(
-    reader: &mut Reader<Box<dyn Read>>,
+    reader: &mut Reader<File>,
     args: &ReadArgs,
     mut file: Option<OutFile>,
 ) -> Result<Exit, Failure> {

@@ -152,6 +152,7 @@ fn answered(line: &str, reply: &Reply<'_>) -> Said {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wharf_wire::application::Gate;
     use wharf_wire::application::Message;
 
     const TO_CLIENT: Hint = Hint {
@@ -160,6 +161,7 @@ mod tests {
         destination: 40_000,
         is_whole: true,
         spoken: None,
+        gate: Gate::Unknown,
     };
 
     const TO_SERVER: Hint = Hint {

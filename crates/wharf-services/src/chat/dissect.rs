@@ -162,6 +162,7 @@ fn header(line: &str) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wharf_wire::application::Gate;
 
     const HINT: Hint = Hint {
         transport: Transport::Tcp,
@@ -169,6 +170,7 @@ mod tests {
         destination: PORT,
         is_whole: true,
         spoken: None,
+        gate: Gate::Unknown,
     };
 
     const DATAGRAM: Hint = Hint {

@@ -1,6 +1,8 @@
 //! The password dialogue taken apart for pictures, by the attempt's own machine.
 
-use wharf_wire::application::{Dissect, Dissected, Hint, Message, Part, Transport, is_tls_record};
+use wharf_wire::application::{
+    Dissect, Dissected, Gate, Hint, Message, Part, Passage, Transport, is_tls_record,
+};
 use wharf_wire::field::Value;
 
 use super::attempt::{Attempt, Taken};
@@ -26,21 +28,29 @@ impl Dissect for DissectPassword {
         hint.transport == Transport::Tcp
             && (hint.has_port(PORT)
                 || hint.spoke(self.name())
+                || matches!(hint.gate, Gate::Attempts(_))
                 || is_begun(bytes)
                 || answer(bytes).is_some())
     }
 
     fn dissect(&self, bytes: &[u8], hint: &Hint) -> Dissected {
-        if let Some(answer) = answer(bytes) {
-            return Dissected::Message(answer);
-        }
         // Over TLS nobody on the way can read the attempt.
         if is_tls_record(bytes) {
             return Dissected::Foreign;
         }
+        // Whoever asks may say the words of the answer, too.
+        let is_asking = matches!(hint.gate, Gate::Attempts(_));
+        if let Some(answer) = answer(bytes).filter(|_| !is_asking) {
+            return Dissected::Message(answer);
+        }
         // Elsewhere the server is known by its answer, and what came before is the attempt.
-        let is_attempt =
-            hint.destination == PORT || (hint.source != PORT && hint.spoke(self.name()));
+        let is_attempt = match hint.gate {
+            Gate::Attempts(_) => true,
+            Gate::Answers | Gate::Passed => false,
+            Gate::Unknown => {
+                hint.destination == PORT || (hint.source != PORT && hint.spoke(self.name()))
+            }
+        };
         match is_attempt {
             true => attempt(bytes),
             false if is_begun(bytes) => Dissected::Partial,
@@ -52,14 +62,19 @@ impl Dissect for DissectPassword {
         Some(PORT)
     }
 
-    fn comes_first(&self) -> bool {
+    fn is_gate(&self) -> bool {
         true
     }
 
-    /// After an attempt and after the right one may come what is behind the gate; after a
-    /// wrong one only another attempt.
-    fn goes_on(&self, message: &Message) -> bool {
-        message.summary == DENIED
+    fn passage(&self, message: &Message) -> Option<Passage> {
+        Some(match message.summary.as_str() {
+            GRANTED => Passage::Grant,
+            DENIED => Passage::Denial,
+            _ => match message.parts.first() {
+                Some(text) if text.bytes.end == message.len => Passage::Beginning,
+                _ => Passage::Attempt,
+            },
+        })
     }
 }
 
@@ -126,6 +141,7 @@ mod tests {
         destination: PORT,
         is_whole: true,
         spoken: None,
+        gate: Gate::Unknown,
     };
 
     fn message(bytes: &[u8], hint: &Hint) -> Message {
@@ -162,9 +178,23 @@ mod tests {
             ..HINT
         };
         assert_eq!(message(b"open sesame\n", &asked).len, 12);
-        assert!(DissectPassword.goes_on(&message(b"access denied\n", &elsewhere)));
-        assert!(!DissectPassword.goes_on(&message(b"access granted\n", &elsewhere)));
-        assert!(!DissectPassword.goes_on(&message(b"open sesame\n", &asked)));
+        let means = |bytes, hint| DissectPassword.passage(&message(bytes, hint));
+        assert_eq!(means(b"access denied\n", &elsewhere), Some(Passage::Denial));
+        assert_eq!(means(b"access granted\n", &elsewhere), Some(Passage::Grant));
+        assert_eq!(means(b"open sesame\n", &asked), Some(Passage::Attempt));
+        assert_eq!(means(b"open sesame", &asked), Some(Passage::Beginning));
+        // Where the gate's words are known, ports and words tell nothing.
+        let known = |gate| Hint { gate, ..elsewhere };
+        let asking = known(Gate::Attempts(1));
+        assert_eq!(means(b"access granted\n", &asking), Some(Passage::Attempt));
+        let answering = Hint {
+            spoken,
+            ..known(Gate::Answers)
+        };
+        assert_eq!(
+            DissectPassword.dissect(b"open sesame\n", &answering),
+            Dissected::Foreign
+        );
         // An answer in two segments.
         for (len, is_claimed) in [(6, false), (7, true), (10, true)] {
             let begun = &b"access granted"[..len];

@@ -121,6 +121,7 @@ fn answered(line: &str, reply: &Reply<'_>) -> Said {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wharf_wire::application::Gate;
     use wharf_wire::application::{Message, Transport};
 
     const TO_SERVER: Hint = Hint {
@@ -129,6 +130,7 @@ mod tests {
         destination: PORT,
         is_whole: true,
         spoken: None,
+        gate: Gate::Unknown,
     };
 
     const TO_CLIENT: Hint = Hint {

@@ -265,6 +265,7 @@ fn failure(code: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::application::Gate;
 
     const HINT: Hint = Hint {
         transport: Transport::Udp,
@@ -272,6 +273,7 @@ mod tests {
         destination: 40000,
         is_whole: true,
         spoken: None,
+        gate: Gate::Unknown,
     };
 
     fn answer() -> Vec<u8> {

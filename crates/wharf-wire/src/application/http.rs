@@ -180,6 +180,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::application::Gate;
 
     const HINT: Hint = Hint {
         transport: Transport::Tcp,
@@ -187,6 +188,7 @@ mod tests {
         destination: 80,
         is_whole: true,
         spoken: None,
+        gate: Gate::Unknown,
     };
 
     fn whole(bytes: &[u8]) -> Message {

@@ -47,6 +47,35 @@ pub struct Hint {
     /// the name of what dissected it: a service at another port than its own is known by
     /// its first words, and can claim what follows.
     pub spoken: Option<&'static str>,
+    /// What is known about the words of a gate before this conversation.
+    pub gate: Gate,
+}
+
+/// What is known about the words of a gate, which stand before those of what is behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// Whether there is one is not known.
+    #[default]
+    Unknown,
+    /// So many attempts of the sender come before anything else.
+    Attempts(u64),
+    /// The sender is the gate, and answers.
+    Answers,
+    /// It has let the client in: none of its words comes any more.
+    Passed,
+}
+
+/// What a gate's message means to one who wants to come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// The client asks to be let in.
+    Attempt,
+    /// The same without an end: what follows may belong to it, as long as there is no answer.
+    Beginning,
+    /// It is not.
+    Denial,
+    /// It is.
+    Grant,
 }
 
 impl Hint {
@@ -103,17 +132,16 @@ pub trait Dissect: Send + Sync {
         None
     }
 
-    /// Whether what is said in this protocol comes before another one, as a gate's words do:
-    /// then a conversation began with it, whatever else was understood before it was known.
-    fn comes_first(&self) -> bool {
+    /// Whether this is a gate: what is said in this protocol comes before another one, and
+    /// [`Dissect::passage`] tells what each message means.
+    fn is_gate(&self) -> bool {
         false
     }
 
-    /// Whether what follows a message is said in this protocol, too. After the words with
-    /// which a gate lets somebody in, another protocol begins.
-    fn goes_on(&self, message: &Message) -> bool {
+    /// What a message of a gate means to one who wants to come in.
+    fn passage(&self, message: &Message) -> Option<Passage> {
         let _ = message;
-        true
+        None
     }
 }
 
@@ -162,6 +190,8 @@ pub struct Part {
 #[derive(Clone, Default)]
 pub struct Dissectors {
     list: Vec<Arc<dyn Dissect>>,
+    /// Those of them that are gates.
+    gates: Vec<Arc<dyn Dissect>>,
     /// What is spoken at ports, as somebody said.
     told: Vec<(Option<Transport>, u16, Arc<dyn Dissect>)>,
 }
@@ -191,6 +221,9 @@ impl Dissectors {
 
     /// Adds a protocol. It is asked before those that were there already.
     pub fn register(&mut self, dissect: Arc<dyn Dissect>) {
+        if dissect.is_gate() {
+            self.gates.insert(0, Arc::clone(&dissect));
+        }
         self.list.insert(0, dissect);
     }
 
@@ -234,7 +267,7 @@ impl Dissectors {
     ///
     /// What looks like a record of TLS over a stream is one, whatever is spoken at its ports:
     /// that may be in the record. Where TLS was spoken before, the ports tell nothing about
-    /// the rest of a record either.
+    /// the rest of a record either. An attempt at a gate is one whatever it looks like.
     pub fn message(&self, bytes: &[u8], hint: &Hint) -> Option<(&'static str, Dissected)> {
         let is_record = hint.transport == Transport::Tcp && is_tls_record(bytes);
         let tls = self
@@ -248,8 +281,14 @@ impl Dissectors {
         });
         let told = told.map(|(_, port, one)| (one, hint.as_if_at(*port, one.as_ref())));
         let all = self.list.iter().map(|one| (one, *hint));
-        for (one, hint) in tls.chain(told).chain(all) {
-            if !one.claims(bytes, &hint) {
+        let gates = match hint.gate {
+            Gate::Attempts(_) => self.gates.as_slice(),
+            _ => &[],
+        };
+        let gates = gates.iter().map(|one| (one, *hint));
+        for (one, hint) in tls.chain(gates).chain(told).chain(all) {
+            let is_over = hint.gate == Gate::Passed && one.is_gate();
+            if is_over || !one.claims(bytes, &hint) {
                 continue;
             }
             match one.dissect(bytes, &hint) {
@@ -261,28 +300,46 @@ impl Dissectors {
         None
     }
 
-    /// What is spoken after this message of the protocol of this name, for
-    /// [`Hint::spoken`].
-    pub fn spoken_after(&self, name: &'static str, message: &Message) -> Option<&'static str> {
-        let speaker = self.list.iter().find(|one| one.name() == name);
-        speaker
-            .is_none_or(|one| one.goes_on(message))
-            .then_some(name)
+    /// What is known about the bytes of a sender after this message of the protocol of this
+    /// name, if `hint` was known about it.
+    pub(crate) fn after(&self, hint: &Hint, name: &'static str, message: &Message) -> Hint {
+        let (spoken, gate) = match (self.passage(name, message), hint.gate) {
+            (Some(Passage::Grant), _) | (Some(Passage::Attempt), Gate::Attempts(0 | 1)) => {
+                (None, Gate::Passed)
+            }
+            (Some(Passage::Attempt), Gate::Attempts(left)) => {
+                (Some(name), Gate::Attempts(left - 1))
+            }
+            (_, gate) => (Some(name), gate),
+        };
+        Hint {
+            spoken,
+            gate,
+            ..*hint
+        }
+    }
+
+    /// What a message of the protocol of this name means at a gate, if that is one.
+    pub(crate) fn passage(&self, name: &str, message: &Message) -> Option<Passage> {
+        self.gate(name)?.passage(message)
     }
 
     /// Whether the protocol of this name is a gate before others.
-    pub(crate) fn comes_first(&self, name: &str) -> bool {
-        let mut all = self.list.iter();
-        all.any(|one| one.name() == name && one.comes_first())
+    pub(crate) fn is_gate(&self, name: &str) -> bool {
+        self.gate(name).is_some()
     }
 
-    /// The layer for a message at `range` of a frame, and what is spoken after it.
+    fn gate(&self, name: &str) -> Option<&Arc<dyn Dissect>> {
+        self.gates.iter().find(|one| one.name() == name)
+    }
+
+    /// The layer for a message at `range` of a frame, and what is known after it.
     pub(crate) fn layer(
         &self,
         frame: &[u8],
         range: Range<usize>,
         hint: &Hint,
-    ) -> Option<(Layer, Option<&'static str>)> {
+    ) -> Option<(Layer, Hint)> {
         let bytes = frame.get(range.clone())?;
         let (name, found) = self.message(bytes, hint)?;
         let mut layer = Layer {
@@ -293,10 +350,10 @@ impl Dissectors {
             notes: Vec::new(),
             is_quoted: false,
         };
-        let mut spoken = hint.spoken;
+        let mut after = *hint;
         match found {
             Dissected::Message(message) => {
-                spoken = self.spoken_after(name, &message);
+                after = self.after(hint, name, &message);
                 layer.bytes.end = range.start + message.len;
                 layer.brief.push(message.summary);
                 layer.fields = fields(message.parts, range.start);
@@ -310,7 +367,7 @@ impl Dissectors {
                     .push(crate::field::as_text(bytes).unwrap_or_default());
             }
         }
-        Some((layer, spoken))
+        Some((layer, after))
     }
 }
 

@@ -129,6 +129,7 @@ fn handshake(kind: u8) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::application::Gate;
 
     #[test]
     fn records_are_cut_and_named() {
@@ -138,6 +139,7 @@ mod tests {
             destination: 443,
             is_whole: true,
             spoken: None,
+            gate: Gate::Unknown,
         };
         let hello = [22, 3, 1, 0, 6, 1, 0, 0, 2, 3, 3, 23];
         assert!(Tls.claims(&hello, &hint));

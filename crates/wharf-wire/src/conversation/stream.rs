@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::application::{Dissected, Dissectors, Hint, MAX_MESSAGE, Message, Transport};
+use crate::application::{Dissected, Dissectors, Gate, Hint, MAX_MESSAGE, Message, Transport};
 
 use super::{Direction, Flow, Note, Seen};
 
@@ -97,7 +97,8 @@ struct Half {
 
 impl Streams {
     /// Takes what a frame brought; gives the messages that it made whole. `spoken` is
-    /// what the flow's last message was recognised as, see [`Hint::spoken`].
+    /// what the flow's last message was recognised as, see [`Hint::spoken`], and `gate` what is
+    /// known of a gate's words from this side, see [`Hint::gate`].
     pub fn take(
         &mut self,
         flow: &Flow,
@@ -105,6 +106,7 @@ impl Streams {
         frame: &[u8],
         dissectors: &Dissectors,
         spoken: Option<&'static str>,
+        gate: Gate,
     ) -> Vec<StreamMessage> {
         let data = seen.data.bytes(frame);
         let index = seen.direction.index();
@@ -118,6 +120,7 @@ impl Streams {
             destination: flow.ends[1 - index].port(),
             is_whole: true,
             spoken,
+            gate,
         };
         let mut out = Vec::new();
         match &seen.note {
@@ -313,7 +316,7 @@ impl Half {
             match dissectors.message(self.untold(), &hint) {
                 Some((name, Dissected::Message(message))) if out.len() < MAX_AT_ONCE => {
                     let len = message.len;
-                    hint.spoken = dissectors.spoken_after(name, &message);
+                    hint = dissectors.after(&hint, name, &message);
                     self.emit(flow, direction, Some(name), message, len, out);
                 }
                 Some((_, Dissected::Partial)) if self.untold().len() < MAX_MESSAGE => {
@@ -422,6 +425,7 @@ mod tests {
         destination: 40_000,
         is_whole: true,
         spoken: None,
+        gate: Gate::Unknown,
     };
 
     /// Thousands of streams that have said something long, and are still open, keep nothing.

@@ -22,7 +22,7 @@ mod udp;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use crate::application::{Dissectors, Hint};
+use crate::application::{Dissectors, Gate, Hint};
 use crate::field::{Field, as_text};
 use crate::frame::{Frame, Link};
 
@@ -219,12 +219,21 @@ impl Layers {
     /// The same for a frame of a conversation in which this protocol was recognised
     /// ([`Hint::spoken`]).
     pub fn within(frame: &Frame, dissectors: &Dissectors, spoken: Option<&'static str>) -> Layers {
+        let past = Past {
+            spoken,
+            ..Past::default()
+        };
+        Layers::after(frame, dissectors, past)
+    }
+
+    /// The same where more is known about what was said before.
+    pub(crate) fn after(frame: &Frame, dissectors: &Dissectors, past: Past) -> Layers {
         walk(
             frame.link,
             &frame.bytes,
             frame.original_len,
             dissectors,
-            spoken,
+            past,
         )
     }
 
@@ -274,7 +283,20 @@ impl Layers {
 /// Takes bytes apart that begin with a header of `link`; `original_len` is how many
 /// there were on the link.
 pub fn dissect(link: Link, bytes: &[u8], original_len: usize, dissectors: &Dissectors) -> Layers {
-    walk(link, bytes, original_len, dissectors, None)
+    walk(link, bytes, original_len, dissectors, Past::default())
+}
+
+/// What the data of a frame are known to follow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Past {
+    /// See [`Hint::spoken`].
+    pub(crate) spoken: Option<&'static str>,
+    /// What is known about a gate's words behind those that begin the data.
+    pub(crate) gate: Gate,
+    /// How many bytes of the data are words of a gate, and which ones.
+    pub(crate) gate_bytes: usize,
+    /// See `gate_bytes`.
+    pub(crate) gate_words: Gate,
 }
 
 fn walk(
@@ -282,7 +304,7 @@ fn walk(
     bytes: &[u8],
     original_len: usize,
     dissectors: &Dissectors,
-    spoken: Option<&'static str>,
+    past: Past,
 ) -> Layers {
     let mut walk = Walk {
         frame: bytes,
@@ -291,7 +313,7 @@ fn walk(
         dissectors,
         layers: Layers::default(),
         is_quoted: false,
-        spoken,
+        past,
     };
     link::link(&mut walk, link);
     walk.finish();
@@ -308,7 +330,7 @@ pub(crate) struct Walk<'a> {
     dissectors: &'a Dissectors,
     layers: Layers,
     is_quoted: bool,
-    spoken: Option<&'static str>,
+    past: Past,
 }
 
 /// What IP says to the header that it carries.
@@ -372,11 +394,27 @@ impl<'a> Walk<'a> {
 
     /// What a transport carries.
     fn payload(&mut self, at: usize, hint: Hint) {
+        let gate_end = match self.past.gate_bytes {
+            0 => None,
+            words => Some(at.saturating_add(words)),
+        };
+        self.messages(at, gate_end, hint);
+    }
+
+    /// The messages from `at` on; before `gate_end` they are words of a gate.
+    fn messages(&mut self, at: usize, mut gate_end: Option<usize>, mut hint: Hint) {
         if at >= self.end {
             return;
         }
+        if let Some(end) = gate_end {
+            hint.gate = match at < end {
+                true => self.past.gate_words,
+                false => self.past.gate,
+            };
+            gate_end = gate_end.filter(|end| at < *end);
+        }
         if !self.is_quoted
-            && let Some((layer, spoken)) =
+            && let Some((layer, after)) =
                 self.dissectors
                     .layer(&self.frame[..self.end], at..self.end, &hint)
         {
@@ -384,7 +422,7 @@ impl<'a> Walk<'a> {
             self.push(layer);
             // Further messages in the same segment, and what is left of one.
             if next < self.end && self.layers.list.len() < MAX_LAYERS {
-                return self.payload(next, Hint { spoken, ..hint });
+                return self.messages(next, gate_end, after);
             }
             if next < self.end {
                 self.data(next, Vec::new());

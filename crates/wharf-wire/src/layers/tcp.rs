@@ -163,7 +163,8 @@ pub(super) fn tcp(walk: &mut Walk<'_>, at: usize, carrier: &Carrier) {
         source,
         destination,
         is_whole: false,
-        spoken: walk.spoken,
+        spoken: walk.past.spoken,
+        gate: walk.past.gate,
     };
     walk.payload(at + header, hint);
 }

@@ -50,7 +50,8 @@ pub(super) fn udp(walk: &mut Walk<'_>, at: usize, carrier: &Carrier) {
         source,
         destination,
         is_whole: !carrier.is_partial,
-        spoken: walk.spoken,
+        spoken: walk.past.spoken,
+        gate: walk.past.gate,
     };
     walk.payload(at + 8, hint);
 }

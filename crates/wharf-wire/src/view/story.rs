@@ -8,6 +8,7 @@ use super::words::{content, delta, plaintext, since_when, talk_title, time};
 use super::{Stage, preamble};
 use crate::conversation::{Direction, Note, Verdict};
 use crate::frame::{Fate, Timestamp};
+use crate::layers::Layer;
 use crate::packet::Segment;
 use crate::trace::{Call, Event, Party, Step, Talk, Trace, Waited};
 
@@ -174,7 +175,10 @@ fn step_text(trace: &Trace, talk: &Talk, step: &Step, glyphs: Glyphs) -> String 
                             glyphs.said(&sealed.join(" "))
                         )
                     }
-                    _ => format!(" “{}”", content(data)),
+                    _ => match discreet(trace, step) {
+                        words if words.is_empty() => format!(" “{}”", content(data)),
+                        words => format!(" “{}”", glyphs.said(&words)),
+                    },
                 },
             };
             let end = note.relative_seq.wrapping_add(note.len);
@@ -239,6 +243,28 @@ fn step_text(trace: &Trace, talk: &Talk, step: &Step, glyphs: Glyphs) -> String 
         }
     }
     capital(&text)
+}
+
+/// What a frame says where a part of it was said to a gate: that part is not said again.
+/// Empty where none was.
+fn discreet(trace: &Trace, step: &Step) -> String {
+    let layers = step.layers.list.iter().filter(|layer| !layer.is_quoted);
+    let said: Vec<&Layer> = layers
+        .filter(|layer| layer.kind.stage() == Stage::Application)
+        .collect();
+    if !said.iter().any(|layer| trace.is_gate(layer)) {
+        return String::new();
+    }
+    let words = said.into_iter().map(|layer| match trace.is_gate(layer) {
+        true => format!("({})", layer.brief.join(" ")),
+        false => content(
+            step.frame
+                .bytes
+                .get(layer.bytes.clone())
+                .unwrap_or_default(),
+        ),
+    });
+    words.collect::<Vec<String>>().join(" ")
 }
 
 fn capital(text: &str) -> String {
