@@ -1,8 +1,9 @@
 //! Segments, datagrams, ICMP errors and fragments in any order, overlapping, damaged, of
 //! arbitrary bytes: the conversations never panic, no message is longer than what was
-//! sent, and each view draws what is found.
+//! sent, who looks ahead is told as many bytes as who does not, and each view draws what is
+//! found.
 //!
-//! The first byte of the input chooses the view and the server's port. A list of packets
+//! The first byte of the input chooses the view, the server's port and whether to look ahead. A list of packets
 //! follows: two bytes of position, one of flags, one of length, then so many bytes of data.
 //! The flags are TCP's; with URG it is no segment but, with FIN, an ICMP error about the
 //! packet before, and else a datagram. 0x40 makes it a fragment, 0x80 the server's.
@@ -17,8 +18,8 @@ use wharf_wire::frame::{Frame, Link, Origin, Timestamp};
 use wharf_wire::trace::Trace;
 use wharf_wire::view::{Look, View, draw};
 
-/// Of HTTP, DNS, TLS, the chat, both games and nobody.
-const PORTS: [u16; 8] = [80, 53, 443, 5378, 5379, 5380, 12_000, 40_001];
+/// Of HTTP, DNS, TLS, the chat, both games, passwords and nobody.
+const PORTS: [u16; 8] = [80, 53, 443, 5378, 5379, 5380, 11_268, 40_001];
 
 const FIN: u8 = 0x01;
 const URG: u8 = 0x20;
@@ -35,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     for one in wharf_services::dissect::all() {
         dissectors.register(one);
     }
-    let mut trace = Trace::new(dissectors);
+    let mut frames = Vec::new();
     let (mut sent, mut time) = (0, 0);
     let mut last: Vec<u8> = Vec::new();
     while let [high, low, flags, len, after @ ..] = rest {
@@ -69,13 +70,28 @@ fuzz_target!(|data: &[u8]| {
         }
         sent += frame.len();
         last.clone_from(&frame);
-        trace.push(Frame::new(Timestamp::from_nanos(time), Link::Ethernet, Origin::Captured, frame));
+        frames.push(Frame::new(Timestamp::from_nanos(time), Link::Ethernet, Origin::Captured, frame));
+    }
+    let mut trace = Trace::new(dissectors.clone());
+    for frame in &frames {
+        trace.push(frame.clone());
     }
     if choice & 0x80 != 0 {
         trace.adopt();
     }
     trace.finish();
     assert!(trace.messages.iter().all(|message| message.bytes.len() <= sent + 65_535));
+    if choice & 0x40 != 0 {
+        let mut ahead = Trace::new(dissectors.clone());
+        frames.iter().for_each(|frame| ahead.look_ahead(frame));
+        let mut again = Trace::foreseeing(dissectors, ahead.foreseen());
+        for frame in frames {
+            again.push(frame);
+        }
+        again.finish();
+        let told = |trace: &Trace| -> usize { trace.messages.iter().map(|one| one.bytes.len()).sum() };
+        assert_eq!(told(&again), told(&trace));
+    }
     let (view, _) = View::ALL[usize::from(choice >> 3) % View::ALL.len()];
     draw(&trace, view, &Look::plain(40 + usize::from(*choice)));
 });
