@@ -72,10 +72,9 @@ fn bad_value(error: &clap::Error) -> Failure {
         None => format!("bad {name} {value:?}"),
     };
     let failure = Failure::usage(cause);
-    match (
-        text(error, ContextKind::SuggestedValue),
-        texts(error, ContextKind::ValidValue),
-    ) {
+    // What has no name to be typed before it is one of a few.
+    let near = text(error, ContextKind::SuggestedValue).filter(|_| name.starts_with('-'));
+    match (near, texts(error, ContextKind::ValidValue)) {
         (Some(near), _) => failure.cure(format!("{name} {near}")),
         (None, known) if !known.is_empty() => failure.with("known", known.join(", ")),
         _ => failure,
@@ -171,6 +170,10 @@ mod tests {
             (
                 &["wharf", "serve", "--mode", "thread"],
                 "error: bad --mode \"thread\"\n  try      --mode threads\n",
+            ),
+            (
+                &["wharf", "trace", "demo", "tcpp"],
+                "error: bad <TRANSPORT> \"tcpp\"\n  known    tcp, udp\n",
             ),
             (
                 &["wharf", "serve", "--when-full", "x"],

@@ -133,8 +133,11 @@ impl Party {
     pub fn title(&self) -> String {
         match self.name.as_str() {
             "" => self.address.clone(),
-            name if self.port == Some(0) => format!("{name} {}:?", self.host()),
-            name => format!("{name} {}", self.address),
+            // A port that is not known; the address has brackets where it needs them.
+            name => match self.address.strip_suffix(":0") {
+                Some(host) if self.port == Some(0) => format!("{name} {host}:?"),
+                _ => format!("{name} {}", self.address),
+            },
         }
     }
 

@@ -199,7 +199,7 @@ impl Outcome {
                 } else {
                     let (frames, notes) = model::tcp(&record, Owned::Client);
                     self.frames.extend(frames);
-                    self.notes.extend(notes);
+                    notes.iter().for_each(|note| self.note(note));
                 }
             }
         }

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::hex::hex_rows;
-use super::text::{Glyphs, Hue, Line, Look, Model, fit, wrap, wrap_words};
+use super::text::{Glyphs, Hue, Line, Look, Model, fit, wrap, wrap_hanging, wrap_words};
 use super::words::{delta, remarks, route, since_when};
 use super::{Stage, model_words, preamble};
 use crate::conversation::{Direction, Note};
@@ -133,7 +133,8 @@ fn head(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -> Vec<Line> 
         }
     }
     for (hue, remark) in remarks {
-        lines.push(Line::of(hue, format!("  {remark}")).fit(width));
+        let parts = wrap_hanging(&remark, width.saturating_sub(2)).into_iter();
+        lines.extend(parts.map(|part| Line::of(hue, format!("  {part}"))));
     }
     lines
 }
@@ -466,12 +467,20 @@ fn udp_beside_tcp(width: usize) -> Vec<Line> {
     ];
     let mut lines = vec![Line::of(Hue::Strong, "UDP's four fields beside TCP's ten")];
     for (udp, tcp, meaning) in ROWS {
-        let mut line = Line::of(
-            Hue::Stage(Stage::Transport),
-            format!("  {udp:<17} {tcp:<22} "),
-        );
-        line.push(Hue::Dim, meaning);
+        let fields = format!("  {udp:<17} {tcp:<22} ");
+        let hue = Hue::Stage(Stage::Transport);
+        // Where there is no room beside the names the meaning stands below them.
+        let indent = match width.saturating_sub(fields.len()) {
+            16.. => fields.len(),
+            _ => 4,
+        };
+        let mut parts = wrap_words(meaning, width.saturating_sub(indent)).into_iter();
+        let mut line = Line::of(hue, fields);
+        if indent == line.width() {
+            line.push(Hue::Dim, parts.next().unwrap_or_default());
+        }
         lines.push(line.fit(width));
+        lines.extend(parts.map(|part| Line::of(Hue::Dim, format!("{:indent$}{part}", ""))));
     }
     lines
 }

@@ -17,8 +17,12 @@ pub fn explain(trace: &Trace, step: &Step, look: &Look) -> Vec<Line> {
             format!("#{} {}", step.number(), headline(step)),
         )
         .fit(look.width),
-        Line::of(Hue::Remark, step.frame.origin.meaning()).fit(look.width),
     ];
+    lines.extend(paragraph(
+        step.frame.origin.meaning(),
+        Hue::Remark,
+        look.width,
+    ));
     let talk = &trace.talks[step.talk];
     let said = |text: &str| look.glyphs.said(text).into_owned();
     lines.push(
@@ -33,12 +37,12 @@ pub fn explain(trace: &Trace, step: &Step, look: &Look) -> Vec<Line> {
         .fit(look.width),
     );
     for (hue, remark) in remarks(step, look.glyphs) {
-        lines.push(Line::of(hue, remark).fit(look.width));
+        lines.extend(paragraph(&remark, hue, look.width));
     }
     if let Note::Tcp(note) = &step.seen.note {
         for verdict in note.verdicts.iter() {
             let text = format!("{}: {}", verdict.name(), verdict.meaning());
-            lines.push(Line::of(Hue::Remark, text).fit(look.width));
+            lines.extend(paragraph(&text, Hue::Remark, look.width));
         }
     }
     for layer in &step.layers.list {

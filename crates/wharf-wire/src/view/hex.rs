@@ -31,7 +31,11 @@ pub(super) fn frame(trace: &Trace, step: &Step, start: Timestamp, look: &Look) -
     );
     head.push(Hue::Dim, format!("  {}", step.frame.origin));
     let mut lines = vec![head.fit(look.width)];
-    let per_row = if look.width >= 88 { 16 } else { 8 };
+    let per_row = match look.width {
+        88.. => 16,
+        48.. => 8,
+        _ => 4,
+    };
     lines.extend(hex_rows(&step.layers, &step.frame.bytes, per_row, None));
     lines.push(legend(&step.layers, look.width));
     if step.frame.cut_off() > 0 {

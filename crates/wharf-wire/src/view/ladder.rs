@@ -3,7 +3,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::text::{Glyphs, Hue, Line, Look, fit, wrap_words};
+use super::text::{Glyphs, Hue, Line, Look, fit, wrap_hanging, wrap_words};
 use super::words::{content, delta, half_closed, headline_words, remarks, said, talk_title, time};
 use super::{Stage, preamble};
 use crate::conversation::{Direction, Note, Verdict};
@@ -312,13 +312,11 @@ impl Layout {
         };
         let width = self.lane + self.right + 3;
         let mut lines = Vec::new();
-        for (index, part) in wrap_words(&format!("{}: {words}", self.glyphs.said(name)), width)
-            .into_iter()
-            .enumerate()
-        {
-            let (since, indent) = if index == 0 { (since, "") } else { ("", "  ") };
+        let text = format!("{}: {words}", self.glyphs.said(name));
+        for (index, part) in wrap_hanging(&text, width).into_iter().enumerate() {
+            let since = if index == 0 { since } else { "" };
             let mut line = Line::of(Hue::Dim, format!("{since:>TIME$} "));
-            line.push(Hue::Strong, format!("{indent}{part}"));
+            line.push(Hue::Strong, part);
             lines.push(line);
         }
         lines

@@ -111,10 +111,8 @@ pub(crate) fn preamble(trace: &Trace, look: &Look) -> Vec<Line> {
         };
         let frames = if count == 1 { "frame" } else { "frames" };
         let text = format!("{count} {frames} {}", origin.meaning());
-        for (index, part) in text::wrap_words(&text, look.width).into_iter().enumerate() {
-            let indent = if index == 0 { "" } else { "  " };
-            lines.push(Line::of(hue, format!("{indent}{part}")));
-        }
+        let parts = text::wrap_hanging(&text, look.width).into_iter();
+        lines.extend(parts.map(|part| Line::of(hue, part)));
     }
     if origins.is_empty() {
         lines.push(Line::of(Hue::Remark, "no frames"));

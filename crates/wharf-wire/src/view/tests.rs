@@ -285,18 +285,26 @@ fn segment() -> Trace {
     trace
 }
 
+/// A picture as it stands in a terminal of so many columns.
+fn fitting(name: &str, trace: &Trace, view: View, width: usize) -> String {
+    let text = draw(trace, view, &Look::plain(width));
+    let columns = text.lines().map(unicode_width::UnicodeWidthStr::width);
+    let widest = columns.max();
+    assert!(
+        widest <= Some(width),
+        "{name} at {width} is {widest:?} wide:\n{text}"
+    );
+    text
+}
+
 fn check(name: &str, trace: &Trace, view: View) {
+    // The narrowest ones are not worth to be looked at.
+    for width in Look::LEAST..60 {
+        fitting(name, trace, view, width);
+    }
     for width in [60, 80, 100, 200] {
         let plain = Look::plain(width);
-        let text = draw(trace, view, &plain);
-        let widest = text
-            .lines()
-            .map(unicode_width::UnicodeWidthStr::width)
-            .max();
-        assert!(
-            widest <= Some(width),
-            "{name} at {width} is {widest:?} wide:\n{text}"
-        );
+        let text = fitting(name, trace, view, width);
         insta::assert_snapshot!(format!("{name}-{width}"), text);
         let coloured = draw(
             trace,

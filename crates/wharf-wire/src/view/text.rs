@@ -309,6 +309,19 @@ pub(crate) fn wrap_words(text: &str, width: usize) -> Vec<String> {
     wrap(&words, " ", width)
 }
 
+/// The same, with those after the first indented by two columns.
+pub(crate) fn wrap_hanging(text: &str, width: usize) -> Vec<String> {
+    let mut lines = wrap_words(text, width);
+    let room = width.saturating_sub(2);
+    if lines.iter().skip(1).any(|line| line.width() > room) {
+        lines = wrap_words(text, room);
+    }
+    for line in lines.iter_mut().skip(1) {
+        line.insert_str(0, "  ");
+    }
+    lines
+}
+
 /// The lines as text for a terminal, each ended by a line feed.
 pub fn render(lines: &[Line], look: &Look) -> String {
     let mut out = String::new();
@@ -378,6 +391,12 @@ mod tests {
         let parts = ["aa".to_owned(), "bb".to_owned(), "cccccccc".to_owned()];
         assert_eq!(wrap(&parts, "  ", 6), ["aa  bb", "cccccc", "cc"]);
         assert_eq!(wrap_words("to be or not", 6), ["to be", "or not"]);
+        assert_eq!(wrap_hanging("to be or not", 8), ["to be or", "  not"]);
+        assert_eq!(
+            wrap_hanging("to be or not", 6),
+            ["to", "  be", "  or", "  not"]
+        );
+        assert_eq!(wrap_hanging("to be or not", 12), ["to be or not"]);
     }
 
     #[test]
