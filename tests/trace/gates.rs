@@ -47,10 +47,27 @@ fn again(bytes: &[u8], back: usize) -> Piece<'_> {
 
 /// A file with what is said at port 7000, each a segment.
 pub(crate) fn captured(folder: &tempfile::TempDir, said: &[Piece<'_>]) -> String {
+    captured_talks(folder, &[(40000, said)])
+}
+
+/// The same of clients at these ports, one after the other.
+fn captured_talks(folder: &tempfile::TempDir, talks: &[(u16, &[Piece<'_>])]) -> String {
     let file = folder.path().join("f");
-    let ends = ["192.0.2.1:40000", "192.0.2.2:7000"].map(|end| end.parse().unwrap());
     let mut writer = PcapngWriter::new(std::fs::File::create(&file).unwrap(), "").unwrap();
+    for (port, said) in talks {
+        for frame in segments(*port, said) {
+            writer.write(&frame).unwrap();
+        }
+    }
+    writer.flush().unwrap();
+    drop(writer);
+    file.display().to_string()
+}
+
+fn segments(port: u16, said: &[Piece<'_>]) -> Vec<Frame> {
+    let ends = [([192, 0, 2, 1], port).into(), ([192, 0, 2, 2], 7000).into()];
     let mut sent = [1, 1];
+    let mut frames = Vec::new();
     for piece in said {
         let from = piece.from;
         let say = Say {
@@ -60,16 +77,13 @@ pub(crate) fn captured(folder: &tempfile::TempDir, said: &[Piece<'_>]) -> String
             ..Say::default()
         };
         if piece.back == 0 {
-            sent[from] += piece.bytes.len() as u32;
+            sent[from] = say.seq + piece.bytes.len() as u32;
         }
         let bytes = tcp(ends[from], ends[1 - from], &say, piece.bytes);
         let at = Timestamp::from_nanos(1_764_000_000_000_000_000);
-        let frame = Frame::new(at, Link::Ethernet, Origin::Captured, bytes);
-        writer.write(&frame).unwrap();
+        frames.push(Frame::new(at, Link::Ethernet, Origin::Captured, bytes));
     }
-    writer.flush().unwrap();
-    drop(writer);
-    file.display().to_string()
+    frames
 }
 
 /// The views that say in words what was said; boxes where there is no room for bytes.
@@ -217,6 +231,32 @@ fn an_attempt_without_an_end_and_one_that_is_sent_again() {
     let lines = trace(&["read", &captured(&folder, &again), "--width", "200"]).stdout;
     assert_eq!(lines.matches(ATTEMPT).count(), 4, "{lines}");
     assert_eq!(lines.matches("ann wants to log in").count(), 1, "{lines}");
+}
+
+/// What is left of other conversations comes out when there are too many; it is not said in
+/// the one that was too many.
+#[test]
+fn conversations_that_are_given_up_say_nothing_in_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = [client(b"HELLO-FROM a\nSEND bob half a line of the chat")];
+    let gated = [
+        client(b"ann sesame\n"),
+        server(b"access granted\n"),
+        client(b"HELLO-FROM ann\n"),
+        server(b"HELLO ann\n"),
+    ];
+    let mut talks: Vec<(u16, &[Piece<'_>])> =
+        (0..1100).map(|at| (20_000 + at, &begun[..])).collect();
+    talks.push((40_000, &gated));
+    let file = captured_talks(&folder, &talks);
+    let lines = trace(&["read", &file, "--width", "200"]).stdout;
+    let own: Vec<&str> = lines
+        .lines()
+        .filter(|line| line.contains("40000"))
+        .collect();
+    assert_eq!(own.len(), 4, "{own:?}");
+    assert!(own[0].contains(ATTEMPT), "{own:?}");
+    assert!(own[2].contains("ann wants to log in"), "{own:?}");
 }
 
 /// What somebody said once more to a service is not taken for the gate's words.

@@ -297,15 +297,26 @@ impl Trace {
             .streams
             .take(flow, seen, frame, &self.dissectors, spoken, gate);
         known.handshake = flow.handshake;
-        for message in &whole {
-            known.course.hear(message, &self.dissectors);
-        }
+        let id = flow.id;
+        self.hear(&whole);
         // What the frame says is known by its own words, too; they follow each other as
         // in the stream.
-        let first = whole.iter().find_map(|message| message.protocol);
-        let past = known.course.past(seen, first.or(spoken));
+        let mut own = whole.iter().filter(|message| message.flow == id);
+        let first = own.find_map(|message| message.protocol);
+        let past = self.talks[talk].course.past(seen, first.or(spoken));
         self.list(whole);
         past
+    }
+
+    /// Messages are heard in the conversations that they belong to: a frame may also bring
+    /// out what is left of others that were silent for long.
+    fn hear(&mut self, messages: &[StreamMessage]) {
+        for message in messages {
+            if let Some(talk) = self.by_flow.get(&message.flow) {
+                let course = &mut self.talks[*talk].course;
+                course.hear(message, &self.dissectors);
+            }
+        }
     }
 
     /// Takes everything apart once more, now that it is known what each conversation
@@ -382,6 +393,7 @@ impl Trace {
     pub fn finish(&mut self) {
         self.nobody_listened();
         let rest = self.streams.finish(&self.dissectors);
+        self.hear(&rest);
         self.list(rest);
         let is_misread = self.talks.iter().any(|talk| talk.course.was_misread());
         if self.steps.len() == self.pushed && is_misread {

@@ -18,7 +18,7 @@ const PASSWORDS: &str = "\
 A password that is said to a gate is told as an attempt where a view has words (lines, \
 ladder, story, mermaid). Views of bytes have its bytes, too: boxes that have room for them, \
 the full screen, hex, json and --explain show every byte. A gate is known by its answer, \
-for which read looks at a file twice. What live and a pipe show is shown as it comes: at a \
+for which read goes through a file once before it shows the first frame. What live and a pipe show is shown as it comes: at a \
 port that tells nothing the attempt is there before its answer, in plain text, unless \
 --as PORT=password says that there is a gate (and --as PORT=chat what is behind it).";
 

@@ -58,6 +58,8 @@ impl Trace {
 
     /// What was understood too late, after the last frame.
     pub fn foreseen(mut self) -> Foreseen {
+        let rest = self.streams.finish(&self.dissectors);
+        self.hear(&rest);
         self.remember_talks();
         self.misread
     }

@@ -12,8 +12,9 @@ use crate::chat::rules::Bots;
 /// The users' names. The bots are listed first and are not counted.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// Only looked up, never walked through: its order is chance. Every message looks
-    /// here, so the hash is a quick one. Its seed is random: nobody can know which names would meet.
+    /// Only looked up, never walked through: its order is chance. Every message looks here, so
+    /// the hash is a quick one, with a seed of each process. Whoever found out the seed could
+    /// choose names that meet; a look-up is then as long as there are users, which are bounded.
     holders: HashMap<Arc<str>, Holder, RandomState>,
     in_order: BTreeMap<u64, Arc<str>>,
     logins: u64,
