@@ -45,12 +45,16 @@ pub(super) struct Transit {
     pub(super) leaves: Time,
 }
 
-/// Something that happens.
-#[derive(Debug)]
+/// What happens next: what stands behind a key of the heap, or a node that is woken.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum What {
-    Arrive(Way, Transit),
+    /// A frame arrives: [`Events::take_frame`] has it.
+    Arrive(Way),
+    /// A frame arrives that is not in the order of its direction: [`Events::take_stray`].
+    ArriveLate(usize),
     Wake(NodeId),
-    Change(LinkId, Change),
+    /// A link changes: [`Events::take_change`] knows how.
+    Change(usize),
 }
 
 /// What stands behind a key of the heap.
@@ -191,7 +195,7 @@ impl Events {
         self.planned[node.0 as usize] = Some(key);
     }
 
-    /// The next event, and when it is.
+    /// The next event, and when it is. What it is about is to be taken at once.
     pub(super) fn pop(&mut self) -> Option<(Time, What)> {
         let first = self.heap.peek();
         let first = first.map(|Reverse((at, order, _))| (*at, *order));
@@ -204,25 +208,21 @@ impl Events {
         let what = match due {
             Due::Head(way) => {
                 let (link, end) = way;
-                let queue = &mut self.queues[link.0 as usize][end as usize];
-                let first = queue.pop_front();
-                match queue.front() {
-                    Some(next) => top.0 = (next.at, next.order, Due::Head(way)),
+                match self.queues[link.0 as usize][end as usize].get(1) {
+                    Some(next) => top.0 = (next.at, next.order, due),
                     None => {
                         PeekMut::pop(top);
                     }
                 }
-                What::Arrive(way, first?.transit)
+                What::Arrive(way)
             }
             Due::Stray(stray) => {
                 PeekMut::pop(top);
-                let (way, transit) = self.strays.remove(stray);
-                What::Arrive(way, transit)
+                What::ArriveLate(stray)
             }
             Due::Change(change) => {
                 PeekMut::pop(top);
-                let (link, change) = self.changes.remove(change);
-                What::Change(link, change)
+                What::Change(change)
             }
         };
         Some((at, what))
@@ -233,6 +233,22 @@ impl Events {
         let node = self.wakes.remove(&key)?;
         self.planned[node.0 as usize] = None;
         Some((key.0, What::Wake(node)))
+    }
+
+    /// The frame that arrives by this way.
+    pub(super) fn take_frame(&mut self, (link, end): Way) -> Option<Transit> {
+        let queue = &mut self.queues[link.0 as usize][end as usize];
+        queue.pop_front().map(|queued| queued.transit)
+    }
+
+    /// A frame that is not in order, and its way.
+    pub(super) fn take_stray(&mut self, stray: usize) -> (Way, Transit) {
+        self.strays.remove(stray)
+    }
+
+    /// What is done to which link.
+    pub(super) fn take_change(&mut self, change: usize) -> (LinkId, Change) {
+        self.changes.remove(change)
     }
 
     fn next_order(&mut self) -> u64 {
@@ -265,13 +281,20 @@ mod tests {
     }
 
     fn order(mut events: Events) -> Vec<(u64, u64)> {
-        let all = std::iter::from_fn(|| events.pop());
-        let number = |what| match what {
-            What::Arrive(_, transit) => transit.frame.id.0,
-            What::Wake(_) => 0,
-            What::Change(..) => 100,
-        };
-        all.map(|(at, what)| (at.0, number(what))).collect()
+        let mut all = Vec::new();
+        while let Some((at, what)) = events.pop() {
+            let number = match what {
+                What::Arrive(way) => events.take_frame(way).unwrap().frame.id.0,
+                What::ArriveLate(stray) => events.take_stray(stray).1.frame.id.0,
+                What::Wake(_) => 0,
+                What::Change(change) => match events.take_change(change) {
+                    (_, Change::Down) => 100,
+                    other => panic!("{other:?}"),
+                },
+            };
+            all.push((at.0, number));
+        }
+        all
     }
 
     #[test]

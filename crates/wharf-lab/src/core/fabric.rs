@@ -11,6 +11,7 @@
 //! its seed.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::events::{End, Events, Transit, Way, What};
@@ -35,7 +36,7 @@ pub struct Fabric {
     next_frame: u64,
     /// Nodes that somebody outside has changed, in the order of the changes.
     touched: Vec<NodeId>,
-    outgoing: Vec<(usize, Frame)>,
+    outgoing: VecDeque<(usize, Frame)>,
     spare: Spare,
     journal: Option<Journal>,
     recording: Option<Recording>,
@@ -130,7 +131,7 @@ impl Fabric {
             links: Vec::new(),
             next_frame: 0,
             touched: Vec::new(),
-            outgoing: Vec::new(),
+            outgoing: VecDeque::new(),
             spare: Spare::default(),
             journal: None,
             recording: None,
@@ -329,13 +330,26 @@ impl Fabric {
         self.now = self.now.max(at);
         self.counters.events += 1;
         Some(match what {
+            What::Arrive(way) => match self.events.take_frame(way) {
+                Some(transit) => self.arrive(way, transit),
+                None => Step::Nothing,
+            },
             What::Wake(node) => {
                 self.turn(node, |node, turn| node.wake(turn));
                 Step::Node(node)
             }
-            What::Change(link, change) => self.change(link, change),
-            What::Arrive(way, transit) => self.arrive(way, transit),
+            What::ArriveLate(stray) => self.arrive_late(stray),
+            What::Change(change) => {
+                let (link, change) = self.events.take_change(change);
+                self.change(link, change)
+            }
         })
+    }
+
+    #[inline(never)]
+    fn arrive_late(&mut self, stray: usize) -> Step {
+        let (way, transit) = self.events.take_stray(stray);
+        self.arrive(way, transit)
     }
 
     /// Lets everything happen up to `end`, and moves the clock there.
@@ -347,18 +361,21 @@ impl Fabric {
     }
 
     fn arrive(&mut self, (link, from): Way, transit: Transit) -> Step {
-        let Transit { frame, life, .. } = transit;
         let cable = &mut self.links[link.0 as usize];
         let direction = &mut cable.directions[from as usize];
         let (node, port) = cable.ends[1 - from as usize];
-        let arrived = direction.arrived(frame.len(), life);
+        let arrived = direction.arrived(transit.frame.len(), transit.life);
         if !arrived {
             let place = link_place(link, from);
-            self.note(place, Some(&frame), Action::Dropped(Cause::LinkDown));
+            self.note(
+                place,
+                Some(&transit.frame),
+                Action::Dropped(Cause::LinkDown),
+            );
             return Step::Nothing;
         }
-        self.note(Place::Node(node.0), Some(&frame), Action::Arrived);
-        self.turn(node, |node, turn| node.receive(port, frame, turn));
+        self.note(Place::Node(node.0), Some(&transit.frame), Action::Arrived);
+        self.turn(node, |node, turn| node.receive(port, transit.frame, turn));
         Step::Node(node)
     }
 
@@ -396,13 +413,12 @@ impl Fabric {
 
     /// Calls a node, and sends what it wants to send.
     fn turn(&mut self, id: NodeId, call: impl FnOnce(&mut dyn Node, &mut Turn<'_>)) {
-        let mut outgoing = std::mem::take(&mut self.outgoing);
         let place = &mut self.nodes[id.0 as usize];
         let mut turn = Turn {
             now: self.now,
             node: id,
             next_frame: &mut self.next_frame,
-            outgoing: &mut outgoing,
+            outgoing: &mut self.outgoing,
             wake_at: Time::NEVER,
             journal: self.journal.as_mut(),
             recording: self.recording.as_mut(),
@@ -411,10 +427,9 @@ impl Fabric {
         call(&mut *place.node, &mut turn);
         let wake_at = turn.wake_at;
         self.events.wake(wake_at, id);
-        for (port, frame) in outgoing.drain(..) {
+        while let Some((port, frame)) = self.outgoing.pop_front() {
             self.offer(id, port, frame);
         }
-        self.outgoing = outgoing;
     }
 
     fn offer(&mut self, node: NodeId, port: usize, frame: Frame) {
@@ -458,7 +473,11 @@ impl Fabric {
             held_back: carried.held_back,
         };
         self.record(place, &frame, remark);
-        self.note(place, Some(&frame), Action::Entered(carried.waited));
+        self.note(
+            place,
+            Some(&frame),
+            Action::Entered(carried.begins - self.now),
+        );
         let life = carried.life;
         if let Some((at, leaves)) = carried.twin {
             let twin = frame.twin(self.new_frame());

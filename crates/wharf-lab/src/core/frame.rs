@@ -177,8 +177,13 @@ impl Frame {
 
 /// Memory of frames that are gone, for new ones: most frames of a conversation are of
 /// two lengths, and each new one would otherwise be allocated, zeroed and given back.
+///
+/// It goes from hand to hand with every turn of a host, so it is small itself.
 #[derive(Debug, Default)]
-pub(crate) struct Spare {
+pub(crate) struct Spare(Box<Shelf>);
+
+#[derive(Debug, Default)]
+struct Shelf {
     kept: Vec<Rc<[u8]>>,
     /// Which place is used next when all are taken.
     next: usize,
@@ -194,11 +199,12 @@ const HEADERS: usize = 192;
 impl Spare {
     /// Memory of this length.
     pub(crate) fn take(&mut self, length: usize) -> Rc<[u8]> {
-        let found = self.kept.iter().rposition(|bytes| bytes.len() == length);
+        let kept = &mut self.0.kept;
+        let found = kept.iter().rposition(|bytes| bytes.len() == length);
         let Some(found) = found else {
             return std::iter::repeat_n(0, length).collect();
         };
-        let mut bytes = self.kept.swap_remove(found);
+        let mut bytes = kept.swap_remove(found);
         if let Some(bytes) = Rc::get_mut(&mut bytes) {
             let (head, rest) = bytes.split_at_mut(length.min(HEADERS));
             head.fill(0);
@@ -221,11 +227,12 @@ impl Spare {
         if Rc::get_mut(&mut bytes).is_none() {
             return;
         }
-        if self.kept.len() < KEPT {
-            return self.kept.push(bytes);
+        let shelf = &mut *self.0;
+        if shelf.kept.len() < KEPT {
+            return shelf.kept.push(bytes);
         }
-        self.kept[self.next] = bytes;
-        self.next = (self.next + 1) % KEPT;
+        shelf.kept[shelf.next] = bytes;
+        shelf.next = (shelf.next + 1) % KEPT;
     }
 }
 

@@ -202,6 +202,12 @@ impl Link {
         self
     }
 
+    /// Whether nothing that is left to chance happens on it.
+    fn is_sound(&self) -> bool {
+        let chances = [self.loss, self.duplicate, self.reorder, self.corrupt];
+        chances == [0.0; 4] && self.burst.is_none() && self.jitter.is_zero()
+    }
+
     /// How many bytes may wait.
     pub fn queue_bytes(&self) -> usize {
         self.queue
@@ -320,6 +326,9 @@ pub(crate) struct Direction {
     pub(crate) counters: LinkCounters,
     /// When the transmitter is free again.
     free_at: Time,
+    /// How long a frame of this many bytes takes at this rate: most are as long as the one
+    /// before, and a division takes as long as everything else here.
+    span: (usize, u64, Duration),
     /// When the last frame in order arrives, and when it has left.
     last_arrival: Time,
     last_leaves: Time,
@@ -362,6 +371,60 @@ struct FaultDice {
     jitter: Dice,
 }
 
+/// What the dice say about a frame.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fate {
+    lost: bool,
+    /// It is lost if the link is in a bad period.
+    burst: bool,
+    doubled: bool,
+    /// Which part of the longest time it is held back.
+    hold: Option<f64>,
+    /// The bit that is turned over.
+    bit: Option<usize>,
+    /// Which part of the longest jitter it has.
+    share: Option<f64>,
+}
+
+impl FaultDice {
+    #[inline(never)]
+    fn roll(&mut self, link: &Link, length: usize) -> Fate {
+        let lost = self.loss.happens(link.loss);
+        let worse = link.burst.map_or(0.0, |bad| bad.loss);
+        let burst = self.burst.happens(worse);
+        let doubled = self.duplicate.happens(link.duplicate);
+        let held_back = self.reorder.happens(link.reorder);
+        let hold = rolled_if(held_back, &mut self.reorder, Dice::fraction);
+        let damaged = self.corrupt.happens(link.corrupt);
+        let bit = rolled_if(damaged, &mut self.corrupt, |dice| {
+            dice.below(length as u64 * 8) as usize
+        });
+        let varies = !link.jitter.is_zero();
+        let share = rolled_if(varies, &mut self.jitter, Dice::fraction);
+        Fate {
+            lost,
+            burst,
+            doubled,
+            hold,
+            bit,
+            share,
+        }
+    }
+
+    /// What [`FaultDice::roll`] does for a link without faults.
+    fn pass(&mut self) -> Fate {
+        for dice in [&mut self.loss, &mut self.burst, &mut self.duplicate] {
+            dice.skip();
+        }
+        for dice in [&mut self.reorder, &mut self.corrupt] {
+            dice.skip();
+            dice.skip();
+        }
+        self.jitter.skip();
+        Fate::default()
+    }
+}
+
 /// Whether the link is in a bad period, and until when.
 #[derive(Debug)]
 struct Weather {
@@ -387,8 +450,8 @@ pub(crate) struct Carried {
     /// Which bit of it is turned over: byte and mask.
     pub(crate) damage: Option<(usize, u8)>,
     pub(crate) held_back: bool,
-    /// How long it waited for the transmitter.
-    pub(crate) waited: Duration,
+    /// When its first bit is on the link.
+    pub(crate) begins: Time,
     pub(crate) life: u32,
 }
 
@@ -407,6 +470,7 @@ impl Direction {
             link,
             counters: LinkCounters::default(),
             free_at: Time::ZERO,
+            span: (0, 1, Duration::ZERO),
             last_arrival: Time::ZERO,
             last_leaves: Time::ZERO,
             up: true,
@@ -432,18 +496,17 @@ impl Direction {
         self.counters.sent += 1;
         self.counters.sent_bytes += length as u64;
         // Every die is rolled for every frame, whatever becomes of it.
-        let lost = self.dice.loss.happens(self.link.loss);
-        let worse = self.link.burst.map_or(0.0, |bad| bad.loss);
-        let burst = self.dice.burst.happens(worse);
-        let doubled = self.dice.duplicate.happens(self.link.duplicate);
-        let held_back = self.dice.reorder.happens(self.link.reorder);
-        let hold = rolled_if(held_back, &mut self.dice.reorder, Dice::fraction);
-        let damaged = self.dice.corrupt.happens(self.link.corrupt);
-        let bit = rolled_if(damaged, &mut self.dice.corrupt, |dice| {
-            dice.below(length as u64 * 8) as usize
-        });
-        let varies = !self.link.jitter.is_zero();
-        let share = rolled_if(varies, &mut self.dice.jitter, Dice::fraction);
+        let Fate {
+            lost,
+            burst,
+            doubled,
+            hold,
+            bit,
+            share,
+        } = match self.link.is_sound() {
+            true => self.dice.pass(),
+            false => self.dice.roll(&self.link, length),
+        };
 
         let (start, done) = match self.transmit(now, length) {
             Ok(times) => times,
@@ -468,15 +531,15 @@ impl Direction {
             None => (self.last_arrival, self.last_leaves) = (arrives, done),
         }
         let twin = doubled.then(|| self.send_again((arrives, done), length));
-        self.counters.damaged += u64::from(damaged);
+        self.counters.damaged += u64::from(bit.is_some());
         self.counters.in_flight += 1 + u64::from(doubled);
         Offer::Carried(Carried {
             arrives,
             leaves: done,
             twin,
             damage: bit.map(|bit| (bit / 8, 1 << (bit % 8))),
-            held_back,
-            waited: start - now,
+            held_back: hold.is_some(),
+            begins: start,
             life: self.life,
         })
     }
@@ -498,13 +561,22 @@ impl Direction {
             return Err(Cause::QueueFull);
         }
         self.counters.queue_peak = self.counters.queue_peak.max(waiting + length);
-        let span = transmission(length, rate);
+        let span = self.transmission(length, rate);
         self.counters.busy += nanos(span);
         self.free_at = start + span;
         Ok((start, self.free_at))
     }
 
+    fn transmission(&mut self, length: usize, rate: u64) -> Duration {
+        let (before, at, _) = self.span;
+        if (before, at) != (length, rate) {
+            self.span = (length, rate, transmission(length, rate));
+        }
+        self.span.2
+    }
+
     /// The link sends the frame a second time: that takes its time as well.
+    #[inline(never)]
     fn send_again(&mut self, (arrives, leaves): (Time, Time), length: usize) -> (Time, Time) {
         self.counters.duplicated += 1;
         let Some(rate) = self.link.rate else {
@@ -588,9 +660,14 @@ impl Direction {
 
     /// Goes through the periods up to `at`, which depend on the time alone.
     fn in_bad_period(&mut self, at: Time) -> bool {
-        let Some(burst) = self.link.burst else {
-            return false;
-        };
+        match self.link.burst {
+            Some(burst) => self.forecast(burst, at),
+            None => false,
+        }
+    }
+
+    #[inline(never)]
+    fn forecast(&mut self, burst: Burst, at: Time) -> bool {
         while self.weather.until <= at {
             self.weather.bad = !self.weather.bad;
             let mean = match self.weather.bad {

@@ -1,6 +1,7 @@
 //! What stands at the ends of links.
 
 use std::any::Any;
+use std::collections::VecDeque;
 
 use super::frame::{Frame, FrameId, Spare};
 use super::journal::{Action, Journal, Place};
@@ -49,7 +50,7 @@ pub struct Turn<'a> {
     pub(super) now: Time,
     pub(super) node: NodeId,
     pub(super) next_frame: &'a mut u64,
-    pub(super) outgoing: &'a mut Vec<(usize, Frame)>,
+    pub(super) outgoing: &'a mut VecDeque<(usize, Frame)>,
     pub(super) wake_at: Time,
     pub(super) journal: Option<&'a mut Journal>,
     pub(super) recording: Option<&'a mut Recording>,
@@ -65,7 +66,7 @@ impl Turn<'_> {
 
     /// Sends a frame out of a port. Nothing happens where no link is.
     pub fn send(&mut self, port: usize, frame: Frame) {
-        self.outgoing.push((port, frame));
+        self.outgoing.push_back((port, frame));
     }
 
     /// Asks for [`Node::wake`] at `at`, or earlier if the node asked for that.

@@ -1,6 +1,7 @@
 //! The network card, as the stack sees it.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium, PacketMeta};
@@ -13,7 +14,7 @@ use crate::core::{HEADER, Spare};
 pub(super) struct Card {
     pub(super) mtu: usize,
     pub(super) received: Option<Received>,
-    pub(super) sent: Vec<Sent>,
+    pub(super) sent: VecDeque<Sent>,
     /// Memory for frames: that of the network, while the host has its turn. The stack
     /// holds a token for a packet in and one for a packet out at the same time.
     pub(super) spare: RefCell<Spare>,
@@ -46,7 +47,7 @@ pub(super) struct Incoming<'a> {
 }
 
 pub(super) struct Outgoing<'a> {
-    sent: &'a mut Vec<Sent>,
+    sent: &'a mut VecDeque<Sent>,
     spare: &'a RefCell<Spare>,
     message: u32,
 }
@@ -71,7 +72,7 @@ impl phy::TxToken for Outgoing<'_> {
         // One piece of memory, which travels as it is.
         let mut bytes = self.spare.borrow_mut().take(HEADER + length);
         let result = fill(&mut Spare::exclusive(&mut bytes)[HEADER..]);
-        self.sent.push(Sent {
+        self.sent.push_back(Sent {
             bytes,
             message: self.message,
         });

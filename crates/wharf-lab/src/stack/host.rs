@@ -142,6 +142,8 @@ pub struct Host {
     card: Card,
     pub(super) conns: Slab<Conn>,
     pub(super) by_ends: BTreeMap<EndsKey, usize>,
+    /// Which connection the last segment was for: most segments follow another one.
+    latest: usize,
     pub(super) listeners: Slab<Listening>,
     pub(super) udp: Slab<UdpPort>,
     /// UDP sockets and the echo socket.
@@ -203,6 +205,7 @@ impl Host {
             card,
             conns: Slab::new(),
             by_ends: BTreeMap::new(),
+            latest: 0,
             listeners: Slab::new(),
             udp: Slab::new(),
             shared: SocketSet::new(Vec::new()),
@@ -436,7 +439,11 @@ impl Host {
         let Some(ends) = segment::ends(frame.bytes(), segment.at) else {
             return self.take_other(frame, turn);
         };
-        match self.conn_of(ends.to, ends.from) {
+        let known = match self.conns.get(self.latest) {
+            Some(conn) if conn.local == ends.to && conn.peer == ends.from => Some(self.latest),
+            _ => self.conn_of(ends.to, ends.from),
+        };
+        match known {
             Some(id) => self.take_known(id, frame, segment, turn),
             None => self.take_stranger(&ends, frame, segment, turn),
         }
@@ -458,6 +465,7 @@ impl Host {
 
     fn take_known(&mut self, id: usize, frame: Frame, segment: &Segment, turn: &mut Turn<'_>) {
         turn.note(&frame, Action::Taken);
+        self.latest = id;
         let conn = &mut self.conns[id];
         conn.note_received(segment, &frame);
         self.card.received = Some(Received {
@@ -555,15 +563,12 @@ impl Host {
 
     /// Puts onto the link what the stack has sent.
     fn flush(&mut self, conn: Option<usize>, turn: &mut Turn<'_>) -> Activity {
-        if self.card.sent.is_empty() {
-            return Activity::Quiet;
-        }
-        let mut sent = std::mem::take(&mut self.card.sent);
-        for outgoing in sent.drain(..) {
+        let mut activity = Activity::Quiet;
+        while let Some(outgoing) = self.card.sent.pop_front() {
             self.send(outgoing, conn, turn);
+            activity = Activity::Sent;
         }
-        self.card.sent = sent;
-        Activity::Sent
+        activity
     }
 
     /// Puts a packet of the stack into a frame, and that onto the link.

@@ -226,7 +226,7 @@ proptest::proptest! {
             now += Duration::from_nanos(pause);
             let bits = transmission(length, rate);
             if let Offer::Carried(carried) = link.offer(now, length) {
-                let earliest = now + carried.waited + bits + Duration::from_nanos(delay);
+                let earliest = carried.begins + bits + Duration::from_nanos(delay);
                 proptest::prop_assert!(carried.arrives >= earliest);
                 proptest::prop_assert!(carried.twin.is_none_or(|(twin, _)| twin >= earliest + bits));
             }
