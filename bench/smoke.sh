@@ -22,7 +22,8 @@ echo "== suite"
 timeout 120 "$EXAMPLES/suite" run --quick --sections tcp-upper-free,udp-echo-free,memory \
     --wharf "$WHARF" --results target/bench/smoke.jsonl
 "$EXAMPLES/suite" document --results target/bench/smoke.jsonl \
-    --chat target/bench/smoke-chat.json --lab /nowhere/at/all >target/bench/smoke.md
+    --chat target/bench/smoke-chat.json --lab /nowhere/at/all \
+    --client /nowhere/at/all >target/bench/smoke.md
 for heading in "# Benchmarks" "## Goals" "## Machine" "## TCP upper, not pinned" \
     "## UDP echo, not pinned" "## Chat" "## Memory of idle connections" \
     "## Peers, and what is left out" "## Where Wharf falls short" "## How to repeat it"; do

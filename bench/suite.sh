@@ -30,6 +30,7 @@ done
 RESULTS=target/bench/$NAME.jsonl
 CHATS=target/bench/$NAME.chat.json
 LAB=target/bench/$NAME.lab.txt
+CLIENT=target/bench/$NAME.client.txt
 
 build
 if command -v go >/dev/null; then
@@ -49,14 +50,20 @@ lab() {
     ${CARGO:-cargo} bench --locked --workspace --bench speed >"$LAB.new" && mv "$LAB.new" "$LAB"
 }
 
+# How fast `wharf bench` is itself.
+client() {
+    bash bench/client.sh "${CLIENT_ROUNDS:-5}" >"$CLIENT.new" && mv "$CLIENT.new" "$CLIENT"
+}
+
 status=0
 suite run "$@" || status=$?
 # What is not there, the page names as not measured.
-rm -f "$CHATS" "$LAB"
+rm -f "$CHATS" "$LAB" "$CLIENT"
 if [ "$NAME" = results ]; then
     chat || status=$?
     lab || status=$?
+    client || status=$?
 fi
-written=$(suite document --chat "$CHATS" --lab "$LAB") || exit 1
+written=$(suite document --chat "$CHATS" --lab "$LAB" --client "$CLIENT") || exit 1
 printf '%s\n' "$written" >"$PAGE"
 exit "$status"

@@ -11,6 +11,8 @@
 //!                      (target/bench/results.chat.json)
 //!     --lab FILE       what `cargo bench --workspace --bench speed` said, if it ran
 //!                      (target/bench/results.lab.txt)
+//!     --client FILE    what `bench/client.sh` said, if it ran
+//!                      (target/bench/results.client.txt)
 //!     --wharf FILE     the command (target/release/wharf)
 //!     --rounds N       rounds at most (9)
 //!     --minutes M      no round begins that would not end within this time (10)

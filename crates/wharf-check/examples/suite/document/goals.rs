@@ -21,7 +21,7 @@ pub(crate) struct Goal {
 }
 
 /// How many rows a cell names; the sections below have all.
-const LISTED: usize = 8;
+const LISTED: usize = 16;
 
 /// What is better.
 #[derive(Clone, Copy)]

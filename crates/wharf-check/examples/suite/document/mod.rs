@@ -23,13 +23,6 @@ use data::Data;
 /// A ratio near its bound is not decided by fewer rounds.
 const ROUNDS_WANTED: usize = 9;
 
-/// Whether the lab was measured.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lab {
-    Measured,
-    Missing,
-}
-
 pub(crate) fn print(arguments: &Arguments) -> Result<(), String> {
     let (head, mut records) = load(&arguments.results)?;
     let chats = chat::load(&arguments.chat)?;
@@ -54,13 +47,18 @@ pub(crate) fn print(arguments: &Arguments) -> Result<(), String> {
     if data.has_section(MODES_SECTION) {
         text += &modes_section(&data);
     }
-    // It is there only where the lab was measured in the same run.
-    let lab = fs::read_to_string(&arguments.lab).ok();
-    if let Some(lab) = &lab {
-        text += &lab_section(lab);
+    // They are there only where they were measured in the same run.
+    let mut missing = Vec::new();
+    match fs::read_to_string(&arguments.client) {
+        Ok(said) => text += &client_section(&said),
+        Err(_) => missing.push("The client was"),
+    }
+    match fs::read_to_string(&arguments.lab) {
+        Ok(said) => text += &lab_section(&said),
+        Err(_) => missing.push("The lab was"),
     }
     text += &failures_section(&data);
-    text += &left_out_section(&head, &data, lab.map_or(Lab::Missing, |_| Lab::Measured));
+    text += &left_out_section(&head, &data, &missing);
     text += notes.trim_end();
     text += "\n\n";
     text += REPEAT;
@@ -115,7 +113,7 @@ fn goals_section(data: &Data) -> String {
     for goal in goals::all(data) {
         line(&mut text, &format!("| {} |", goal.cells().join(" | ")));
     }
-    text + "\n"
+    text + "\nThe goals of the client and of the lab stand with their figures, below.\n\n"
 }
 
 fn machine_section(head: &Head) -> String {
@@ -233,6 +231,17 @@ fn failures_section(data: &Data) -> String {
     text + "\n"
 }
 
+fn client_section(said: &str) -> String {
+    format!(
+        "## The client\n\n\
+         `bench/client.sh`: is `wharf bench` itself a bottleneck? On the same bare server run in \
+         turns a bare generator in C (`bench/peers/load_epoll.c`: epoll, every byte compared, no \
+         histogram) and `wharf bench`, messages per second; at least 1 is wanted.\n\n\
+         ```text\n{}\n```\n\n",
+        said.trim()
+    )
+}
+
 fn lab_section(said: &str) -> String {
     format!(
         "## The lab\n\n\
@@ -243,7 +252,8 @@ fn lab_section(said: &str) -> String {
     )
 }
 
-fn left_out_section(head: &Head, data: &Data, lab: Lab) -> String {
+/// `others` are what was not measured, apart from peers and chats.
+fn left_out_section(head: &Head, data: &Data, others: &[&str]) -> String {
     let mut text = String::from("## Peers, and what is left out\n\n");
     for peer in &PEERS {
         line(
@@ -259,8 +269,8 @@ fn left_out_section(head: &Head, data: &Data, lab: Lab) -> String {
     if !data.has_section(CHAT_SECTION) {
         missing.push("- The chats were not compared in this run.".to_owned());
     }
-    if lab == Lab::Missing {
-        missing.push("- The lab was not measured in this run.".to_owned());
+    for what in others {
+        missing.push(format!("- {what} not measured in this run."));
     }
     // One program serves over both transports.
     missing.dedup();
@@ -293,7 +303,7 @@ const REPEAT: &str = "\
 ## How to repeat it
 
 ```sh
-./ci.sh bench                                    # all of it, about thirteen minutes
+./ci.sh bench                                    # all of it, about fifteen minutes
 BENCH_OPTIONS=\"--rounds 15 --seconds 1 --minutes 120\" ./ci.sh bench
 BENCH_OPTIONS=\"--resume\" ./ci.sh bench           # goes on with a run that was ended
 bench/suite.sh --quick                           # does it run? half a minute, writes no page
