@@ -16,7 +16,7 @@ use super::conn::{Conn, ConnectionReport, Hold};
 use super::datagrams::UdpPort;
 use super::errors::Answers;
 use super::listen::{Admission, Listening};
-use super::neighbours::{Hop, Nearby, fill_header};
+use super::neighbours::{Hop, HostNeighbours, fill_header};
 use super::segment::{self, Ends, Kind, Segment};
 use super::{instant, shim};
 use crate::core::{Action, Dice, ETHERNET_MTU, Frame, Mac, Node, Purpose, Spare, Time, Turn};
@@ -158,7 +158,7 @@ pub struct Host {
     pub(super) work: Vec<Work>,
     /// The list that `work` was last time.
     spare: Vec<Work>,
-    pub(super) neighbours: Nearby,
+    pub(super) neighbours: HostNeighbours,
     /// Frames that the host sent to itself.
     looped: VecDeque<Frame>,
     next_port: u16,
@@ -217,7 +217,7 @@ impl Host {
             timers: Timers::default(),
             work: Vec::new(),
             spare: Vec::new(),
-            neighbours: Nearby::default(),
+            neighbours: HostNeighbours::default(),
             looped: VecDeque::new(),
             next_port: FIRST_EPHEMERAL,
             closed: VecDeque::new(),

@@ -25,7 +25,7 @@ use crate::node::neighbours::{LIFE, NEIGHBOURS, Neighbours};
 
 /// What a host knows about its neighbours.
 #[derive(Debug)]
-pub(super) struct Nearby {
+pub(super) struct HostNeighbours {
     table: Neighbours<IpAddr, Frame>,
     /// Who sent the last frame, and when; and likewise those before.
     latest: (Mac, Time),
@@ -50,9 +50,9 @@ pub(super) enum Hop {
     Nowhere,
 }
 
-impl Default for Nearby {
+impl Default for HostNeighbours {
     fn default() -> Self {
-        Nearby {
+        HostNeighbours {
             table: Neighbours::new(),
             latest: (Mac::default(), Time::ZERO),
             heard: BTreeMap::new(),
@@ -62,7 +62,7 @@ impl Default for Nearby {
     }
 }
 
-impl Nearby {
+impl HostNeighbours {
     /// A frame has come from this neighbour, so it is there. RFC 4861 section 7.3.1 wants
     /// proof that frames *to* it arrive before its address is used without a doubt; here
     /// any frame from it will do, since on a slow link a question could wait for long
@@ -339,7 +339,7 @@ mod tests {
             let [a, b] = (number as u16).to_be_bytes();
             Mac([2, 0, 0, 0, a, b])
         };
-        let mut nearby = Nearby::default();
+        let mut nearby = HostNeighbours::default();
         for number in 0..NEIGHBOURS {
             nearby.note_heard(mac(number), Time(1));
         }
