@@ -261,10 +261,13 @@ fn quoted(bytes: &[u8]) -> Option<Quoted> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::core::Mac;
-    use crate::node::headers::{IPV4, Ip, fragments, icmp};
-    use crate::stack::HostSettings;
+    use crate::Lab;
+    use crate::core::{Fabric, Frame, Mac, NodeId};
+    use crate::node::headers::{ICMP, ICMPV6, IPV4, IPV6, Ip, fragments, icmp};
+    use crate::stack::{HostSettings, UdpSettings};
 
     const UNREACHABLE: (i32, EchoAnswer) = (libc::EHOSTUNREACH, EchoAnswer::Unreachable);
 
@@ -301,5 +304,61 @@ mod tests {
         let parts = fragments(&request, &ip, 100);
         let tells: Vec<usize> = parts.iter().map(|part| told(part)).collect();
         assert_eq!(tells, [1, 0, 0]);
+    }
+
+    /// The packet in a frame: its protocol, where its payload begins, and its bytes.
+    fn packet(frame: &Frame) -> Option<(u8, usize, &[u8])> {
+        let ip = Ip::parse(frame.ether_type(), frame.payload())?;
+        Some((ip.protocol, ip.header, &frame.payload()[..ip.length]))
+    }
+
+    /// A datagram of zeros goes to a closed port until frames lie in memory of others: the
+    /// packet that was sent the last time, and what its error quotes.
+    fn sent_and_quoted(kind: u16) -> (Vec<u8>, Vec<u8>) {
+        const ZEROS: [u8; 1_400] = [0; 1_400];
+        let mut fabric = Lab::new(1).fabric();
+        let settings = UdpSettings {
+            receive_buffer: 1 << 16,
+            send_buffer: 1 << 16,
+            hops: None,
+        };
+        let own = |fabric: &Fabric, id| {
+            let host = fabric.node::<Host>(NodeId(id)).unwrap();
+            let mut all = host.addresses().iter().map(|(ip, _)| *ip);
+            all.find(|ip| ip.is_ipv4() == (kind == IPV4)).unwrap()
+        };
+        let from = SocketAddr::new(own(&fabric, 0), 4_000);
+        let to = SocketAddr::new(own(&fabric, 1), 9);
+        let sender = fabric.node_mut::<Host>(NodeId(0)).unwrap();
+        let (socket, _) = sender.bind(from, &settings).unwrap();
+        for round in 0..3 {
+            if round == 2 {
+                // What is recorded is not used again.
+                fabric.keep_recording();
+            }
+            let sender = fabric.node_mut::<Host>(NodeId(0)).unwrap();
+            let mut cx = Context::from_waker(Waker::noop());
+            let sent = sender.poll_send(socket, &mut cx, (None, to), &ZEROS, 0);
+            assert!(matches!(sent, Poll::Ready(Ok(()))));
+            fabric.touch(NodeId(0));
+            fabric.run_until(fabric.now() + Duration::from_secs(1));
+        }
+        let frames = fabric.recording().unwrap().frames().iter();
+        let packets: Vec<_> = frames.filter_map(|it| packet(&it.frame)).collect();
+        let [(17, _, sent), (ICMP | ICMPV6, header, error)] = packets[..] else {
+            panic!("{packets:?}");
+        };
+        assert_eq!(sent[sent.len() - ZEROS.len()..], ZEROS);
+        (sent.to_vec(), error[header + 8..].to_vec())
+    }
+
+    #[test]
+    fn an_error_quotes_what_was_sent_and_nothing_that_lay_in_its_memory() {
+        // As much as fits into 576 bytes (RFC 1812), and into 1,280 (RFC 4443).
+        for (kind, least) in [(IPV4, 548), (IPV6, 1_232)] {
+            let (sent, quoted) = sent_and_quoted(kind);
+            assert_eq!(quoted.len(), least, "{kind:#06x}");
+            assert_eq!(quoted, sent[..quoted.len()], "{kind:#06x}");
+        }
     }
 }

@@ -332,6 +332,8 @@ fn destination(packet: &[u8]) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::headers::icmp;
+    use crate::stack::HostSettings;
 
     #[test]
     fn a_neighbour_that_is_heard_again_is_known_to_be_there_however_many_are() {
@@ -349,5 +351,25 @@ mod tests {
         let now = Time(70_000_000_000);
         assert!(nearby.was_heard(mac(7), now) && nearby.was_heard(mac(8), now));
         assert!(!nearby.was_heard(mac(9), now));
+    }
+
+    #[test]
+    fn a_packet_goes_where_its_neighbour_is_now() {
+        let (first, second) = (Mac([2, 0, 0, 0, 0, 2]), Mac([2, 0, 0, 0, 0, 3]));
+        let (own, to): (IpAddr, IpAddr) =
+            ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        let packet = icmp(own, to, 64, vec![8, 0, 0, 0, 0, 1, 0, 1]);
+        let mut host = Host::new(Mac::default(), &[(own, 24)], HostSettings::default(), 1, 1);
+        let now = Time(1);
+        assert_eq!(host.hop(&packet, now), Hop::Unknown(to));
+        for mac in [first, second] {
+            host.neighbours.table().learn(to, mac, now);
+            assert_eq!(host.hop(&packet, now), Hop::To(mac));
+            assert_eq!(host.hop(&packet, now), Hop::To(mac));
+        }
+        // It was not heard for a minute.
+        assert_eq!(host.hop(&packet, now + LIFE), Hop::Unknown(to));
+        host.neighbours.note_heard(second, Time(2));
+        assert_eq!(host.hop(&packet, now + LIFE), Hop::To(second));
     }
 }

@@ -186,3 +186,122 @@ fn two(bytes: &[u8], at: usize) -> Option<u16> {
     let field = bytes.get(at..at + 2)?;
     Some(u16::from_be_bytes([field[0], field[1]]))
 }
+
+#[cfg(test)]
+mod tests {
+    use smoltcp::wire::{
+        EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket,
+    };
+    use wharf_wire::build::{Say, tcp as build};
+
+    use super::*;
+
+    /// The ends of a segment, its flags, its numbers and the length of its payload.
+    type Read = (Ends, [bool; 4], u32, u32, usize);
+
+    /// What the stack's own parsers read in a frame.
+    fn by_the_stack(frame: &[u8]) -> Option<Read> {
+        let ethernet = EthernetFrame::new_checked(frame).ok()?;
+        let (from, to, protocol, payload): (IpAddr, IpAddr, _, _) = match ethernet.ethertype() {
+            EthernetProtocol::Ipv4 => {
+                let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
+                if ip.frag_offset() != 0 || ip.more_frags() {
+                    return None;
+                }
+                let (from, to) = (ip.src_addr(), ip.dst_addr());
+                (from.into(), to.into(), ip.next_header(), ip.payload())
+            }
+            EthernetProtocol::Ipv6 => {
+                let ip = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
+                let (from, to) = (ip.src_addr(), ip.dst_addr());
+                (from.into(), to.into(), ip.next_header(), ip.payload())
+            }
+            _ => return None,
+        };
+        if protocol != IpProtocol::Tcp {
+            return None;
+        }
+        let tcp = TcpPacket::new_checked(payload).ok()?;
+        let ends = Ends {
+            from: SocketAddr::new(from, tcp.src_port()),
+            to: SocketAddr::new(to, tcp.dst_port()),
+        };
+        let flags = [tcp.fin(), tcp.syn(), tcp.rst(), tcp.ack()];
+        let numbers = (tcp.seq_number().0 as u32, tcp.ack_number().0 as u32);
+        Some((ends, flags, numbers.0, numbers.1, tcp.payload().len()))
+    }
+
+    fn read(frame: &[u8]) -> Option<Read> {
+        let it = tcp(frame)?;
+        let flags = [it.fin(), it.syn(), it.rst(), it.ack()];
+        let ends = ends(frame, it.at)?;
+        Some((ends, flags, it.sequence, it.acknowledges, it.payload))
+    }
+
+    fn frame(version: u8, flags: u8, data: &[u8]) -> Vec<u8> {
+        let (from, to) = match version {
+            4 => ("10.0.0.1:7", "10.0.0.2:50000"),
+            _ => ("[fd00::1]:7", "[fd00::2]:50000"),
+        };
+        let say = Say {
+            seq: 0x8123_4567,
+            ack: 0x9ABC_DEF0,
+            flags,
+            window: 1_000,
+            options: Vec::new(),
+        };
+        build(from.parse().unwrap(), to.parse().unwrap(), &say, data)
+    }
+
+    #[test]
+    fn a_segment_is_read_as_a_whole() {
+        for version in [4, 6] {
+            let (ends, flags, sequence, acknowledges, payload) =
+                read(&frame(version, 0x12, b"data")).unwrap();
+            assert_eq!((ends.from.port(), ends.to.port()), (7, 50_000));
+            assert_eq!(ends.to.is_ipv4(), version == 4);
+            assert_eq!(flags, [false, true, false, true]);
+            assert_eq!((sequence, acknowledges), (0x8123_4567, 0x9ABC_DEF0));
+            assert_eq!(payload, 4);
+        }
+    }
+
+    #[test]
+    fn every_bit_and_every_length_counts_as_for_the_stack() {
+        for version in [4, 6] {
+            let whole = frame(version, 0x10, b"data");
+            for bit in 0..whole.len() * 8 {
+                let mut bytes = whole.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(read(&bytes), by_the_stack(&bytes), "bit {bit}");
+            }
+            for length in 0..whole.len() {
+                let bytes = &whole[..length];
+                assert_eq!(read(bytes), by_the_stack(bytes), "{length} bytes");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_frame_is_read_as_the_stack_reads_it(
+            version in proptest::sample::select(vec![4_u8, 6]),
+            flags in 0_u8..32,
+            data in proptest::collection::vec(proptest::num::u8::ANY, 0..20),
+            damage in proptest::collection::vec((0_usize..80, proptest::num::u8::ANY), 0..4),
+            cut in 0_usize..160,
+        ) {
+            let mut bytes = frame(version, flags, &data);
+            let length = bytes.len();
+            for (at, mask) in damage {
+                bytes[at % length] ^= mask;
+            }
+            if cut < length {
+                bytes.truncate(cut);
+            }
+            proptest::prop_assert_eq!(read(&bytes), by_the_stack(&bytes));
+            // What is no segment is something else, whatever it is.
+            kind(&bytes);
+        }
+    }
+}

@@ -285,3 +285,22 @@ fn what_waits_stays_as_many_bytes_when_the_rate_changes() {
     assert!(arrival(link.offer(now, 1_500)).is_some());
     assert_eq!(link.counters.busy, 12_500_000_000);
 }
+
+#[test]
+fn a_link_without_faults_passes_over_what_others_roll() {
+    let all = Link::default()
+        .loss(0.5)
+        .duplicate(0.5)
+        .reorder(0.5)
+        .corrupt(0.5)
+        .jitter(Duration::from_millis(1));
+    let new = || direction(Link::default()).dice;
+    let (mut passed, mut sound, mut faulty) = (new(), new(), new());
+    for _ in 0..20 {
+        passed.pass();
+        sound.roll(&Link::default(), 1_000);
+        faulty.roll(&all, 1_000);
+        assert_eq!(format!("{passed:?}"), format!("{sound:?}"));
+        assert_eq!(format!("{passed:?}"), format!("{faulty:?}"));
+    }
+}
