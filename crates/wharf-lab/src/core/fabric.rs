@@ -451,12 +451,12 @@ impl Fabric {
                 self.events.arrive(carried.arrives, way, transit);
             }
             Offer::Carried(carried) => self.carry(way, frame, &carried),
-            Offer::Dropped(cause) => self.drop(way, &frame, cause),
+            Offer::Dropped(cause) => self.note_dropped(way, &frame, cause),
         }
     }
 
     #[inline(never)]
-    fn drop(&mut self, (link, end): Way, frame: &Frame, cause: Cause) {
+    fn note_dropped(&mut self, (link, end): Way, frame: &Frame, cause: Cause) {
         let place = link_place(link, end);
         self.record(place, frame, Remark::dropped(cause));
         self.note(place, Some(frame), Action::Dropped(cause));

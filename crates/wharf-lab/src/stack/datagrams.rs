@@ -101,7 +101,10 @@ impl Host {
     /// Joins a group.
     pub(crate) fn join(&mut self, group: IpAddr) -> io::Result<()> {
         let joined = self.iface.join_multicast_group(group);
-        joined.map_err(|_| io::Error::from_raw_os_error(libc::ENOBUFS))
+        joined.map_err(|_| io::Error::from_raw_os_error(libc::ENOBUFS))?;
+        // The stack's poll_at knows nothing of the report that is to be sent.
+        self.work.push(Work::Shared);
+        Ok(())
     }
 
     /// Limits a socket to one peer; gives the local endpoint from then on.

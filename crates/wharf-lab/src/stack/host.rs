@@ -517,11 +517,14 @@ impl Host {
                 // The stack says in a few steps that it has nothing to send; to try costs
                 // it many.
                 wish = self.iface.poll_at(now, &conn.set);
-                while wish.is_some_and(|at| at <= now)
-                    && self.iface.poll_egress(now, &mut self.card, &mut conn.set)
-                        != PollResult::None
-                {
-                    wish = self.iface.poll_at(now, &conn.set);
+                while wish.is_some_and(|at| at <= now) {
+                    let set = &mut conn.set;
+                    let result = self.iface.poll_egress(now, &mut self.card, set);
+                    // Also without sending it may have changed what it waits for.
+                    wish = self.iface.poll_at(now, set);
+                    if result == PollResult::None {
+                        break;
+                    }
                 }
             }
             if self.flush(Some(id), turn) == Activity::Sent {
@@ -578,30 +581,31 @@ impl Host {
                 let frame = self.frame(outgoing, mac, conn, turn);
                 turn.send(0, frame);
             }
-            hop => self.send_elsewhere(outgoing, hop, conn, turn),
+            Hop::Own => self.send_to_itself(outgoing, conn, turn),
+            Hop::Unknown(next) => self.send_unaddressed(outgoing, Some(next), conn, turn),
+            Hop::Nowhere => self.send_unaddressed(outgoing, None, conn, turn),
         }
     }
 
-    /// What does not go to a neighbour who is known.
     #[cold]
-    fn send_elsewhere(
+    fn send_to_itself(&mut self, outgoing: Sent, conn: Option<usize>, turn: &mut Turn<'_>) {
+        let frame = self.frame(outgoing, self.mac, conn, turn);
+        self.looped.push_back(frame);
+    }
+
+    /// What goes to a neighbour who is not known yet, or nowhere.
+    #[cold]
+    fn send_unaddressed(
         &mut self,
         outgoing: Sent,
-        hop: Hop,
+        next: Option<IpAddr>,
         conn: Option<usize>,
         turn: &mut Turn<'_>,
     ) {
-        let to = match hop {
-            Hop::To(mac) => mac,
-            Hop::Own => self.mac,
-            Hop::Unknown(_) | Hop::Nowhere => Mac::default(),
-        };
-        let frame = self.frame(outgoing, to, conn, turn);
-        match hop {
-            Hop::To(_) => turn.send(0, frame),
-            Hop::Own => self.looped.push_back(frame),
-            Hop::Unknown(next) => self.send_when_known(next, frame, turn),
-            Hop::Nowhere => turn.note(&frame, Action::Refused("no route")),
+        let frame = self.frame(outgoing, Mac::default(), conn, turn);
+        match next {
+            Some(next) => self.send_when_known(next, frame, turn),
+            None => turn.note(&frame, Action::Refused("no route")),
         }
     }
 
