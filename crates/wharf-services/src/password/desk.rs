@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::limiter::{Busy, Guest, Limiter, Outcome, Ticket, Turn};
+use super::memory::Memory;
 use super::rules::Rules;
 
 /// Where attempts wait for their turn.
@@ -15,6 +16,8 @@ pub(super) struct Desk(Mutex<State>);
 struct State {
     limiter: Limiter,
     waiting: BTreeMap<Ticket, Arc<Notify>>,
+    /// That of the slots in which nothing is hashed now: never more than there are slots.
+    memories: Vec<Memory>,
 }
 
 impl Desk {
@@ -22,7 +25,14 @@ impl Desk {
         Desk(Mutex::new(State {
             limiter: Limiter::new(rules),
             waiting: BTreeMap::new(),
+            memories: Vec::new(),
         }))
+    }
+
+    /// How much memory each slot holds in which nothing is hashed now, in bytes.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> Vec<usize> {
+        self.lock().memories.iter().map(Memory::held).collect()
     }
 
     /// Takes a place in the queue; dropping it gives the place up.
@@ -67,11 +77,15 @@ impl Place {
     /// Waits until the password may be hashed. Cancel safe: it keeps its place.
     pub(super) async fn turn(self) -> Slot {
         loop {
-            let turn = {
+            let (turn, memory) = {
                 let mut state = self.desk.lock();
                 let turn = state.limiter.turn(self.ticket, Instant::now());
                 state.wake();
-                turn
+                let memory = match turn {
+                    Turn::Now => state.memories.pop(),
+                    Turn::At(_) | Turn::Later => None,
+                };
+                (turn, memory)
             };
             match turn {
                 Turn::Now => {
@@ -79,6 +93,7 @@ impl Place {
                         desk: Arc::clone(&self.desk),
                         guest: self.guest,
                         outcome: Outcome::Wrong,
+                        memory: memory.unwrap_or_default(),
                     };
                 }
                 Turn::Later => self.call.notified().await,
@@ -108,9 +123,15 @@ pub(super) struct Slot {
     desk: Arc<Desk>,
     guest: Guest,
     outcome: Outcome,
+    memory: Memory,
 }
 
 impl Slot {
+    /// What the password is hashed in.
+    pub(super) fn memory(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
     /// Notes what the work came to; a slot that is dropped without was wrong.
     pub(super) fn note(&mut self, outcome: Outcome) {
         self.outcome = outcome;
@@ -120,6 +141,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.desk.lock();
+        state.memories.push(std::mem::take(&mut self.memory));
         state
             .limiter
             .finished(self.guest, self.outcome, Instant::now());

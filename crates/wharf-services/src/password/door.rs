@@ -106,6 +106,18 @@ impl Door {
         }
     }
 
+    /// Whether there are no users now, so that every attempt is denied. Reads a users
+    /// file that has changed.
+    pub fn knows_nobody(&self) -> bool {
+        self.0.users().names().next().is_none()
+    }
+
+    /// How much memory each slot for hashing holds between two hashes, in bytes.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> Vec<usize> {
+        self.0.desk.held()
+    }
+
     /// Speaks the dialogue with a peer until an attempt is right. `None` means that the
     /// peer ended its stream without one.
     ///
@@ -206,7 +218,7 @@ impl Door {
         let inner = Arc::clone(&self.0);
         let found = context
             .blocking(move || {
-                let found = inner.users().check(&text, &secret);
+                let found = inner.users().check(&text, &secret, slot.memory());
                 slot.note(match found {
                     Some(_) => Outcome::Right,
                     None => Outcome::Wrong,

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use argon2::password_hash::CustomizedPasswordHasher;
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
+
+use zeroize::Zeroizing;
+
+use super::memory::Memory;
 
 /// The salt's length in bytes (RFC 9106, section 3.1).
 const SALT: usize = 16;
@@ -79,8 +82,19 @@ impl Hash {
     /// [`BadHash::Cost`] when argon2 has no such cost.
     pub fn of(password: &[u8], salt: [u8; SALT], cost: Cost) -> Result<Hash, BadHash> {
         let params = cost.params().ok_or(BadHash::Cost)?;
-        let phc = compute(password, &salt, &params).ok_or(BadHash::Cost)?;
-        Ok(Hash { phc, params })
+        let output = compute(password, &salt, &params, &mut Memory::none()).ok_or(BadHash::Cost)?;
+        Hash::with(&salt, params, output).ok_or(BadHash::Cost)
+    }
+
+    fn with(salt: &[u8], params: Params, output: Output) -> Option<Hash> {
+        let phc = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&params).ok()?,
+            salt: Some(Salt::new(salt).ok()?),
+            hash: Some(output),
+        };
+        Some(Hash { phc, params })
     }
 
     /// Reads a PHC string.
@@ -107,38 +121,33 @@ impl Hash {
 
     /// A hash that no password has; comparing with it takes as long as with any other.
     pub(super) fn of_nobody(cost: Cost) -> Option<Hash> {
-        let params = cost.params()?;
-        let phc = PasswordHash {
-            algorithm: Algorithm::Argon2id.ident(),
-            version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(&params).ok()?,
-            salt: Some(Salt::new(&[0; SALT]).ok()?),
-            hash: Some(Output::new(&[0; Params::DEFAULT_OUTPUT_LEN]).ok()?),
-        };
-        Some(Hash { phc, params })
+        let output = Output::new(&[0; Params::DEFAULT_OUTPUT_LEN]).ok()?;
+        Hash::with(&[0; SALT], cost.params()?, output)
     }
 
-    /// Whether it is the hash of `password`: hashes that, and compares in constant time.
-    pub(super) fn matches(&self, password: &[u8]) -> bool {
+    /// Whether it is the hash of `password`: hashes that in `memory`, and compares in
+    /// constant time.
+    pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> bool {
         let Some(salt) = &self.phc.salt else {
             return false;
         };
-        let computed = compute(password, salt, &self.params);
+        let computed = compute(password, salt, &self.params, memory);
         // `Output` compares in constant time.
-        computed.is_some_and(|computed| computed.hash == self.phc.hash)
+        computed.is_some_and(|computed| self.phc.hash == Some(computed))
     }
 }
 
-fn compute(password: &[u8], salt: &[u8], params: &Params) -> Option<PasswordHash> {
-    Argon2::default()
-        .hash_password_customized(
-            password,
-            salt,
-            Some(Algorithm::Argon2id.as_str()),
-            Some(Version::V0x13.into()),
-            params.clone(),
-        )
-        .ok()
+fn compute(password: &[u8], salt: &[u8], params: &Params, memory: &mut Memory) -> Option<Output> {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let mut buffer = Zeroizing::new([0; Output::MAX_LENGTH]);
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let output = buffer.get_mut(..length)?;
+    memory.lend(params.block_count(), |blocks| {
+        argon2
+            .hash_password_into_with_memory(password, salt, output, blocks)
+            .ok()
+    })?;
+    Output::new(output).ok()
 }
 
 impl fmt::Display for Hash {
@@ -151,15 +160,19 @@ impl fmt::Display for Hash {
 mod tests {
     use super::*;
 
+    fn matches(hash: &Hash, password: &[u8]) -> bool {
+        hash.matches(password, &mut Memory::none())
+    }
+
     #[test]
     fn a_hash_is_read_as_it_was_written_and_knows_its_password() {
         let hash = Hash::of(b"open sesame", [7; SALT], Cost::LEAST).unwrap();
         let text = hash.to_string();
         assert!(text.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{text}");
         let read = Hash::parse(&text).unwrap();
-        assert!(read.matches(b"open sesame"));
-        assert!(!read.matches(b"open sesam"));
-        assert!(!read.matches(b""));
+        assert!(matches(&read, b"open sesame"));
+        assert!(!matches(&read, b"open sesam"));
+        assert!(!matches(&read, b""));
     }
 
     #[test]
@@ -167,7 +180,7 @@ mod tests {
         // Of argon2(1): echo -n password | argon2 somesalt -id -t 2 -k 1024 -l 32 -e
         let text = "$argon2id$v=19$m=1024,t=2,p=1$c29tZXNhbHQ$\
                     7FfsnA6vUe7qLpL/3Kqc3uR48ZJyFbUVt7jWZlf0Htk";
-        assert!(Hash::parse(text).unwrap().matches(b"password"));
+        assert!(matches(&Hash::parse(text).unwrap(), b"password"));
     }
 
     #[test]
@@ -175,7 +188,7 @@ mod tests {
         let hash = Hash::of_nobody(Cost::default()).unwrap();
         let read = Hash::parse(&hash.to_string()).unwrap();
         assert_eq!(read.params.m_cost(), Cost::default().memory_kib);
-        assert!(!read.matches(b""));
+        assert!(!matches(&read, b""));
     }
 
     #[test]

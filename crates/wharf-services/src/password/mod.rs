@@ -7,7 +7,7 @@
 //!
 //! Layout: `attempt` is what is said, `users` who may come in and `hash` how that is
 //! kept, `limiter` how often one may try; none of them does I/O. `desk` is the limiter
-//! behind its lock, `file` the users on disk, [`Door`] the dialogue, [`Gate`] the door
+//! behind its lock, `memory` what hashes are computed in, `file` the users on disk, [`Door`] the dialogue, [`Gate`] the door
 //! before another service, `client` the other side, [`Rules`] every limit.
 
 mod attempt;
@@ -21,6 +21,7 @@ pub mod fuzzing;
 mod gate;
 mod hash;
 mod limiter;
+mod memory;
 mod rules;
 mod shown;
 #[cfg(test)]

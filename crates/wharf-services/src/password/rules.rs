@@ -33,7 +33,8 @@ pub const LONGEST_DELAY: Duration = Duration::from_secs(30);
 pub const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Passwords that are hashed at once for addresses in order of their arrival. A hash
-/// takes one core and [`Cost::memory_kib`](super::Cost::memory_kib).
+/// takes one core and [`Cost::memory_kib`](super::Cost::memory_kib); the memory goes from
+/// one hash to the next and is never more than that of all slots.
 pub const HASH_SLOTS: usize = 2;
 
 /// Passwords that are hashed at once, besides, for addresses that have logged in

@@ -453,6 +453,8 @@ async fn a_guessing_attack_over_connections_keeps_nobody_out() {
     let hashed = done.load(Ordering::Relaxed);
     assert!(hashed < 10_000 / 2, "{hashed} of 10,000 were hashed");
     assert_eq!(most.load(Ordering::Relaxed), HASH_SLOTS + KNOWN_SLOTS);
+    // However many were hashed: the memory of one hash for each slot (8 blocks of 1 KiB).
+    assert_eq!(door.held(), [8 * 1024; HASH_SLOTS + KNOWN_SLOTS]);
 }
 
 #[tokio::test(start_paused = true)]

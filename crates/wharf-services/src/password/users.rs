@@ -14,6 +14,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::hash::{BadHash, Cost, Hash};
+use super::memory::Memory;
 use super::rules::MAX_NAME;
 
 /// The users of a door.
@@ -160,7 +161,7 @@ impl Users {
 
     /// Whether an attempt is right. It hashes, so call it where it may block.
     pub fn admits(&self, attempt: &[u8]) -> bool {
-        self.check(attempt, &[0; 32]).is_some()
+        self.check(attempt, &[0; 32], &mut Memory::none()).is_some()
     }
 
     /// Whether an attempt is right, and whose it is. It hashes, so call it where it
@@ -168,7 +169,12 @@ impl Users {
     ///
     /// For a name that is not there it hashes as well, at the cost of somebody who is
     /// there, always the same one; `secret` keeps it unknown who.
-    pub(super) fn check(&self, attempt: &[u8], secret: &[u8; 32]) -> Option<Arc<str>> {
+    pub(super) fn check(
+        &self,
+        attempt: &[u8],
+        secret: &[u8; 32],
+        memory: &mut Memory,
+    ) -> Option<Arc<str>> {
         let (name, password) = match self.has_one_password() {
             true => (&b""[..], attempt),
             false => split(attempt),
@@ -181,7 +187,7 @@ impl Users {
             None => (None, self.decoy(name, secret)),
         };
         let nobody = Hash::of_nobody(Cost::default());
-        let matches = hash.or(nobody.as_ref())?.matches(password);
+        let matches = hash.or(nobody.as_ref())?.matches(password, memory);
         is_there.filter(|_| matches).cloned()
     }
 
@@ -255,7 +261,7 @@ pub(super) mod tests {
     }
 
     fn check(users: &Users, attempt: &str) -> Option<String> {
-        let found = users.check(attempt.as_bytes(), &[3; 32]);
+        let found = users.check(attempt.as_bytes(), &[3; 32], &mut Memory::none());
         found.map(|name| name.to_string())
     }
 
