@@ -119,13 +119,61 @@ fn what_no_file_can_hold_is_refused() {
         assert!(ended.stderr.contains(expected), "{ended:?}");
     }
     assert_eq!(std::fs::read(users.path()).unwrap(), before);
-    let missing = users.folder.path().join("nobody");
-    let ended = password_command("check", &missing, &["ann"], "x\n");
-    assert!(
-        ended.stderr.contains("try      wharf password add"),
-        "{ended:?}"
-    );
-    assert!(!missing.exists());
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_with_what_helps() {
+    let users = Users::of_ann();
+    let folder = users.folder.path();
+    for action in ["check", "remove"] {
+        let ended = password_command(action, &folder.join("user"), &["ann"], "x\n");
+        assert_eq!(ended.code(), 1, "{ended:?}");
+        let cure = format!("try      wharf password {action} {} ann\n", users.text());
+        assert!(ended.stderr.contains(&cure), "{ended:?}");
+        // Adding somebody is no way to take somebody out.
+        let ended = password_command(action, &folder.join("other"), &["ann"], "x\n");
+        assert!(
+            ended.stderr.contains("nobody stands in a file"),
+            "{ended:?}"
+        );
+        assert!(!ended.stderr.contains("password add"), "{ended:?}");
+    }
+    let ended = password_command("add", &folder.join("etc/users"), &["ann"], "x\n");
+    let cure = format!("try      mkdir -p {}\n", folder.join("etc").display());
+    assert!(ended.stderr.contains(&cure), "{ended:?}");
+    assert!(!folder.join("user").exists() && !folder.join("other").exists());
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_and_stays() {
+    let users = Users::of_ann();
+    let pipe = users.folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    for action in ["add", "remove", "check"] {
+        let ended = password_command(action, &pipe, &["ann"], "x\n");
+        assert_eq!(ended.code(), 1, "{ended:?}");
+        let cause = "pipe is a pipe, and users stand in a regular file";
+        assert!(ended.stderr.contains(cause), "{ended:?}");
+    }
+    assert!(!std::fs::metadata(&pipe).unwrap().is_file());
+    let pipe = pipe.display().to_string();
+    let ended = run(&mut wharf(["serve", "echo", "0", "--gate", &pipe]), "");
+    assert_eq!(ended.code(), 1, "{ended:?}");
+}
+
+#[test]
+fn a_gate_that_nobody_can_pass_is_told() {
+    let users = Users::of_ann();
+    let empty = users.folder.path().join("empty");
+    std::fs::write(&empty, "# nobody yet\n").unwrap();
+    let empty = empty.display().to_string();
+    let note = format!("nobody can come in: {empty} has no users; wharf password add {empty} NAME");
+    for (service, option) in [("echo", "--gate"), ("password", "--users")] {
+        let mut command = wharf(["serve", service, "tcp:127.0.0.1:0", option, &empty]);
+        let mut server = Process::start(&mut command);
+        server.wait_for(|_, line| line.contains(&note).then_some(()));
+    }
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn add(who: &Who) -> Result<&'static str, Failure> {
     let hash = Hash::of(&password, salt, Cost::default())
         .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
     let changed = change(&who.file, |users| users.set(who.name(), hash));
-    match changed.map_err(|error| file_failure(&error, who))? {
+    match changed.map_err(|error| no_folder(&error, who))? {
         Ok(Change::Added) => Ok("added"),
         Ok(Change::Replaced) => Ok("replaced"),
         Err(why) => Err(bad(who, why)),
@@ -154,14 +154,14 @@ fn acceptable(who: &Who, password: &[u8]) -> Result<(), Failure> {
 
 fn remove(who: &Who) -> Result<&'static str, Failure> {
     // A file that is not there is not made for this.
-    load(&who.file).map_err(|error| file_failure(&error, who))?;
+    load(&who.file).map_err(|error| absent(&error, who, "remove"))?;
     let removed = change(&who.file, |users: &mut Users| {
         match users.remove(who.name()) {
             true => Ok(()),
             false => Err(()),
         }
     });
-    match removed.map_err(|error| file_failure(&error, who))? {
+    match removed.map_err(|error| absent(&error, who, "remove"))? {
         Ok(()) => Ok("removed"),
         Err(()) => Err(nobody(who)),
     }
@@ -185,7 +185,7 @@ fn nobody(who: &Who) -> Failure {
 }
 
 fn check(who: &Who) -> Result<&'static str, Failure> {
-    let users = load(&who.file).map_err(|error| file_failure(&error, who))?;
+    let users = load(&who.file).map_err(|error| absent(&error, who, "check"))?;
     let password = match can_ask() {
         true => ask(&who.prompt("Password"))?,
         false => first_line()?,
@@ -208,19 +208,64 @@ fn bad(who: &Who, why: BadLine) -> Failure {
     }
 }
 
-fn file_failure(error: &FileError, who: &Who) -> Failure {
-    users_failure(error, &who.file, who.name.as_deref())
+/// The file that is to be made has no folder.
+fn no_folder(error: &FileError, who: &Who) -> Failure {
+    let failure = unusable(error);
+    match who.file.parent() {
+        Some(folder) if is_absent(error) && folder != Path::new("") => {
+            failure.cure(format!("mkdir -p {}", folder.display()))
+        }
+        _ => failure,
+    }
 }
 
-/// A users file that cannot be used.
-pub(crate) fn users_failure(error: &FileError, path: &Path, name: Option<&str>) -> Failure {
-    let failure = Failure::new(Exit::Failed, format!("cannot use the users file {error}"));
-    match error {
-        FileError::Io(io, _) if io.kind() == io::ErrorKind::NotFound => failure.cure(format!(
-            "wharf password add {} {}",
-            path.display(),
-            name.unwrap_or("NAME")
-        )),
-        _ => failure,
+/// The file that somebody should be in is not there: perhaps another one was meant.
+fn absent(error: &FileError, who: &Who, action: &str) -> Failure {
+    let failure = unusable(error);
+    if !is_absent(error) {
+        return failure;
+    }
+    match near(&who.file) {
+        Some(near) => {
+            let name = who
+                .name
+                .as_ref()
+                .map_or(String::new(), |name| format!(" {name}"));
+            failure.cure(format!("wharf password {action} {}{name}", near.display()))
+        }
+        None => failure.with("means", "nobody stands in a file that is not there"),
+    }
+}
+
+/// A file beside this one whose name is nearly the same.
+fn near(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let found = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let names: Vec<String> = found
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .take(MOST_FILES)
+        .collect();
+    let typed = path.file_name()?.to_str()?;
+    let near = wharf::names::suggest(typed, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near))
+}
+
+/// In how many files of a folder one is looked for whose name is nearly the same.
+const MOST_FILES: usize = 1000;
+
+fn unusable(error: &FileError) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot use the users file {error}"))
+}
+
+fn is_absent(error: &FileError) -> bool {
+    matches!(error, FileError::Io(io, _) if io.kind() == io::ErrorKind::NotFound)
+}
+
+/// A users file that a server cannot use.
+pub(crate) fn users_failure(error: &FileError, path: &Path) -> Failure {
+    let failure = unusable(error);
+    match is_absent(error) {
+        true => failure.cure(format!("wharf password add {} NAME", path.display())),
+        false => failure,
     }
 }

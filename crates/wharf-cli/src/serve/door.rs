@@ -76,7 +76,7 @@ impl DoorArgs {
         }
         let of_file = |path: &Path, service| {
             Door::of_file(path, show(printer, quiet, service))
-                .map_err(|error| users_failure(&error, path, None))
+                .map_err(|error| users_failure(&error, path))
         };
         let mut made_up = None;
         let gate = self
@@ -95,6 +95,16 @@ impl DoorArgs {
                 Some(Door::new(users, show(printer, quiet, "password")))
             }
         };
+        for (path, door) in [(&self.users, &password), (&self.gate, &gate)] {
+            if let (Some(path), Some(door)) = (path, door)
+                && door.knows_nobody()
+            {
+                let path = path.display();
+                notes.push(format!(
+                    "nobody can come in: {path} has no users; wharf password add {path} NAME"
+                ));
+            }
+        }
         Ok(Doors {
             password,
             gate,

@@ -12,6 +12,10 @@ use std::time::SystemTime;
 use super::rules::MAX_FILE;
 use super::users::{BadUsers, Users};
 
+/// How many links lead on to a file that is not there yet, as for the kernel
+/// (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
 /// A users file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +26,9 @@ pub enum FileError {
     /// It does not hold users.
     #[error("{}, {}", .1.display(), .0)]
     Users(#[source] BadUsers, PathBuf),
+    /// It is a folder, a device, a pipe or a socket.
+    #[error("{} is {}, and users stand in a regular file", .0.display(), .1)]
+    NoFile(PathBuf, &'static str),
     /// It is longer than [`MAX_FILE`].
     #[error("{} is longer than {MAX_FILE} bytes", .0.display())]
     TooLong(PathBuf),
@@ -46,15 +53,16 @@ pub fn change<T, E>(
 ) -> Result<Result<T, E>, FileError> {
     let io = |error| FileError::Io(error, path.to_owned());
     // A link stays a link: what it points to is replaced.
-    let path = match path.canonicalize() {
-        Ok(path) => path,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(io(error)),
-    };
+    let path = pointed_to(path).map_err(io)?;
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
+    // Before the lock, which others wait for: a pipe would be waited for as well.
+    match kind(&path) {
+        Err(FileError::Io(error, _)) if error.kind() == io::ErrorKind::NotFound => {}
+        other => other?,
+    }
     let lock = File::open(folder).map_err(io)?;
     lock.lock().map_err(io)?;
     let (mut users, before) = match read(&path) {
@@ -71,6 +79,62 @@ pub fn change<T, E>(
         lock.sync_all().map_err(io)?;
     }
     Ok(outcome)
+}
+
+/// The path behind all links, also where there is nothing at its end yet.
+fn pointed_to(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match path.canonicalize() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+        let Ok(target) = fs::read_link(&path) else {
+            return Ok(path);
+        };
+        path = match path.parent() {
+            Some(folder) => folder.join(target),
+            None => target,
+        };
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+/// Refuses what is no regular file: opening a pipe waits for its other end, and a device
+/// must not be replaced by a file.
+fn kind(path: &Path) -> Result<(), FileError> {
+    let found = fs::metadata(path).map_err(|error| FileError::Io(error, path.to_owned()))?;
+    regular(path, &found)
+}
+
+fn regular(path: &Path, found: &Metadata) -> Result<(), FileError> {
+    if found.is_file() {
+        return Ok(());
+    }
+    let what = if found.is_dir() {
+        "a folder"
+    } else {
+        special(found)
+    };
+    Err(FileError::NoFile(path.to_owned(), what))
+}
+
+#[cfg(unix)]
+fn special(found: &Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = found.file_type();
+    if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+#[cfg(not(unix))]
+fn special(_: &Metadata) -> &'static str {
+    "no file"
 }
 
 /// A file as it was when it was read; another stamp means other users.
@@ -91,9 +155,13 @@ pub(super) fn stamp(path: &Path) -> Result<Stamp, FileError> {
 /// The users of a file, and its stamp.
 pub(super) fn read(path: &Path) -> Result<(Users, Stamp), FileError> {
     let io = |error| FileError::Io(error, path.to_owned());
+    kind(path)?;
     let file = File::open(path).map_err(io)?;
+    let found = file.metadata().map_err(io)?;
+    // It may be another one by now.
+    regular(path, &found)?;
     // Before the text: what changes while it is read is read again.
-    let stamp = Stamp::of(&file.metadata().map_err(io)?);
+    let stamp = Stamp::of(&found);
     let mut text = String::new();
     file.take(MAX_FILE + 1)
         .read_to_string(&mut text)
@@ -227,6 +295,60 @@ mod tests {
         add(&link, "ben");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(load(&path).unwrap().names().count(), 2);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_to_nothing_yet_stays_a_link_and_leads_to_the_new_file() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("etc")).unwrap();
+        symlink("etc/second", at("first")).unwrap();
+        symlink("users", at("etc/second")).unwrap();
+        add(&at("first"), "ann");
+        for link in ["first", "etc/second"] {
+            assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink());
+        }
+        assert!(fs::symlink_metadata(at("etc/users")).unwrap().is_file());
+        // A ring of links ends nowhere.
+        symlink("ring", at("ring")).unwrap();
+        let outcome = change(&at("ring"), |users| users.set("ann", cheap("x")));
+        assert!(matches!(outcome, Err(FileError::Io(..))));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_regular_file_is_neither_waited_for_nor_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("folder")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(at("pipe"))
+            .status();
+        assert!(made.unwrap().success());
+        std::os::unix::fs::symlink("pipe", at("link")).unwrap();
+        for (name, what) in [
+            ("folder", "a folder"),
+            ("socket", "a socket"),
+            ("pipe", "a pipe"),
+            ("link", "a pipe"),
+        ] {
+            let before = fs::metadata(at(name)).unwrap().file_type();
+            let changed = change(&at(name), |users| users.set("ann", cheap("x")));
+            for error in [changed.map(drop).unwrap_err(), load(&at(name)).unwrap_err()] {
+                assert!(
+                    matches!(error, FileError::NoFile(_, kind) if kind == what),
+                    "{error}"
+                );
+            }
+            assert_eq!(fs::metadata(at(name)).unwrap().file_type(), before);
+        }
+        assert!(matches!(
+            load(Path::new("/dev/null")),
+            Err(FileError::NoFile(_, "a device"))
+        ));
     }
 
     #[test]
