@@ -67,7 +67,7 @@ fn rock_paper_scissors_at_a_port_that_is_not_its_own() {
     has(&said, "client", "RPS", "ann wants to log in");
     has(&said, "client", "RPS", "wants a match with house");
     has(&said, "client", "RPS", "shows ROCK");
-    has(&said, "server", "RPS", "it is in, and secret");
+    has(&said, "server", "RPS", "it is in; nobody sees it");
     has(&said, "server", "RPS", "goodbye");
     in_every_view(&talk, "RPS", "wants a match with house");
 }

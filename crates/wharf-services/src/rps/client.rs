@@ -131,11 +131,14 @@ impl Client {
                 seconds,
                 wins,
             } => {
-                self.phase = Phase::Move;
+                // A round that is told again, when the other comes back, keeps what is in.
+                if self.round != number || !self.is_playing() {
+                    self.phase = Phase::Move;
+                    self.other_is_ready = false;
+                }
                 self.round = number;
                 self.wins = wins;
                 self.until = Some(now + Duration::from_secs(seconds));
-                self.other_is_ready = false;
             }
             Reply::Moved(shown) => self.phase = Phase::Moved(shown),
             Reply::Ready(_) => self.other_is_ready = true,
@@ -175,6 +178,7 @@ impl Client {
             self.wins = [0; 2];
         }
         self.phase = Phase::Move;
+        self.other_is_ready = false;
         self.round = 0;
         self.other = Some(other.to_owned());
         self.best_of = best_of;
@@ -267,6 +271,28 @@ mod tests {
         assert_eq!(over.matches, [1, 0, 0]);
         hear("MATCH ann carl 3");
         assert!(hear("ROUND 1 30 0 0").log.is_empty());
+    }
+
+    #[test]
+    fn a_move_that_is_in_stays_in_when_the_other_comes_back() {
+        let mut client = Client::default();
+        let mut hear = |line: &str| {
+            client.receive(line, Instant::now()).unwrap();
+            client.clone()
+        };
+        for line in ["MATCH ann ben 3", "ROUND 1 30 0 0", "READY ben"] {
+            hear(line);
+        }
+        hear("AWAY ben 30");
+        hear("BACK ben");
+        assert!(hear("ROUND 1 30 0 0").other_is_ready);
+        hear("MOVED ROCK");
+        let again = hear("ROUND 1 12 0 0");
+        assert_eq!(again.phase, Phase::Moved(Move::Rock));
+        // The state told from the start is the state.
+        hear("MATCH ann ben 3");
+        let again = hear("ROUND 1 11 0 0");
+        assert_eq!((again.phase, again.other_is_ready), (Phase::Move, false));
     }
 
     #[test]

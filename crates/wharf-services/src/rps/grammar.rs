@@ -38,6 +38,15 @@ impl Move {
         )
     }
 
+    /// What it does to what it wins against: `beats`, or `beat`, since scissors are more
+    /// than one.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Move::Rock | Move::Paper => "beats",
+            Move::Scissors => "beat",
+        }
+    }
+
     /// The word on the wire.
     pub fn word(self) -> &'static str {
         match self {
@@ -450,7 +459,7 @@ impl fmt::Display for Reply<'_> {
             ),
             Reply::Moved(shown) => write!(
                 f,
-                "MOVED {} -- it is in, and secret until the other's is too",
+                "MOVED {} -- it is in; nobody sees it before both are",
                 shown.word()
             ),
             Reply::Ready(name) => write!(f, "READY {name} -- {name} has moved"),
@@ -518,11 +527,16 @@ impl Reply<'_> {
                 f.write_str("the other did not move in time, and you win this round")?
             }
             (Some(own), Some(other), outcome) => {
+                let [own_verb, other_verb] = [own.verb(), other.verb()];
                 let (own, other) = (own.word(), other.word());
                 match outcome {
                     Outcome::Draw => write!(f, "both {own}: the round is played again")?,
-                    Outcome::Win => write!(f, "{own} beats {other}, and you win this round")?,
-                    Outcome::Lose => write!(f, "{other} beats {own}, and you lose this round")?,
+                    Outcome::Win => {
+                        write!(f, "{own} {own_verb} {other}, and you win this round")?;
+                    }
+                    Outcome::Lose => {
+                        write!(f, "{other} {other_verb} {own}, and you lose this round")?;
+                    }
                 }
             }
         }
@@ -571,6 +585,31 @@ mod tests {
             assert_eq!(Request::parse(bad), None, "{bad:?}");
         }
         assert_eq!(Request::parse(" s "), Some(Request::Move(Move::Scissors)));
+    }
+
+    #[test]
+    fn scissors_are_more_than_one() {
+        let result = |moves: [Move; 2], outcome| {
+            let moves = moves.map(Some);
+            let (number, wins) = (1, [1, 0]);
+            Reply::Result {
+                number,
+                moves,
+                outcome,
+                wins,
+            }
+            .to_string()
+        };
+        let heard = result([Move::Paper, Move::Scissors], Outcome::Lose);
+        assert!(
+            heard.contains(" -- SCISSORS beat PAPER, and you lose"),
+            "{heard}"
+        );
+        let heard = result([Move::Rock, Move::Scissors], Outcome::Win);
+        assert!(
+            heard.contains(" -- ROCK beats SCISSORS, and you win"),
+            "{heard}"
+        );
     }
 
     #[test]

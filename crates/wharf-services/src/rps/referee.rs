@@ -163,14 +163,18 @@ impl Referee {
         let name = self.desk.name(player).to_owned();
         self.tell(other, &Reply::Back(&name));
         self.reschedule(index);
-        // It hears how things stand with its welcome.
-        self.tell_round(index, side.other(), now);
+        // Who came back hears how things stand with its welcome.
+        self.tell_progress(index, side.other(), now);
     }
 
     /// Answers a line of somebody who is logged in.
     fn request(&mut self, player: PlayerId, request: Request<'_>, now: Instant) {
         match (request, self.place(player)) {
             (Request::Play(whom), Place::Idle) => self.play(player, whom, now),
+            // Who waits need not wait any more for that.
+            (Request::Play(Some(whom)), Place::Waiting(..)) if whom.eq_ignore_ascii_case(HOUSE) => {
+                self.play(player, Some(HOUSE), now);
+            }
             (Request::Move(shown), Place::Playing(index, side)) => {
                 self.show(player, index, side, shown, now);
             }
@@ -436,26 +440,31 @@ impl Referee {
             }
             Place::Playing(index, side) => {
                 self.tell_match(index, side);
-                self.tell_round(index, side, now);
-                let Some(game) = self.matches.get(index) else {
-                    return;
-                };
-                let other = game.seats[side.other().index()];
-                let name = self.name(other).to_owned();
-                let name = &*name;
-                let (own, theirs) = (game.bout.shown(side), game.bout.shown(side.other()));
-                let away = game.bout.away(side.other());
-                if let Some(shown) = own {
-                    self.desk.tell(player, &Reply::Moved(shown));
-                }
-                if theirs.is_some() && other != Seat::House {
-                    self.desk.tell(player, &Reply::Ready(name));
-                }
-                if let Some(until) = away {
-                    let seconds = seconds(until.saturating_duration_since(now));
-                    self.desk.tell(player, &Reply::Away { name, seconds });
-                }
+                self.tell_progress(index, side, now);
             }
+        }
+    }
+
+    /// Tells one side the round that is on: how it stands, and what is in of it.
+    fn tell_progress(&mut self, index: usize, side: Side, now: Instant) {
+        self.tell_round(index, side, now);
+        let Some(game) = self.matches.get(index) else {
+            return;
+        };
+        let [seat, other] = side.sees(game.seats);
+        let (own, theirs) = (game.bout.shown(side), game.bout.shown(side.other()));
+        let away = game.bout.away(side.other());
+        let name = self.name(other).to_owned();
+        let name = &*name;
+        if let Some(shown) = own {
+            self.tell(seat, &Reply::Moved(shown));
+        }
+        if theirs.is_some() && other != Seat::House {
+            self.tell(seat, &Reply::Ready(name));
+        }
+        if let Some(until) = away {
+            let seconds = seconds(until.saturating_duration_since(now));
+            self.tell(seat, &Reply::Away { name, seconds });
         }
     }
 

@@ -21,6 +21,12 @@ async fn the_dialogue_of_the_documentation() {
     assert_eq!(replay(page, "rps", Rps::default()).await, 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_dialogue_of_the_documentation_about_coming_back() {
+    let page = include_str!("../../../../docs/protocols/rps.md");
+    assert_eq!(replay(page, "rps-back", Rps::default()).await, 3);
+}
+
 /// What is said in one go, as by `printf … | nc`.
 const PIPED: &str = "hello ann key\nplay house\nrock\nleave\nbye\n";
 
@@ -419,6 +425,35 @@ async fn who_takes_a_name_over_with_its_key_keeps_it_and_the_other_is_told() {
     assert_eq!(here.next().await.unwrap(), None);
     assert!(there.say("ROCK"));
     reads(&mut there, "RESULT 1 ROCK ").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_datagrams_too_a_move_is_told_again_when_the_other_comes_back() {
+    let network = MemoryNetwork::new();
+    let (_running, address) = posted(&network).await;
+    let open = || {
+        let client = wharf::client::Client::on(network.clone());
+        Courier::on(client, address.clone())
+    };
+    let (mut ann, mut ben) = (open().await.unwrap(), open().await.unwrap());
+    reads(&mut ann, "RPS ").await;
+    reads(&mut ben, "RPS ").await;
+    assert!(ann.say("HELLO ann key") && ann.say("PLAY"));
+    reads(&mut ann, "WAITING ").await;
+    assert!(ben.say("HELLO ben key") && ben.say("PLAY"));
+    reads(&mut ben, "ROUND 1 ").await;
+    assert!(ben.say("SCISSORS"));
+    reads(&mut ben, "MOVED SCISSORS ").await;
+    ann.leave().await;
+    reads(&mut ben, "AWAY ann ").await;
+    let mut ann = open().await.unwrap();
+    reads(&mut ann, "RPS ").await;
+    assert!(ann.say("HELLO ann key"));
+    reads(&mut ann, "READY ben ").await;
+    for line in ["BACK ann ", "ROUND 1 ", "MOVED SCISSORS "] {
+        let heard = ben.next().await.unwrap().unwrap();
+        assert!(heard.starts_with(line), "{heard}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -153,6 +153,28 @@ fn one_can_be_asked_for_by_name() {
 }
 
 #[test]
+fn who_waits_can_play_the_house_meanwhile() {
+    let mut world = World::of(&["ann", "ben"]);
+    for wait in ["PLAY", "PLAY ben"] {
+        world.say(0, wait);
+        world.heard(0);
+        world.say(0, "PLAY ben");
+        world.hears(0, &["NO NOT-NOW"]);
+        world.say(0, "play House");
+        world.hears(0, &["MATCH ann house 3", "ROUND 1 30 0 0"]);
+        // She waits for nobody any more.
+        world.heard(1);
+        world.say(1, "PLAY");
+        world.hears(1, &["WAITING 300"]);
+        world.say(1, "LEAVE");
+        world.say(0, "LEAVE");
+        world.heard(0);
+        world.heard(1);
+        assert!(world.referee.due.is_empty() && world.referee.invitations.is_empty());
+    }
+}
+
+#[test]
 fn nobody_waits_for_ever() {
     let mut world = World::of(&["ann", "ben"]);
     world.say(0, "PLAY ben");
@@ -198,13 +220,47 @@ fn who_does_not_move_loses_and_who_goes_away_may_come_back_in_time() {
             "READY ann",
         ],
     );
-    world.hears(0, &["BACK ben", "ROUND 2 30 1 0"]);
+    world.hears(0, &["BACK ben", "ROUND 2 30 1 0", "MOVED ROCK"]);
     world.reconnect(1);
     world.hears(0, &["AWAY ben 1"]);
     world.wait(Duration::from_secs(1));
     world.hears(0, &["OVER AWAY WIN 1 0"]);
     world.say(1, "HELLO ben key");
     world.hears(1, &["WELCOME ben key"]);
+}
+
+#[test]
+fn who_stayed_hears_what_is_in_when_the_other_comes_back() {
+    let mut world = World::of(&["ann", "ben"]);
+    world.say(0, "PLAY");
+    world.say(1, "PLAY");
+    let leave_and_return = |world: &mut World| {
+        world.reconnect(0);
+        world.say(0, "HELLO ann key");
+        world.heard(0);
+        world.heard(1)
+    };
+    let heard = leave_and_return(&mut world);
+    assert_eq!(heard[2..], ["AWAY ann 30", "BACK ann", "ROUND 1 30 0 0"]);
+    world.say(0, "ROCK");
+    world.hears(1, &["READY ann"]);
+    let round = ["AWAY ann 30", "BACK ann", "ROUND 1 30 0 0"];
+    let heard = leave_and_return(&mut world);
+    assert_eq!(heard, [&round[..], &["READY ann"]].concat());
+    // Both are gone: who comes back first hears that the other is away still.
+    world.reconnect(1);
+    world.reconnect(0);
+    world.say(1, "HELLO ben key");
+    assert_eq!(
+        world.heard(1)[2..],
+        ["ROUND 1 30 0 0", "READY ann", "AWAY ann 30"]
+    );
+    world.say(1, "SCISSORS");
+    let heard = world.heard(1);
+    assert_eq!(
+        heard[..2],
+        ["MOVED SCISSORS", "RESULT 1 SCISSORS ROCK LOSE 0 1"]
+    );
 }
 
 #[test]
@@ -219,7 +275,8 @@ fn nobody_holds_a_match_up_by_coming_and_going() {
     world.say(1, "HELLO ben key");
     // The clock goes on from where it stood.
     assert_eq!(world.heard(1)[2], "ROUND 1 1 0 0");
-    world.hears(0, &["AWAY ben 30", "BACK ben", "ROUND 1 1 0 0"]);
+    let back = ["AWAY ben 30", "BACK ben", "ROUND 1 1 0 0", "MOVED ROCK"];
+    world.hears(0, &back);
     world.wait(Duration::from_secs(29));
     assert_eq!(world.heard(0)[0], "RESULT 1 ROCK - WIN 1 0");
 }
