@@ -102,10 +102,10 @@ impl<'a> Request<'a> {
             Request::Sit(match fields.next() {
                 None => Where::Anywhere,
                 Some(word) if word.eq_ignore_ascii_case("ALONE") => Where::Alone,
-                Some(number) => Where::Table(number.parse().ok()?),
+                Some(number) => Where::Table(whole(number)?),
             })
         } else if is("BET") {
-            let chips = fields.read()?;
+            let chips = whole(fields.next()?)?;
             let nonce = fields.next().map_or(Some(Nonce::None), Nonce::read)?;
             Request::Bet(chips, nonce)
         } else if is("REVEAL") {
@@ -154,6 +154,13 @@ impl fmt::Display for Request<'_> {
     }
 }
 
+/// A whole number. There is none that is too large to be said: beyond what there can be
+/// it stands for the largest one, which no table has and nobody can bet.
+fn whole(digits: &str) -> Option<u32> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(u32::MAX))
+}
+
 fn action(word: &str) -> Option<Action> {
     let letter = |action: Action| match action {
         Action::Hit => "H",
@@ -172,7 +179,7 @@ refusals! {
     /// No seat.
     Seat = "SEAT", "take a seat first: SIT";
     /// That table has no free seat, or does not exist.
-    Table = "TABLE", "there is no free seat at that table; SIT alone finds one";
+    Table = "TABLE", "there is no free seat at that table; SIT without a number finds one";
     /// It is somebody else's turn.
     Turn = "TURN", "it is not your turn";
     /// That cannot be done with this hand.

@@ -262,7 +262,9 @@ impl House {
         let stake = Chips::whole(chips);
         let account = self.desk.account_mut(player);
         let account = account.filter(|account| account.chips >= stake);
-        let (Some(account), true) = (account, (1..=self.rules.max_bet).contains(&chips)) else {
+        // The largest number stands for all that are larger.
+        let most = self.rules.max_bet.min(u32::MAX - 1);
+        let (Some(account), true) = (account, (1..=most).contains(&chips)) else {
             return self.refuse(player, No::Chips);
         };
         account.chips -= stake;

@@ -332,6 +332,8 @@ fn a_table_of_ones_own_begins_at_once_and_nobody_else_sits_there() {
     world.say(0, "SIT ALONE");
     world.say(1, "SIT 1");
     assert_eq!(world.heard(1), ["NO TABLE"]);
+    world.say(1, "SIT 999999999999");
+    assert_eq!(world.heard(1), ["NO TABLE"]);
     world.say(1, "SIT");
     assert_eq!(world.heard(1)[0], "SEAT 2 1");
     world.heard(0);
@@ -362,7 +364,9 @@ fn mistakes_have_their_reasons() {
     for (line, answer) in [
         ("BET 0", "NO CHIPS"),
         ("BET 101", "NO CHIPS"),
+        ("BET 99999999999999999999999", "NO CHIPS"),
         ("BET 1.5", "NO REQUEST"),
+        ("BET +1", "NO REQUEST"),
         ("HIT", "NO TURN"),
         ("REVEAL x", "NO NOT-NOW"),
         ("SIT", "NO NOT-NOW"),
