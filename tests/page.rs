@@ -275,8 +275,11 @@ fn get_over_tls_is_verified() {
         let local = event["local"].as_str()?.to_owned();
         Some((local, event["fingerprint"].as_str()?.to_owned()))
     });
-    let ended = get(&[&format!("https://{local}/")]);
+    let ended = get(&[&format!("https://{local}/x")]);
     assert_eq!(ended.code(), 35, "{ended:?}");
+    // The cure is a whole command: a URL has no place for a pin.
+    let cure = format!("  try      wharf get tls:{local},pin={pin}/x    (if");
+    assert!(ended.stderr.contains(&cure), "{ended:?}");
     let ended = get(&[&format!("tls:{local},pin={pin}/"), "-v"]);
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert!(ended.stderr.contains("* tls "), "{ended:?}");
@@ -306,7 +309,9 @@ fn get_opens_a_gate_before_the_pages() {
     assert_eq!((ended.code(), &*ended.stdout), (67, ""), "{ended:?}");
     // Without a password nothing is served: an HTTP request is a wrong attempt.
     let ended = get(&[&url]);
-    assert_eq!((ended.code(), &*ended.stdout), (4, ""), "{ended:?}");
+    assert_eq!((ended.code(), &*ended.stdout), (67, ""), "{ended:?}");
+    let cure = format!("wharf get {url} --password-from ask");
+    assert!(ended.stderr.contains(&cure), "{ended:?}");
 }
 
 #[test]
@@ -377,8 +382,12 @@ fn a_second_client_is_accepted_while_the_first_is_still_connected() {
 fn get_answers_in_json() {
     let site = Site::new();
     let (_server, url) = site.serve();
-    let ended = run(&mut wharf(["--json", "get", &format!("{url}/docs")]), "");
-    assert_eq!(ended.code(), 0, "{ended:?}");
+    let ended = run(
+        &mut wharf(["--json", "get", "-v", &format!("{url}/docs")]),
+        "",
+    );
+    // With -v too the object is all there is.
+    assert_eq!((ended.code(), &*ended.stderr), (0, ""), "{ended:?}");
     let object: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(object["event"], "fetched");
     assert_eq!(
@@ -434,8 +443,21 @@ fn get_fails_with_a_cause() {
         .unwrap()
         .local_addr()
         .unwrap();
-    let ended = get(&[&format!("http://{free}/")]);
-    assert_eq!(ended.code(), 7, "{ended:?}");
+    let port = free.port();
+    for (url, cure) in [
+        (
+            format!("http://{free}/"),
+            format!("wharf serve page {port} "),
+        ),
+        (
+            format!("https://{free}/"),
+            format!("wharf serve page tls::{port},self-signed "),
+        ),
+    ] {
+        let ended = get(&[&url]);
+        assert_eq!(ended.code(), 7, "{ended:?}");
+        assert!(ended.stderr.contains(&cure), "{ended:?}");
+    }
     let mut silent = Server::start(["discard", "tcp:127.0.0.1:0"]);
     let ended = get(&[&format!("http://{}/", silent.local()), "--timeout", "300ms"]);
     assert_eq!(ended.code(), 28, "{ended:?}");

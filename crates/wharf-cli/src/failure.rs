@@ -384,9 +384,10 @@ fn unreachable_failure(service: &str, error: &ConnectError, cause: String) -> Fa
     match (local, error.address.port()) {
         (true, Some(port)) => failure.with("means", "nothing listens there").cure(format!(
             "wharf serve {service} {}    in another terminal",
-            match error.address.scheme.is_datagram() {
-                true => format!("udp::{port}"),
-                false => port.to_string(),
+            match error.address.scheme {
+                scheme if scheme.is_datagram() => format!("udp::{port}"),
+                Scheme::Tls => format!("tls::{port},self-signed"),
+                _ => port.to_string(),
             }
         )),
         _ => failure.with("means", "the host answers, but nothing listens there"),

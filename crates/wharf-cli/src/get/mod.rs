@@ -17,7 +17,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use wharf::client::Client;
+use wharf::client::{Client, ConnectError, ConnectErrorKind};
 use wharf::limits::CONNECT_TIMEOUT;
 use wharf::network::Os;
 use wharf_services::page::{FetchError, Fetched, Request, Url, fetch};
@@ -25,7 +25,7 @@ use wharf_services::password::Secret;
 
 use crate::args::Common;
 use crate::exit::Exit;
-use crate::failure::{Failure, connect_failure, words};
+use crate::failure::{Failure, connect_failure_to, words};
 use crate::secret::{self, Source};
 use save::Sink;
 use story::Story;
@@ -107,7 +107,7 @@ async fn ask(
     story.steps(network.take());
     let mut connection = opened.map_err(|error| {
         story.tell();
-        connect_failure(&error)
+        unconnected(url, &error)
     })?;
     story.connected(&connection);
     if let Some(secret) = secret {
@@ -121,6 +121,22 @@ async fn ask(
     let reply = reply.inspect_err(|_| story.tell())?;
     story.replied(&reply);
     Ok(reply)
+}
+
+/// Why there is no connection. A certificate that nobody vouches for can be named in the
+/// address, which a URL with https:// has no place for.
+fn unconnected(url: &Url, error: &ConnectError) -> Failure {
+    let failure = connect_failure_to("page", error);
+    let ConnectErrorKind::Handshake(tls) = &error.kind else {
+        return failure;
+    };
+    match tls.unvouched() {
+        Some(fingerprint) => Failure::new(Exit::Tls, error.to_string()).cure(format!(
+            "wharf get {},pin={fingerprint}{}    (if the server's owner confirms it)",
+            url.address, url.path
+        )),
+        None => failure,
+    }
 }
 
 /// Where a redirect leads; from https never to http.
@@ -229,6 +245,12 @@ async fn in_time<T>(
             Failure::new(Exit::TimedOut, format!("{url}: {}", words(&error)))
         }
         FetchError::Io(error) => Failure::new(Exit::PeerBroke, format!("{url}: {}", words(&error))),
+        FetchError::Gate => Failure::new(Exit::Denied, format!("{url}: access denied"))
+            .with(
+                "means",
+                "there is a gate, which took the request for a password",
+            )
+            .cure(format!("wharf get {url} --password-from ask")),
         error => Failure::new(Exit::PeerBroke, format!("{url}: {error}")),
     })
 }

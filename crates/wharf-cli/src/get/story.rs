@@ -62,7 +62,8 @@ impl Story {
     pub(super) fn new(common: &Common) -> Self {
         Story {
             style: common.color.style_for(&io::stderr()),
-            is_wanted: common.verbose > 0,
+            // One object tells it all.
+            is_wanted: common.verbose > 0 && !common.json,
             is_told: false,
             began: Instant::now(),
             pages: Vec::new(),

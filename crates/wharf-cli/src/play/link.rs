@@ -17,7 +17,7 @@ use wharf_services::rps::{Courier, CourierError};
 
 use super::args::TableArgs;
 use crate::exit::Exit;
-use crate::failure::{Failure, connect_failure, connect_failure_to, words};
+use crate::failure::{Failure, connect_failure_to, words};
 
 /// The longest line of a server. Those of the games are under 300 bytes.
 pub(super) const MAX_LINE: usize = 4 * 1024;
@@ -30,6 +30,16 @@ const NO_REFEREE: &str = "it is no referee, or the network loses everything";
 pub(super) enum Game {
     Rps,
     Blackjack,
+}
+
+impl Game {
+    /// The service that is the other side.
+    fn service(self) -> &'static str {
+        match self {
+            Game::Rps => "rps",
+            Game::Blackjack => "blackjack",
+        }
+    }
 }
 
 /// A conversation with a game, line by line.
@@ -59,7 +69,7 @@ impl Link {
         let record = args.record.as_deref().map(record).transpose()?;
         let (line, house) = match &args.address {
             Some(address) if address.scheme.is_datagram() => (letters(game, address).await?, None),
-            Some(address) => (stream(connect(address, secret).await?), None),
+            Some(address) => (stream(connect(game, address, secret).await?), None),
             None => {
                 let (connection, house) = in_memory(game).await?;
                 (stream(connection), Some(house))
@@ -185,7 +195,7 @@ async fn letters(game: Game, address: &Address) -> Result<Line, Failure> {
     }
     match Courier::open(address.clone()).await {
         Ok(courier) => Ok(Line::Datagrams(Box::new(courier))),
-        Err(CourierError::Open(error)) => Err(connect_failure_to("rps", &error)),
+        Err(CourierError::Open(error)) => Err(connect_failure_to(game.service(), &error)),
         Err(error) => Err(broke(error)),
     }
 }
@@ -213,9 +223,13 @@ fn lost(courier: &Courier, error: &CourierError) -> Failure {
     }
 }
 
-async fn connect(address: &Address, secret: Option<&Secret>) -> Result<Connection, Failure> {
+async fn connect(
+    game: Game,
+    address: &Address,
+    secret: Option<&Secret>,
+) -> Result<Connection, Failure> {
     let connected = Client::new().connect(address).await;
-    let mut connection = connected.map_err(|error| connect_failure(&error))?;
+    let mut connection = connected.map_err(|error| connect_failure_to(game.service(), &error))?;
     if let Some(secret) = secret {
         crate::secret::log_in(&mut connection, secret).await?;
     }

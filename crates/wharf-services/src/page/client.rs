@@ -20,6 +20,8 @@ use tokio::time::Instant;
 use wharf::address::{Address, AddressError, Port, Scheme};
 use wharf::connection::Connection;
 
+use crate::password::DENIED;
+
 /// How many redirects are followed at most; browsers follow 20.
 pub const MAX_REDIRECTS: usize = 10;
 
@@ -256,6 +258,9 @@ pub enum FetchError {
     /// The peer closed before the reply was whole.
     #[error("the server closed the connection before its reply was whole")]
     Closed,
+    /// A gate stands before the server, and took the request for a wrong password.
+    #[error("a gate asks for a password first")]
+    Gate,
     /// What came is no HTTP.
     #[error("the server did not answer in HTTP: {0}")]
     Protocol(String),
@@ -328,7 +333,11 @@ pub async fn fetch(
             (outcome, _) => outcome.map_err(|error| failure(&error)),
         }
     })
-    .await?;
+    .await
+    .map_err(|error| match is_gate(&link) {
+        true => FetchError::Gate,
+        false => error,
+    })?;
     let (head, body) = reply.into_parts();
     Ok(Fetched {
         status: head.status.as_u16(),
@@ -338,6 +347,12 @@ pub async fn fetch(
         driver,
         link,
     })
+}
+
+/// Whether what came is the answer of a gate to an attempt.
+fn is_gate(link: &Mutex<Link>) -> bool {
+    let link = link.lock().unwrap_or_else(PoisonError::into_inner);
+    link.received.starts_with(DENIED.as_bytes())
 }
 
 impl Fetched {

@@ -177,6 +177,17 @@ impl HandshakeError {
         }
     }
 
+    /// The fingerprint of a certificate that nobody who is trusted vouches for, and that
+    /// could be pinned.
+    pub fn unvouched(&self) -> Option<&Fingerprint> {
+        match self {
+            Self::SelfSigned { fingerprint, .. }
+            | Self::UnknownIssuer { fingerprint, .. }
+            | Self::CaAsServer { fingerprint, .. } => Some(fingerprint),
+            _ => None,
+        }
+    }
+
     /// What to do about it, as a phrase that can follow "try".
     pub fn cure(&self) -> Option<String> {
         Some(match self {
