@@ -66,7 +66,7 @@ fn a_round_of_blackjack_against_the_house_is_dealt_again() {
     terminal.shows(".-----.").shows("your bet:");
     terminal.type_in("\u{3}");
     let (status, _) = terminal.end();
-    assert!(status.success());
+    assert_eq!(status.exit_code(), 130);
 }
 
 #[test]
@@ -537,8 +537,12 @@ fn what_is_no_game_is_said_so() {
     assert_eq!(bad.code(), 2, "{bad:?}");
     let udp = run(&mut wharf(["play", "blackjack", "udp::5380"]), "");
     assert_eq!(udp.code(), 2, "{udp:?}");
-    let refused = run(&mut wharf(["play", "blackjack", "127.0.0.1:1"]), "");
-    assert_eq!(refused.code(), 7, "{refused:?}");
+    for game in ["rps", "blackjack"] {
+        let refused = run(&mut wharf(["play", game, "127.0.0.1:1"]), "");
+        assert_eq!(refused.code(), 7, "{refused:?}");
+        let cure = format!("wharf serve {game} 1 ");
+        assert!(refused.stderr.contains(&cure), "{refused:?}");
+    }
 }
 
 #[test]

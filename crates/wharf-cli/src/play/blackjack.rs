@@ -2,21 +2,19 @@
 
 use crossterm::event::KeyCode;
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
 use tokio::time::Instant;
 use wharf::network::Platform;
 use wharf_services::blackjack::{
-    Action, Card, Chips, Client, Hand, Kind, No, Outcome, Phase, Player, Reply, Request, Verdict,
-    Where, total,
+    Action, Card, Chips, Client, Kind, No, Outcome, Phase, Reply, Request, Verdict, Where, total,
 };
 
-use super::pictures::{Look, Mood, left};
-use super::rps::{draw_keys, middle, parting};
+use super::pictures::Look;
 use super::table::{
-    Because, Company, Do, Heard, NAME_IN_USE, NO_NAME, NOT_UNDERSTOOD, NotUnderstood, Table,
+    Because, Company, Do, Heard, NAME_IN_USE, NO_NAME, NOT_UNDERSTOOD, NotUnderstood, Notice,
+    Overlay, Table, parting,
 };
+
+mod view;
 
 /// The first bet, and by how much one key changes it.
 const FIRST_BET: u32 = 10;
@@ -29,8 +27,12 @@ pub(super) struct Blackjack {
     company: Company,
     look: Look,
     bet: u32,
-    shows_scores: bool,
-    help: bool,
+    /// The round of the cards that lie on the table.
+    dealt: u64,
+    overlay: Overlay,
+    notice: Notice,
+    /// Back with a key, it is not known yet whether there is a seat.
+    returns: bool,
     /// Something was asked that a balance answers; others come by themselves.
     awaits_balance: bool,
 }
@@ -43,8 +45,10 @@ impl Blackjack {
             company,
             look,
             bet: FIRST_BET,
-            shows_scores: false,
-            help: false,
+            dealt: 0,
+            overlay: Overlay::None,
+            notice: Notice::default(),
+            returns: false,
             awaits_balance: false,
         }
     }
@@ -196,6 +200,19 @@ impl Blackjack {
         }
     }
 
+    /// What a screen shows of it. Its keys ask only for what can be done as things stand,
+    /// so some refusals can only mean that a key crossed what came meanwhile.
+    fn notice(&mut self, no: No, now: Instant) {
+        match no {
+            No::NotNow | No::Turn | No::HasBet | No::Hand | No::NotBroke | No::LoggedIn => {}
+            No::Table => self.notice.for_longer("there is no free seat"),
+            no => {
+                let words = self.refusal(no);
+                self.notice.for_a_moment(words, now);
+            }
+        }
+    }
+
     fn one(&self, card: Card) -> String {
         self.look.card(card).content.into_owned()
     }
@@ -229,14 +246,6 @@ fn ended(outcome: Outcome) -> &'static str {
         Outcome::Push => "as good as the dealer",
         Outcome::Lose => "lost",
         Outcome::Bust => "bust",
-    }
-}
-
-fn mood(outcome: Outcome) -> Mood {
-    match outcome {
-        Outcome::Natural | Outcome::Win => Mood::Good,
-        Outcome::Push => Mood::Plain,
-        Outcome::Lose | Outcome::Bust => Mood::Bad,
     }
 }
 
@@ -278,18 +287,25 @@ impl Table for Blackjack {
             }
             // Who comes back may have a seat already.
             Reply::Welcome { .. } if before == Phase::Stranger => {
-                heard.send.push(match self.wanted.1 {
-                    Some(_) => Request::Again.to_string(),
-                    None => self.sit().to_string(),
+                self.returns = self.wanted.1.is_some();
+                heard.send.push(match self.returns {
+                    true => Request::Again.to_string(),
+                    false => self.sit().to_string(),
                 });
             }
+            Reply::Idle if std::mem::take(&mut self.returns) => {
+                heard.send.push(self.sit().to_string());
+            }
+            Reply::Seat { .. } => self.returns = false,
             // Nothing new.
             Reply::Balance(told) if told == chips => heard.tell = None,
             Reply::Reveal(_) => heard.send.extend(self.client.reveal()),
-            Reply::Top(_) => self.shows_scores = true,
+            Reply::Deal { round, .. } => self.dealt = round,
+            Reply::Top(_) => self.overlay = Overlay::Scores,
             Reply::No(no @ (No::InUse | No::Name | No::Full)) if before == Phase::Stranger => {
                 heard.over = Some(format!("as {}: {}", self.wanted.0, self.refusal(no)));
             }
+            Reply::No(no) => self.notice(no, now),
             _ => {}
         }
         for request in &heard.send {
@@ -307,7 +323,8 @@ impl Table for Blackjack {
     }
 
     fn key(&mut self, key: KeyCode) -> Do {
-        if std::mem::take(&mut self.help) | std::mem::take(&mut self.shows_scores) {
+        self.notice.clear();
+        if self.overlay.closed_by(key) {
             return Do::Draw;
         }
         let own_turn = self.client.is_own_turn();
@@ -333,7 +350,7 @@ impl Table for Blackjack {
                 'q' => Do::Quit,
                 't' => self.say(Request::Top),
                 '?' => {
-                    self.help = true;
+                    self.overlay = Overlay::Help;
                     Do::Draw
                 }
                 'b' if phase == Phase::Bet && self.is_broke() => self.say(Request::Buy),
@@ -341,9 +358,9 @@ impl Table for Blackjack {
                 's' if own_turn => self.say(Request::Act(Action::Stand)),
                 'd' if own_turn && self.client.can[0] => self.say(Request::Act(Action::Double)),
                 'p' if own_turn && self.client.can[1] => self.say(Request::Act(Action::Split)),
-                _ => Do::Nothing,
+                _ => Do::Draw,
             },
-            _ => Do::Nothing,
+            _ => Do::Draw,
         }
     }
 
@@ -387,8 +404,8 @@ impl Table for Blackjack {
         }
     }
 
-    fn until(&self) -> Option<Instant> {
-        self.client.until
+    fn ticks(&self, now: Instant) -> bool {
+        self.client.until.is_some() || self.notice.passes(now)
     }
 
     fn parting(&self) -> Option<String> {
@@ -396,259 +413,6 @@ impl Table for Blackjack {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, now: Instant) {
-        let area = middle(frame.area(), 78, 30);
-        let others = self.others().count() as u16;
-        let rows = Layout::vertical([
-            Constraint::Length(2),
-            Constraint::Length(6),
-            Constraint::Length(7),
-            Constraint::Length(2),
-            Constraint::Length(others),
-            Constraint::Min(0),
-            Constraint::Length(2),
-        ]);
-        let [title, dealer, own, state, players, rest, keys] = rows.areas(area);
-        self.draw_title(frame, title);
-        if self.shows_scores {
-            let height = dealer.height + own.height;
-            self.draw_scores(frame, Rect { height, ..dealer });
-        } else {
-            self.draw_dealer(frame, dealer);
-            self.draw_own(frame, own);
-        }
-        frame.render_widget(Paragraph::new(self.state(now)), state);
-        self.draw_others(frame, players);
-        self.draw_check(frame, rest);
-        self.draw_keys(frame, keys);
-    }
-}
-
-impl Blackjack {
-    fn draw_title(&self, frame: &mut Frame<'_>, area: Rect) {
-        let look = self.look;
-        let name = self.client.name.as_deref().unwrap_or(&self.wanted.0);
-        let place = match (self.client.table, self.client.round) {
-            (0, _) => String::new(),
-            (table, round) if self.company == Company::Others => {
-                format!("   table {table}, round {round}")
-            }
-            (_, round) => format!("   round {round}"),
-        };
-        let left = Line::from(vec![
-            look.span(Mood::Strong, "Blackjack"),
-            look.span(Mood::Dim, place),
-        ]);
-        let right = Line::from(vec![
-            Span::raw(format!("{name}   ")),
-            look.span(Mood::Strong, format!("{} chips", self.client.chips)),
-        ]);
-        frame.render_widget(left, area);
-        frame.render_widget(right.right_aligned(), area);
-        let height = 1.min(area.height.saturating_sub(1));
-        let below = Rect {
-            y: area.y + 1,
-            height,
-            ..area
-        };
-        frame.render_widget(look.rule(area.width), below);
-    }
-
-    fn draw_dealer(&self, frame: &mut Frame<'_>, area: Rect) {
-        let look = self.look;
-        let cards = &self.client.dealer;
-        let open: Vec<Card> = cards.iter().copied().flatten().collect();
-        let worth = match (cards.is_empty(), open.len() == cards.len()) {
-            (true, _) => String::new(),
-            (false, true) => points(&open),
-            (false, false) => format!("{} and a hidden card", points(&open)),
-        };
-        let mut lines = vec![Line::from(vec![
-            look.span(Mood::Strong, "dealer   "),
-            Span::raw(worth),
-        ])];
-        lines.extend(look.cards(cards, usize::from(area.width)));
-        frame.render_widget(Paragraph::new(lines), area);
-    }
-
-    /// The own hands, side by side.
-    fn draw_own(&self, frame: &mut Frame<'_>, area: Rect) {
-        let Some(own) = self.client.own() else {
-            return;
-        };
-        if own.hands.is_empty() {
-            return;
-        }
-        let share = vec![Constraint::Fill(1); own.hands.len()];
-        let columns = Layout::horizontal(share).spacing(2).split(area);
-        for (index, (hand, column)) in own.hands.iter().zip(columns.iter()).enumerate() {
-            let turn = self.turn_of(own) == Some(index);
-            let cards: Vec<Option<Card>> = hand.cards.iter().copied().map(Some).collect();
-            let mut lines = self.look.cards(&cards, usize::from(column.width)).to_vec();
-            lines.push(self.label(own, hand, index, turn));
-            frame.render_widget(Paragraph::new(lines), *column);
-        }
-    }
-
-    fn turn_of(&self, player: &Player) -> Option<usize> {
-        let (name, hand) = self.client.turn.as_ref()?;
-        (*name == player.name).then_some(*hand)
-    }
-
-    /// What stands below a hand.
-    fn label(&self, own: &Player, hand: &Hand, index: usize, turn: bool) -> Line<'static> {
-        let look = self.look;
-        let name = match own.hands.len() {
-            1 => "you".to_owned(),
-            _ => format!("hand {}", index + 1),
-        };
-        let (arrow, mark) = match turn {
-            true => (look.mark("▶ ", "> "), Mood::Turn),
-            false => ("", Mood::Strong),
-        };
-        let mut spans = vec![
-            look.span(mark, format!("{arrow}{name}   ")),
-            Span::raw(points(&hand.cards)),
-        ];
-        if let Some((outcome, _, paid)) = hand.paid {
-            let words = format!("   {}, {paid} back", ended(outcome));
-            spans.push(look.span(mood(outcome), words));
-        }
-        Line::from(spans)
-    }
-
-    /// What is expected, and from whom.
-    fn state(&self, now: Instant) -> Line<'static> {
-        let look = self.look;
-        let seconds = self.client.until.map(|until| left(until, now));
-        let clock = seconds.map_or(String::new(), |seconds| format!("   {seconds} s"));
-        if let Some(no) = self.client.refused {
-            return Line::from(look.span(Mood::Bad, no.for_people()));
-        }
-        let arrow = look.mark("▶ ", "> ");
-        let (mood, words) = match (self.client.phase, &self.client.turn) {
-            (Phase::Stranger, _) => (Mood::Dim, format!("knocking {}", look.mark("…", "..."))),
-            (Phase::Idle, _) => (Mood::Strong, "you have no seat".to_owned()),
-            (Phase::Bet, _) if self.is_broke() => {
-                (Mood::Bad, "you have nothing left to bet".to_owned())
-            }
-            (Phase::Bet, _) => (
-                Mood::Turn,
-                format!("{arrow}your bet:  {}{clock}", self.stake()),
-            ),
-            (Phase::HasBet, _) => (
-                Mood::Dim,
-                format!("waiting for the bets of the others{clock}"),
-            ),
-            (Phase::Reveal, _) => (Mood::Dim, format!("the cards are being shuffled{clock}")),
-            (Phase::Playing, Some(_)) if self.client.is_own_turn() => {
-                (Mood::Turn, format!("{arrow}your turn{clock}"))
-            }
-            (Phase::Playing, Some((name, _))) => {
-                (Mood::Dim, format!("it is the turn of {name}{clock}"))
-            }
-            (Phase::Playing, None) => (Mood::Dim, "the dealer draws".to_owned()),
-            (Phase::Gone, _) => (Mood::Dim, "goodbye".to_owned()),
-        };
-        Line::from(look.span(mood, words))
-    }
-
-    fn others(&self) -> impl Iterator<Item = &Player> {
-        let own = self.client.name.as_deref();
-        let players = self.client.players.iter().flatten();
-        players.filter(move |player| own != Some(&player.name))
-    }
-
-    /// The others, a line each.
-    fn draw_others(&self, frame: &mut Frame<'_>, area: Rect) {
-        let look = self.look;
-        let line = |player: &Player| {
-            let turn = self.turn_of(player).is_some();
-            let (arrow, mark) = match turn {
-                true => (look.mark("▶ ", "> "), Mood::Turn),
-                false => ("  ", Mood::Plain),
-            };
-            let stake = player
-                .stake
-                .map_or(String::new(), |stake| stake.to_string());
-            let mut spans =
-                vec![look.span(mark, format!("{arrow}{:16} {stake:>6}  ", player.name))];
-            for hand in &player.hands {
-                for card in &hand.cards {
-                    spans.push(look.card(*card));
-                    spans.push(Span::raw(" "));
-                }
-                spans.push(Span::raw(format!("= {}", points(&hand.cards))));
-                if let Some((outcome, _, paid)) = hand.paid {
-                    spans.push(
-                        look.span(mood(outcome), format!(" {}, {paid} back", ended(outcome))),
-                    );
-                }
-                spans.push(Span::raw("   "));
-            }
-            Line::from(spans)
-        };
-        let lines: Vec<Line<'static>> = self.others().map(line).collect();
-        frame.render_widget(Paragraph::new(lines), area);
-    }
-
-    /// Whether the last round was fair, and what fixes this one.
-    fn draw_check(&self, frame: &mut Frame<'_>, area: Rect) {
-        let look = self.look;
-        let mut lines = vec![Line::default()];
-        if self.help {
-            let words = [
-                "Closer to 21 than the dealer wins; above 21 is lost. The dealer stands on 17.",
-                "An ace and a ten at once are a natural, which pays three to two.",
-                "Double: twice the stake and one card. Split: a pair becomes two hands.",
-            ];
-            lines.extend(words.map(|words| Line::from(look.span(Mood::Dim, words))));
-        } else if let Some(verdict) = &self.client.verdict {
-            let (mark, mood) = match (verdict.problems.is_empty(), verdict.is_undecided()) {
-                (true, false) => (look.mark("✓ ", "ok: "), Mood::Good),
-                (true, true) => (look.mark("? ", "?? "), Mood::Plain),
-                (false, _) => (look.mark("✗ ", "!! "), Mood::Bad),
-            };
-            let words = format!("{mark}{}", judged(verdict));
-            lines.push(Line::from(look.span(mood, words)));
-        } else if let Some(commitment) = &self.client.commitment {
-            let words = format!(
-                "the shuffle is fixed by {}{}",
-                &commitment[..16.min(commitment.len())],
-                look.mark("…", "...")
-            );
-            lines.push(Line::from(look.span(Mood::Dim, words)));
-        }
-        frame.render_widget(Paragraph::new(lines), area);
-    }
-
-    fn draw_scores(&self, frame: &mut Frame<'_>, area: Rect) {
-        let look = self.look;
-        let head = format!("{:>4}  {:16}{:>10}", "", "player", "won");
-        let mut lines = vec![Line::from(look.span(Mood::Strong, head))];
-        for (index, (name, won)) in self.client.scores.iter().enumerate() {
-            let own = self.client.name.as_ref() == Some(name);
-            let mood = if own { Mood::Turn } else { Mood::Plain };
-            let row = format!("{:>4}  {name:16}{won:>10}", index + 1);
-            lines.push(Line::from(look.span(mood, row)));
-        }
-        frame.render_widget(Paragraph::new(lines), area);
-    }
-
-    fn draw_keys(&self, frame: &mut Frame<'_>, area: Rect) {
-        let [double, split] = self.client.can;
-        let turn = [
-            Some(("h", "hit")),
-            Some(("s", "stand")),
-            double.then_some(("d", "double")),
-            split.then_some(("p", "split")),
-        ];
-        let keys: Vec<(&str, &str)> = match self.client.phase {
-            Phase::Playing if self.client.is_own_turn() => turn.into_iter().flatten().collect(),
-            Phase::Bet if self.is_broke() => vec![("b", "buy new chips")],
-            Phase::Bet => vec![("Enter", "bet"), ("+ -", "more, less")],
-            Phase::Idle => vec![("Enter", "sit down")],
-            _ => Vec::new(),
-        };
-        draw_keys(frame, area, self.look, &keys, &[]);
+        self.draw_table(frame, now);
     }
 }

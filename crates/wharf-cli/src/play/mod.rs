@@ -5,9 +5,9 @@
 //!   screen, plain ◀── what it knows ◀─────────┘
 //! ```
 //! Layout: `args` is what can be typed, `table` what both games can do, `rps` and
-//! `blackjack` each of them (and `pictures` what they draw), `link` the connection and
-//! the transcript, `screen` the face for people, `plain` the one for pipes, `verify`
-//! judges a transcript.
+//! `blackjack` each of them (`pictures` is what they draw, `stage` where it stands), `link`
+//! the connection and the transcript, `screen` the face for people, `plain` the one for
+//! pipes, `verify` judges a transcript.
 
 mod args;
 mod blackjack;
@@ -16,6 +16,7 @@ mod pictures;
 mod plain;
 mod rps;
 mod screen;
+mod stage;
 mod table;
 #[cfg(test)]
 mod tests;

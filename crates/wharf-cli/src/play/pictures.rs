@@ -129,8 +129,8 @@ impl Look {
 }
 
 /// How wide a card is, and what is seen of one that lies under another.
-const CARD: usize = 7;
-const OVERLAP: usize = 4;
+pub(super) const CARD: usize = 7;
+pub(super) const OVERLAP: usize = 4;
 
 fn suit_mood(suit: Suit) -> Mood {
     match suit {

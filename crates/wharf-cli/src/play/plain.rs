@@ -40,7 +40,7 @@ pub(super) async fn run(mut link: Link, mut table: Box<dyn Table>) -> Result<Exi
                     link.send(&line).await?;
                     answered = false;
                 }
-                None | Some(Some(Do::Quit)) => {
+                None | Some(Some(Do::Quit | Do::Abort)) => {
                     link.send("BYE").await?;
                     ends = true;
                 }

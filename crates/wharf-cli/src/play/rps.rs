@@ -2,15 +2,21 @@
 
 use crossterm::event::KeyCode;
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
 use tokio::time::Instant;
 use wharf_services::rps::{Client, HOUSE, Move, No, Outcome, Phase, Reply, Request, Why};
 
 use super::pictures::{Look, Mood, PICTURE, left, picture};
+use super::stage::{self, Key, PICTURES, fitting, middle};
 use super::table::{
-    Because, Company, Do, Heard, NAME_IN_USE, NO_NAME, NOT_UNDERSTOOD, NotUnderstood, Table,
+    Because, Company, Do, Heard, NAME_IN_USE, NO_NAME, NOT_UNDERSTOOD, NotUnderstood, Notice,
+    Overlay, Table, parting,
 };
+
+/// What is asked before a match is given up.
+const GIVE_UP: &str = "give the match up?";
 
 /// A player's view of a referee.
 pub(super) struct Rps {
@@ -18,8 +24,12 @@ pub(super) struct Rps {
     wanted: (String, Option<String>),
     company: Company,
     look: Look,
-    shows_scores: bool,
-    help: bool,
+    overlay: Overlay,
+    notice: Notice,
+    /// Whether it was asked if the match is to be given up.
+    asks: bool,
+    /// Back with a key, it is not known yet whether there is a match.
+    returns: bool,
 }
 
 impl Rps {
@@ -29,8 +39,10 @@ impl Rps {
             wanted: (name, key),
             company,
             look,
-            shows_scores: false,
-            help: false,
+            overlay: Overlay::None,
+            notice: Notice::default(),
+            asks: false,
+            returns: false,
         }
     }
 
@@ -88,6 +100,20 @@ impl Rps {
         }
     }
 
+    /// What a screen shows of it. Its keys ask only for what can be done as things stand,
+    /// so some refusals can only mean that a key crossed what came meanwhile.
+    fn notice(&mut self, no: No, was_waiting: bool, now: Instant) {
+        match no {
+            No::NotNow | No::Moved | No::LoggedIn => {}
+            No::NoMatch => self.notice.for_longer("nobody came"),
+            No::Nobody if was_waiting => self.notice.for_longer("that player has left"),
+            no => {
+                let words = self.refusal(no);
+                self.notice.for_a_moment(words, now);
+            }
+        }
+    }
+
     fn begin(&self) -> String {
         let whom = (self.company == Company::House).then_some(HOUSE);
         Request::Play(whom).to_string()
@@ -116,10 +142,14 @@ fn result(
 ) -> String {
     let words = match moves {
         [Some(mine), Some(theirs)] => {
+            let beat = match outcome {
+                Outcome::Lose => theirs.verb(),
+                _ => mine.verb(),
+            };
             let (mine, theirs) = (word(mine), word(theirs));
             match outcome {
-                Outcome::Win => format!("your {mine} beats {theirs}"),
-                Outcome::Lose => format!("{theirs} beats your {mine}"),
+                Outcome::Win => format!("your {mine} {beat} {theirs}"),
+                Outcome::Lose => format!("{theirs} {beat} your {mine}"),
                 Outcome::Draw => format!("both {mine}, once more"),
             }
         }
@@ -130,12 +160,7 @@ fn result(
     format!("{words} ({own}:{other})")
 }
 
-fn over(outcome: Outcome, why: Why, [own, other]: [u32; 2]) -> String {
-    let words = match outcome {
-        Outcome::Win => "you win the match",
-        Outcome::Lose => "you lose the match",
-        Outcome::Draw => "nobody wins the match",
-    };
+fn over(outcome: Outcome, why: Why, wins: [u32; 2]) -> String {
     let because = match why {
         Why::Score => "",
         Why::Left => ", because one of you left",
@@ -143,7 +168,17 @@ fn over(outcome: Outcome, why: Why, [own, other]: [u32; 2]) -> String {
         Why::Time => ", because nobody moved in time",
         Why::Rounds => ", after too many rounds",
     };
-    format!("{words}, {own}:{other}{because}")
+    format!("{}{because}", ended(outcome, wins))
+}
+
+/// How a match ended, without why.
+fn ended(outcome: Outcome, [own, other]: [u32; 2]) -> String {
+    let words = match outcome {
+        Outcome::Win => "you win the match",
+        Outcome::Lose => "you lose the match",
+        Outcome::Draw => "nobody wins the match",
+    };
+    format!("{words}, {own}:{other}")
 }
 
 fn word(shown: Move) -> &'static str {
@@ -164,13 +199,15 @@ fn mood(outcome: Outcome) -> Mood {
 
 impl Table for Rps {
     fn hear(&mut self, line: &str, now: Instant) -> Result<Heard, NotUnderstood> {
-        let before = self.client.phase;
+        let (before, was_playing) = (self.client.phase, self.client.is_playing());
+        let other = self.client.other.clone();
         let reply = self.client.receive(line, now).map_err(|_| NotUnderstood)?;
         let mut heard = Heard {
             tell: self.sentence(&reply),
             because: because(&reply),
             ..Heard::default()
         };
+        self.asks &= self.client.is_playing();
         match reply {
             Reply::Greeting { .. } => {
                 // Over datagrams it is said again by a referee that knows us no more.
@@ -179,17 +216,30 @@ impl Table for Rps {
                 let hello = Request::Hello(name, key.map(String::as_str));
                 return Ok(heard.send(hello.to_string()));
             }
-            // The welcome of somebody who comes back is followed by its match.
             Reply::Welcome { .. } if before == Phase::Stranger && self.wanted.1.is_none() => {
                 return Ok(heard.send(self.begin()));
             }
-            Reply::Welcome { .. } if before != Phase::Stranger => {
+            // Who comes back may be in a match.
+            Reply::Welcome { .. } => {
+                self.returns = before == Phase::Stranger;
                 return Ok(heard.send(Request::Again.to_string()));
             }
-            Reply::Top(_) => self.shows_scores = true,
+            Reply::Idle if std::mem::take(&mut self.returns) => {
+                return Ok(heard.send(self.begin()));
+            }
+            Reply::Waiting { .. } => self.returns = false,
+            Reply::Match { .. } => {
+                self.returns = false;
+                // It is told again to whoever asks how things stand.
+                if was_playing && other == self.client.other {
+                    heard.tell = None;
+                }
+            }
+            Reply::Top(_) => self.overlay = Overlay::Scores,
             Reply::No(no @ (No::InUse | No::Name | No::Full)) if before == Phase::Stranger => {
                 heard.over = Some(format!("as {}: {}", self.wanted.0, self.refusal(no)));
             }
+            Reply::No(no) => self.notice(no, before == Phase::Waiting, now),
             Reply::Bye => heard.tell = None,
             _ => {}
         }
@@ -197,14 +247,17 @@ impl Table for Rps {
     }
 
     fn key(&mut self, key: KeyCode) -> Do {
-        if std::mem::take(&mut self.help) | std::mem::take(&mut self.shows_scores) {
+        self.notice.clear();
+        let asked = std::mem::take(&mut self.asks);
+        let playing = self.client.is_playing();
+        if self.overlay.closed_by(key) {
             return Do::Draw;
         }
         let KeyCode::Char(letter) = key else {
             return match (key, self.client.phase) {
                 (KeyCode::Enter, Phase::Idle | Phase::Over(..)) => Do::Send(self.begin()),
                 (KeyCode::Esc, Phase::Waiting) => Do::Send(Request::Leave.to_string()),
-                _ => Do::Nothing,
+                _ => Do::Draw,
             };
         };
         let play = |whom| Do::Send(Request::Play(whom).to_string());
@@ -212,18 +265,21 @@ impl Table for Rps {
             ('q', _) => Do::Quit,
             ('t', _) => Do::Send(Request::Top.to_string()),
             ('?', _) => {
-                self.help = true;
+                self.overlay = Overlay::Help;
                 Do::Draw
             }
             ('r' | '1', Phase::Move) => Do::Send(Request::Move(Move::Rock).to_string()),
             ('p' | '2', Phase::Move) => Do::Send(Request::Move(Move::Paper).to_string()),
             ('s' | '3', Phase::Move) => Do::Send(Request::Move(Move::Scissors).to_string()),
-            ('h', Phase::Idle | Phase::Over(..)) => play(Some(HOUSE)),
+            ('h', Phase::Idle | Phase::Waiting | Phase::Over(..)) => play(Some(HOUSE)),
             ('i', Phase::Idle | Phase::Over(..)) => play(self.client.invitation.as_deref()),
-            ('l', Phase::Waiting | Phase::Move | Phase::Moved(_)) => {
-                Do::Send(Request::Leave.to_string())
+            ('l', Phase::Waiting) => Do::Send(Request::Leave.to_string()),
+            ('l', _) if playing => {
+                self.asks = true;
+                Do::Draw
             }
-            _ => Do::Nothing,
+            ('y', _) if asked && playing => Do::Send(Request::Leave.to_string()),
+            _ => Do::Draw,
         }
     }
 
@@ -256,8 +312,8 @@ impl Table for Rps {
         }
     }
 
-    fn until(&self) -> Option<Instant> {
-        self.client.other_away.or(self.client.until)
+    fn ticks(&self, now: Instant) -> bool {
+        self.until().is_some() || self.notice.passes(now)
     }
 
     fn parting(&self) -> Option<String> {
@@ -266,42 +322,63 @@ impl Table for Rps {
 
     fn draw(&self, frame: &mut Frame<'_>, now: Instant) {
         let area = middle(frame.area(), 76, 22);
-        let rows = Layout::vertical([
-            Constraint::Length(2),
-            Constraint::Length(2),
-            Constraint::Length(PICTURE.1 as u16 + 2),
-            Constraint::Length(2),
-            Constraint::Min(1),
-            Constraint::Length(3),
-        ]);
-        let [title, score, pictures, state, rounds, keys] = rows.areas(area);
+        let pictured = area.width >= PICTURES && area.height >= 17;
+        let [score, shown] = match pictured {
+            true => [2, PICTURE.1 as u16 + 2],
+            false => [1, 1],
+        };
+        let [title, score, shown, state, rounds, keys] = stage::parts(
+            area,
+            [
+                (2, 4),
+                (score, 2),
+                (shown, 3),
+                (2, 1),
+                (u16::MAX, 5),
+                (2, 0),
+            ],
+        );
         self.draw_title(frame, title);
         self.draw_score(frame, score);
-        self.draw_pictures(frame, pictures);
-        frame.render_widget(Line::from(self.state(now)).centered(), state);
-        match self.shows_scores {
-            true => self.draw_scores(frame, rounds),
-            false => self.draw_rounds(frame, rounds),
+        match pictured {
+            true => self.draw_pictures(frame, shown),
+            false => self.draw_words(frame, shown),
         }
-        self.draw_keys(frame, keys);
+        frame.render_widget(
+            self.state(state.width, now).centered(),
+            stage::row(state, 0),
+        );
+        frame.render_widget(self.beside(now).centered(), stage::row(state, 1));
+        match self.overlay {
+            Overlay::Scores => self.draw_scores(frame, rounds),
+            Overlay::Help => self.draw_help(frame, rounds),
+            Overlay::None => self.draw_rounds(frame, rounds),
+        }
+        stage::draw_keys(frame, keys, self.look, &self.keys());
     }
 }
 
 impl Rps {
+    /// When the time for what is waited for is up.
+    fn until(&self) -> Option<Instant> {
+        self.client.other_away.or(self.client.until)
+    }
+
     fn draw_title(&self, frame: &mut Frame<'_>, area: Rect) {
-        let look = self.look;
         let [won, lost, drawn] = self.client.matches;
         let name = self.client.name.as_deref().unwrap_or(&self.wanted.0);
-        let right = format!("{name}   won {won}  lost {lost}  drawn {drawn}");
-        let left = Line::from(look.span(Mood::Strong, "Rock, paper, scissors"));
-        frame.render_widget(left, area);
-        frame.render_widget(Line::from(right).right_aligned(), area);
-        let below = Rect {
-            y: area.y + 1,
-            height: 1.min(area.height.saturating_sub(1)),
-            ..area
-        };
-        frame.render_widget(look.rule(area.width), below);
+        let game = || Line::from(self.look.span(Mood::Strong, "Rock, paper, scissors"));
+        let books = format!("{name}   won {won}  lost {lost}  drawn {drawn}");
+        let pairs = [
+            [game(), Line::from(books.clone())],
+            [Line::default(), Line::from(books)],
+            [game(), Line::from(name.to_owned())],
+            [Line::default(), Line::from(name.to_owned())],
+        ];
+        // The name of the game is told by everything else.
+        let pairs = pairs.into_iter().enumerate();
+        let pairs = pairs.filter(|(index, _)| area.width >= PICTURES || *index != 1);
+        stage::draw_title(frame, area, self.look, pairs.map(|(_, pair)| pair));
     }
 
     fn draw_score(&self, frame: &mut Frame<'_>, area: Rect) {
@@ -309,20 +386,23 @@ impl Rps {
             return;
         };
         let [own, theirs] = self.client.wins;
+        let score = format!("   {own} : {theirs}   ");
         let name = self.client.name.as_deref().unwrap_or_default();
+        let room = usize::from(area.width).saturating_sub(score.len()) / 2;
+        let side = room.min(20);
         let line = Line::from(vec![
-            self.look.span(Mood::Strong, format!("{name:>20}")),
+            self.look.span(Mood::Strong, format!("{name:>side$.side$}")),
+            self.look.span(Mood::Turn, score),
             self.look
-                .span(Mood::Turn, format!("   {own} : {theirs}   ")),
-            self.look.span(Mood::Strong, format!("{other:<20}")),
+                .span(Mood::Strong, format!("{other:<side$.side$}")),
         ]);
         frame.render_widget(line.centered(), area);
     }
 
-    /// The own picture to the left, the other's to the right.
-    fn draw_pictures(&self, frame: &mut Frame<'_>, area: Rect) {
+    /// What lies on the table: the own move and the other's, and how each of them did.
+    fn on_the_table(&self) -> Option<[(Option<Move>, Mood); 2]> {
         if self.client.other.is_none() || self.client.phase == Phase::Waiting {
-            return;
+            return None;
         }
         let last = self.client.log.back();
         let (moves, outcome) = match (self.client.phase, last) {
@@ -330,17 +410,38 @@ impl Rps {
             (_, Some(last)) => (last.moves, Some(last.outcome)),
             (_, None) => ([None; 2], None),
         };
-        let sides = [outcome, outcome.map(Outcome::reversed)];
-        let [own, theirs] = [0, 1].map(|side: usize| (moves[side], sides[side]));
+        let [own, theirs] = [outcome, outcome.map(Outcome::reversed)];
+        let style = |side: Option<Outcome>| side.map_or(Mood::Dim, mood);
+        Some([(moves[0], style(own)), (moves[1], style(theirs))])
+    }
+
+    /// The moves where there is no room for pictures.
+    fn draw_words(&self, frame: &mut Frame<'_>, area: Rect) {
+        let Some([own, theirs]) = self.on_the_table() else {
+            return;
+        };
+        let label = |shown: Option<Move>| shown.map_or("?", word);
+        let line = Line::from(vec![
+            self.look.span(own.1, format!("{:>8}", label(own.0))),
+            Span::raw("  :  "),
+            self.look.span(theirs.1, format!("{:<8}", label(theirs.0))),
+        ]);
+        frame.render_widget(line.centered(), area);
+    }
+
+    /// The own picture to the left, the other's to the right.
+    fn draw_pictures(&self, frame: &mut Frame<'_>, area: Rect) {
+        let Some([own, theirs]) = self.on_the_table() else {
+            return;
+        };
         let pair = picture(own.0).into_iter().zip(picture(theirs.0));
         let gap = " ".repeat(10);
-        let style = |side: Option<Outcome>| side.map_or(Mood::Dim, mood);
         let mut lines: Vec<Line<'static>> = pair
             .map(|(left, right)| {
                 Line::from(vec![
-                    self.look.span(style(own.1), left),
+                    self.look.span(own.1, left),
                     Span::raw(gap.clone()),
-                    self.look.span(style(theirs.1), right),
+                    self.look.span(theirs.1, right),
                 ])
                 .centered()
             })
@@ -348,47 +449,77 @@ impl Rps {
         let label = |shown: Option<Move>| shown.map_or("", word);
         let (mine, other) = (label(own.0), label(theirs.0));
         lines.push(Line::from(format!("{mine:^16}{gap}{other:^16}")).centered());
-        frame.render_widget(ratatui::widgets::Paragraph::new(lines), area);
+        frame.render_widget(Paragraph::new(lines), area);
     }
 
     /// Whose turn it is, in one line.
-    fn state(&self, now: Instant) -> Vec<Span<'static>> {
+    fn state(&self, width: u16, now: Instant) -> Line<'static> {
         let look = self.look;
         let seconds = self.until().map_or(0, |until| left(until, now));
         let other = self.other();
-        if let Some(no) = self.client.refused {
-            return vec![look.span(Mood::Bad, no.for_people())];
-        }
-        if self.client.other_away.is_some() && self.client.is_playing() {
-            let words = format!("{other} is gone, and has {seconds} s to come back");
-            return vec![look.span(Mood::Dim, words)];
-        }
         let (mood, words) = match self.client.phase {
-            Phase::Stranger => (Mood::Dim, format!("knocking {}", look.mark("…", "..."))),
-            Phase::Idle => (Mood::Strong, "no match".to_owned()),
+            _ if self.client.other_away.is_some() && self.client.is_playing() => (
+                Mood::Dim,
+                vec![
+                    format!("{other} is gone, and has {seconds} s to come back"),
+                    format!("{other} is gone   {seconds} s"),
+                ],
+            ),
+            Phase::Stranger => (
+                Mood::Dim,
+                vec![format!("knocking {}", look.mark("…", "..."))],
+            ),
+            Phase::Idle => (Mood::Strong, vec!["no match".to_owned()]),
             Phase::Waiting => {
                 let whom = self.client.other.as_deref().unwrap_or("the next player");
-                (Mood::Dim, format!("waiting for {whom}   {seconds} s"))
+                let words = format!("waiting for {whom}   {seconds} s");
+                (Mood::Dim, vec![words, format!("waiting   {seconds} s")])
             }
             Phase::Move => {
-                let ready = match self.client.other_is_ready {
-                    true => format!("; {other} has moved"),
-                    false => String::new(),
-                };
                 let arrow = look.mark("▶ ", "> ");
-                (
-                    Mood::Turn,
-                    format!(
-                        "{arrow}your move in round {}   {seconds} s{ready}",
-                        self.client.round
-                    ),
-                )
+                let round = self.client.round;
+                let long = format!("{arrow}your move in round {round}   {seconds} s");
+                let short = format!("{arrow}your move   {seconds} s");
+                let words = match self.client.other_is_ready {
+                    true => vec![
+                        format!("{long}; {other} has moved"),
+                        format!("{short}; {other} has moved"),
+                        short,
+                    ],
+                    false => vec![long, short],
+                };
+                (Mood::Turn, words)
             }
-            Phase::Moved(_) => (Mood::Dim, format!("waiting for {other}   {seconds} s")),
-            Phase::Over(outcome, why) => (mood(outcome), over(outcome, why, self.client.wins)),
-            Phase::Gone => (Mood::Dim, "goodbye".to_owned()),
+            Phase::Moved(_) => (
+                Mood::Dim,
+                vec![
+                    format!("waiting for {other}   {seconds} s"),
+                    format!("waiting   {seconds} s"),
+                ],
+            ),
+            Phase::Over(outcome, why) => {
+                let wins = self.client.wins;
+                let words = vec![over(outcome, why, wins), ended(outcome, wins)];
+                (mood(outcome), words)
+            }
+            Phase::Gone => (Mood::Dim, vec!["goodbye".to_owned()]),
         };
-        vec![look.span(mood, words)]
+        fitting(
+            width,
+            words
+                .into_iter()
+                .map(|words| Line::from(look.span(mood, words))),
+        )
+    }
+
+    /// What stands below the state: a question, or why something was not done.
+    fn beside(&self, now: Instant) -> Line<'static> {
+        let look = self.look;
+        match (self.asks, self.notice.words(now)) {
+            (true, _) => Line::from(look.span(Mood::Turn, GIVE_UP)),
+            (false, Some(words)) => Line::from(look.span(Mood::Bad, words)),
+            (false, None) => Line::default(),
+        }
     }
 
     fn draw_rounds(&self, frame: &mut Frame<'_>, area: Rect) {
@@ -410,110 +541,71 @@ impl Rps {
             .centered()
         };
         let lines: Vec<Line<'static>> = rounds.map(line).collect();
-        frame.render_widget(ratatui::widgets::Paragraph::new(lines), area);
+        frame.render_widget(Paragraph::new(lines), area);
+    }
+
+    fn draw_help(&self, frame: &mut Frame<'_>, area: Rect) {
+        let words = "Paper wraps rock, rock blunts scissors, scissors cut paper. A move is secret \
+                     until both are in.";
+        let words = Paragraph::new(Line::from(self.look.span(Mood::Dim, words)));
+        frame.render_widget(words.wrap(Wrap { trim: true }).centered(), area);
     }
 
     fn draw_scores(&self, frame: &mut Frame<'_>, area: Rect) {
-        let mut lines = vec![Line::from(self.look.span(
-            Mood::Strong,
-            format!(
-                "{:>4}  {:16}{:>6}{:>6}{:>6}",
-                "", "player", "won", "lost", "drawn"
-            ),
-        ))];
-        for (index, (name, [won, lost, drawn])) in self.client.table.iter().enumerate() {
+        let look = self.look;
+        // In little room the name and what was won.
+        let wide = area.width >= 40;
+        let line = |mood: Mood, rank: &str, name: &str, books: [&str; 3]| {
+            let [won, lost, drawn] = books;
+            let text = match wide {
+                true => format!("{rank:>4}  {name:16}{won:>6}{lost:>6}{drawn:>6}"),
+                false => format!("{name:16}{won:>6}"),
+            };
+            Line::from(look.span(mood, text)).centered()
+        };
+        let mut lines = vec![line(Mood::Strong, "", "player", ["won", "lost", "drawn"])];
+        for (index, (name, books)) in self.client.table.iter().enumerate() {
             let own = self.client.name.as_ref() == Some(name);
             let mood = if own { Mood::Turn } else { Mood::Plain };
-            let row = format!("{:>4}  {name:16}{won:>6}{lost:>6}{drawn:>6}", index + 1);
-            lines.push(Line::from(self.look.span(mood, row)));
+            let [won, lost, drawn] = books.map(|count| count.to_string());
+            let rank = (index + 1).to_string();
+            lines.push(line(mood, &rank, name, [&won, &lost, &drawn]));
         }
         if self.client.table.is_empty() {
-            lines.push(Line::from("nobody has played yet"));
+            lines.push(Line::from("nobody has played yet").centered());
         }
-        let lines: Vec<Line<'static>> = lines.into_iter().map(Line::centered).collect();
-        frame.render_widget(ratatui::widgets::Paragraph::new(lines), area);
+        frame.render_widget(Paragraph::new(lines), area);
     }
 
-    fn draw_keys(&self, frame: &mut Frame<'_>, area: Rect) {
-        let keys: &[(&str, &str)] = match self.client.phase {
-            Phase::Move => &[
+    /// The keys that mean something now.
+    fn keys(&self) -> Vec<Key> {
+        let known = |keys: &[(&'static str, &str)]| -> Vec<Key> {
+            let keys = keys.iter().map(|(key, what)| (*key, (*what).to_owned()));
+            keys.collect()
+        };
+        if self.asks {
+            return known(&[("y", "give up"), ("n", "play on")]);
+        }
+        let mut keys = match self.client.phase {
+            Phase::Move => known(&[
                 ("r", "rock"),
                 ("p", "paper"),
                 ("s", "scissors"),
                 ("l", "give up"),
-            ],
-            Phase::Moved(_) => &[("l", "give up")],
-            Phase::Waiting => &[("Esc", "wait no more")],
+            ]),
+            Phase::Moved(_) => known(&[("l", "give up")]),
+            Phase::Waiting => known(&[("Esc", "wait no more"), ("h", "play the house")]),
             Phase::Idle | Phase::Over(..) if self.company == Company::House => {
-                &[("Enter", "play again")]
+                known(&[("Enter", "play again")])
             }
-            Phase::Idle | Phase::Over(..) => &[("Enter", "play"), ("h", "play the house")],
-            _ => &[],
+            Phase::Idle | Phase::Over(..) => known(&[("Enter", "play"), ("h", "play the house")]),
+            Phase::Stranger | Phase::Gone => Vec::new(),
         };
-        let invited = match (&self.client.invitation, self.client.is_playing()) {
-            (Some(name), false) => vec![("i".to_owned(), format!("play {name}"))],
-            _ => Vec::new(),
-        };
-        draw_keys(frame, area, self.look, keys, &invited);
-        if self.help {
-            let words = "paper wraps rock, rock blunts scissors, scissors cut paper";
-            let above = Rect {
-                height: 1.min(area.height),
-                ..area
-            };
-            frame.render_widget(
-                Line::from(self.look.span(Mood::Dim, words)).centered(),
-                above,
-            );
+        if let (Some(name), Phase::Idle | Phase::Over(..)) =
+            (&self.client.invitation, self.client.phase)
+        {
+            keys.insert(0, ("i", format!("play {name}")));
         }
+        keys
     }
-}
-
-/// The keys that mean something now, below a line.
-pub(super) fn draw_keys(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    look: Look,
-    keys: &[(&str, &str)],
-    more: &[(String, String)],
-) {
-    let always = [("t", "scores"), ("?", "help"), ("q", "quit")];
-    let own = keys.iter().chain(&always).map(|(key, what)| (*key, *what));
-    let more = more.iter().map(|(key, what)| (&**key, &**what));
-    let mut spans = Vec::new();
-    for (key, what) in more.chain(own) {
-        spans.push(look.span(Mood::Strong, key.to_owned()));
-        spans.push(look.span(Mood::Dim, format!(" {what}   ")));
-    }
-    let y = area.y + area.height.saturating_sub(2);
-    let below = |y: u16| Rect {
-        y: y.min(area.bottom()),
-        height: 1.min(area.bottom().saturating_sub(y)),
-        ..area
-    };
-    frame.render_widget(look.rule(area.width), below(y));
-    frame.render_widget(Line::from(spans), below(y + 1));
-}
-
-/// The middle of a large terminal; a small one is used whole.
-pub(super) fn middle(area: Rect, width: u16, height: u16) -> Rect {
-    let (width, height) = (width.min(area.width), height.min(area.height));
-    Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 3,
-        width,
-        height,
-    }
-}
-
-/// How to come back, for those who play elsewhere.
-pub(super) fn parting(
-    company: Company,
-    name: &Option<String>,
-    key: &Option<String>,
-) -> Option<String> {
-    let (Some(name), Some(key), Company::Others) = (name, key, company) else {
-        return None;
-    };
-    Some(format!("to come back:  --as {name} --key {key}\n"))
 }

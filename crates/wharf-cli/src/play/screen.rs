@@ -54,7 +54,7 @@ async fn converse(
             () = signals.end() => Step::Ended,
             input = keys.next() => Step::Input(input),
             line = link.line() => Step::Line(line?),
-            () = sleep_until(tick), if table.until().is_some() => Step::Tick,
+            () = sleep_until(tick), if table.ticks(Instant::now()) => Step::Tick,
         };
         let action = match step {
             Step::Tick => Do::Draw,
@@ -79,6 +79,7 @@ async fn converse(
             Do::Nothing | Do::Draw => {}
             Do::Send(line) => link.send(&line).await?,
             Do::Quit => return Ok(Exit::Done),
+            Do::Abort => return Ok(Exit::Aborted),
         }
     }
 }
@@ -109,8 +110,41 @@ fn pressed(table: &mut dyn Table, input: Input) -> Do {
     let control = modifiers.contains(KeyModifiers::CONTROL);
     match code {
         _ if kind == KeyEventKind::Release => Do::Nothing,
-        KeyCode::Char('c' | 'd') if control => Do::Quit,
+        // The terminal sends no signal for it: its keys come one by one.
+        KeyCode::Char('c') if control => Do::Abort,
+        KeyCode::Char('d') if control => Do::Quit,
         _ if control => Do::Nothing,
         code => table.key(code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::blackjack::Blackjack;
+    use super::super::pictures::{Look, Marks};
+    use super::super::rps::Rps;
+    use super::super::table::Company;
+    use super::*;
+
+    #[test]
+    fn ctrl_c_aborts_and_ctrl_d_leaves() {
+        let look = Look {
+            marks: Marks::Ascii,
+            colour: false,
+        };
+        let name = || "ann".to_owned();
+        let tables: [Box<dyn Table>; 2] = [
+            Box::new(Rps::new(name(), None, Company::House, look)),
+            Box::new(Blackjack::new(name(), None, Company::House, look)),
+        ];
+        for mut table in tables {
+            let mut press = |letter, modifiers| {
+                let key = KeyEvent::new(KeyCode::Char(letter), modifiers);
+                pressed(&mut *table, Input::Key(key))
+            };
+            assert_eq!(press('c', KeyModifiers::CONTROL), Do::Abort);
+            assert_eq!(press('d', KeyModifiers::CONTROL), Do::Quit);
+            assert_eq!(press('q', KeyModifiers::NONE), Do::Quit);
+        }
     }
 }
