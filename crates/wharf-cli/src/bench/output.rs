@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use crate::exit::Exit;
 use crate::failure::{Failure, words};
 
-/// A new file.
+/// A new file; it goes away again if nothing is written to it, for example since the run did
+/// not start.
 #[derive(Debug)]
 pub(super) struct Output {
     path: PathBuf,
     file: File,
+    is_written: bool,
 }
 
 impl Output {
@@ -22,6 +24,7 @@ impl Output {
             Ok(file) => Ok(Output {
                 path: path.to_owned(),
                 file,
+                is_written: false,
             }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let cause = format!("{} is there already", path.display());
@@ -33,8 +36,18 @@ impl Output {
 
     /// Fills it.
     pub(super) fn write(mut self, text: &str) -> Result<(), Failure> {
+        self.is_written = true;
         let written = self.file.write_all(text.as_bytes());
         written.map_err(|error| failed(&self.path, &error))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if !self.is_written {
+            // Empty as it is, it does no harm.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is sent and what has to come back, as they are typed.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use regex::bytes::Regex;
@@ -75,16 +77,15 @@ impl Content {
             Content::Bytes(bytes) => bytes.clone(),
             Content::File(path) => {
                 let shown = path.display();
-                let cannot = |error: std::io::Error| {
+                let bytes = read_at_most(path, MESSAGE_MAX + 1).map_err(|error| {
                     let cause = format!("cannot read the message {shown}: {}", words(&error));
                     Failure::usage(cause)
-                };
-                let length = std::fs::metadata(path).map_err(cannot)?.len();
-                if length > MESSAGE_MAX {
+                })?;
+                if bytes.len() as u64 > MESSAGE_MAX {
                     let cause = format!("the message {shown} is longer than 16 MiB");
                     return Err(Failure::usage(cause));
                 }
-                std::fs::read(path).map_err(cannot)?
+                bytes
             }
         };
         match bytes.is_empty() {
@@ -92,6 +93,13 @@ impl Content {
             false => Ok(bytes),
         }
     }
+}
+
+/// The first bytes of a file. What its length says is not asked: a device or a pipe has none.
+fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What has to come back.
