@@ -12,6 +12,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use serde_json::Value;
+use serde_json::map::Entry;
 use wharf::address::{Address, AddressError, Port, Scheme, Target};
 use wharf::client::{Attempt, ConnectError, ConnectErrorKind};
 use wharf::network::ResolveError;
@@ -76,13 +78,21 @@ impl Failure {
         text
     }
 
-    /// The failure as one JSON object.
+    /// The failure as one JSON object. Lines that have one label are an array.
     pub(crate) fn to_json(&self) -> serde_json::Value {
-        let evidence: serde_json::Map<_, _> = self
-            .evidence
-            .iter()
-            .map(|(label, text)| (label.replace(' ', "_"), text.clone().into()))
-            .collect();
+        let mut evidence = serde_json::Map::new();
+        for (label, text) in &self.evidence {
+            let text = Value::from(text.clone());
+            match evidence.entry(label.replace(' ', "_")) {
+                Entry::Vacant(place) => {
+                    place.insert(text);
+                }
+                Entry::Occupied(mut place) => match place.get_mut() {
+                    Value::Array(all) => all.push(text),
+                    first => *first = Value::Array(vec![first.take(), text]),
+                },
+            }
+        }
         serde_json::json!({
             "event": "error",
             "cause": self.cause,
