@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         report.open, report.opening, report.closed
     );
     if let Some(failure) = &report.failure {
-        return Err(failure.clone().into());
+        return Err(failure.to_string().into());
     }
     if let Some(bytes) = report.bytes_per_connection() {
         println!("{bytes:.0} bytes of private memory per connection");

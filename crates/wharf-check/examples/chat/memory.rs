@@ -17,8 +17,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     options.greeting = Greeting::Each(login);
     options.server = Some(server.pid());
     let report = hold(&options)?;
-    if let Some(failure) = report.failure {
-        return Err(failure.into());
+    if let Some(failure) = &report.failure {
+        return Err(failure.to_string().into());
     }
     let (before, with) = report.memory.ok_or("the server's memory was not read")?;
     let each = report

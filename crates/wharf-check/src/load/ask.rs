@@ -346,7 +346,7 @@ impl Flow {
             return;
         }
         self.asked = None;
-        common.meter.abandon(1);
+        common.meter.miss();
         common.counts.lost += asked.counts();
         match datagram_socket(common.peer, &common.registry, Token(self.index)) {
             Ok((socket, _)) => self.socket = socket,

@@ -107,7 +107,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn new(cause: Cause, evidence: String) -> Self {
+    pub(super) fn new(cause: Cause, evidence: String) -> Self {
         Failure { cause, evidence }
     }
 }
@@ -199,6 +199,11 @@ impl Conversation {
         self.in_flight
     }
 
+    /// Whether a right reply has come.
+    pub(super) fn had_replies(&self) -> bool {
+        self.reply_number > 0
+    }
+
     /// The phase in which a message was sent last.
     pub(super) fn last_of(&self) -> Phase {
         self.last_of
@@ -232,26 +237,33 @@ impl Conversation {
         })
     }
 
-    /// Fills the window. Writing is also the test whether the connection is open:
-    /// until then it would block, and afterwards it tells why it is not.
+    /// Fills the window, once the connection is open.
     pub(super) fn begin(&mut self, common: &mut Common<'_>) -> Result<(), Failure> {
-        // In an open loop there may be nothing to write yet.
-        let is_scheduled = common.schedule.is_some() && common.share != 1;
-        if common.meter.phase() == Phase::Opening || is_scheduled {
-            if self.link.is_open()? {
-                self.state = State::Open;
-                self.send_due(common)?;
-            }
+        if common.share == 1 {
+            return self.begin_its_message(common);
+        }
+        if !self.link.is_open()? {
             return Ok(());
         }
+        self.state = State::Open;
+        match common.schedule {
+            Some(_) => self.send_due(common),
+            None if common.meter.phase() == Phase::Opening || self.in_flight > 0 => Ok(()),
+            None => {
+                // Only now: what it takes to open the connection is no part of a reply.
+                let now = common.meter.now();
+                self.issue(common.depth, now, now, common);
+                self.flush(&common.script, &mut common.meter)
+            }
+        }
+    }
+
+    /// Sends the one message of the connection. Writing is also the test whether it is open:
+    /// until then it would block, and afterwards it tells why it is not.
+    fn begin_its_message(&mut self, common: &mut Common<'_>) -> Result<(), Failure> {
         if self.in_flight == 0 {
-            let now = common.meter.now();
             // Where each message has its own connection, opening it is part of the latency.
-            let (due, at) = match common.share {
-                1 => (self.due_at, self.opened_at),
-                _ => (now, now),
-            };
-            self.issue(common.depth, due, at, common);
+            self.issue(common.depth, self.due_at, self.opened_at, common);
         }
         self.flush(&common.script, &mut common.meter)
     }
@@ -367,11 +379,14 @@ impl Conversation {
     }
 
     fn ended(&self) -> Result<(), Failure> {
-        let evidence = format!(
-            "after {} replies, with {} owed",
-            self.reply_number, self.in_flight
-        );
-        Err(Failure::new(Cause::Closed, evidence))
+        let replies = self.reply_number;
+        Err(match self.in_flight {
+            0 => Failure::new(Cause::Ended, format!("after {replies} replies")),
+            owed => {
+                let evidence = format!("after {replies} replies, with {owed} owed");
+                Failure::new(Cause::Closed, evidence)
+            }
+        })
     }
 
     /// Compares what came with what had to come.

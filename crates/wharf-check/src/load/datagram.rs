@@ -9,7 +9,8 @@
 //!   slots    [ waits | answered | waits | answered ]
 //!              └ answered, or lost after the timeout: base goes on
 //! ```
-//! A reply to an answered slot is a duplicate, one below the highest answered
+//! A wrong reply is an error and decides its slot as well, if its number can be read. A right
+//! reply to an answered slot is a duplicate, one below the highest answered
 //! number is reordered, one to a number given up as lost was merely late.
 
 use std::collections::VecDeque;
@@ -231,7 +232,15 @@ struct Slot {
     at: u64,
     /// In which phase.
     of: Phase,
+    /// Rightly or wrongly.
     answered: bool,
+}
+
+/// A reply that is wrong.
+struct Wrong {
+    /// Which datagram it answers, if that can be read.
+    number: Option<u64>,
+    evidence: String,
 }
 
 impl Flow {
@@ -364,11 +373,14 @@ impl Flow {
         let reply = common.received.datagram(place);
         let number = match self.verify(reply, common) {
             Ok(number) => number,
-            Err(evidence) => {
+            Err(Wrong { number, evidence }) => {
                 let index = self.index;
                 common
                     .meter
                     .fail(Cause::Wrong, || format!("flow {index}: {evidence}"));
+                if let Some(number) = number {
+                    self.decide_wrong(number, common);
+                }
                 return;
             }
         };
@@ -396,6 +408,20 @@ impl Flow {
         self.forget_answered();
     }
 
+    /// A wrong reply came to this number: it was not lost.
+    fn decide_wrong(&mut self, number: u64, common: &mut Common<'_>) {
+        let waits = number
+            .checked_sub(self.base)
+            .and_then(|place| self.slots.get_mut(place as usize))
+            .filter(|slot| !slot.answered);
+        if let Some(slot) = waits {
+            slot.answered = true;
+            self.in_flight -= 1;
+            common.meter.abandon(1);
+            self.forget_answered();
+        }
+    }
+
     /// A reply to a number that was decided before: late, or a duplicate.
     fn take_old(&mut self, number: u64, counts: bool, to: &mut Datagrams) {
         let lost = self.lost.iter().position(|&lost| lost == number);
@@ -409,13 +435,22 @@ impl Flow {
     }
 
     /// The number of a reply that is right in every byte.
-    fn verify(&self, reply: &[u8], common: &Common<'_>) -> Result<u64, String> {
+    fn verify(&self, reply: &[u8], common: &Common<'_>) -> Result<u64, Wrong> {
+        let unknown = |evidence: String| Wrong {
+            number: None,
+            evidence,
+        };
         let Some((number, body)) = reply.split_at_checked(NUMBER) else {
-            return Err(format!("{} bytes, too few for a number", reply.len()));
+            let evidence = format!("{} bytes, too few for a number", reply.len());
+            return Err(unknown(evidence));
         };
         let number = decode(number)
             .filter(|&number| number < self.next())
-            .ok_or("a number that was never sent")?;
+            .ok_or_else(|| unknown("a number that was never sent".to_owned()))?;
+        let wrong = |evidence: String| Wrong {
+            number: Some(number),
+            evidence,
+        };
         let length = common.length(self.index, number);
         if reply.len() != length {
             // Longer ones are cut behind the longest that was sent.
@@ -423,23 +458,23 @@ impl Flow {
                 true => " or more",
                 false => "",
             };
-            return Err(format!(
+            return Err(wrong(format!(
                 "datagram {number} has {}{more} bytes instead of {length}",
                 reply.len()
-            ));
+            )));
         }
         let at = position(&common.script, self.index, number);
         let due = common.script.replies.at(at, body.len());
         if body == due {
             return Ok(number);
         }
-        let wrong = (0..body.len()).find(|&at| body[at] != due[at]).unwrap_or(0);
-        Err(format!(
+        let at = (0..body.len()).find(|&at| body[at] != due[at]).unwrap_or(0);
+        Err(wrong(format!(
             "datagram {number}, byte {} is {:#04x} and not {:#04x}",
-            NUMBER + wrong,
-            body[wrong],
-            due[wrong]
-        ))
+            NUMBER + at,
+            body[at],
+            due[at]
+        )))
     }
 
     fn forget_answered(&mut self) {
@@ -457,7 +492,7 @@ impl Flow {
                     return;
                 }
                 self.in_flight -= 1;
-                common.meter.abandon(1);
+                common.meter.miss();
                 common.counts.lost += u64::from(self.base >= self.measured_from);
                 if self.lost.len() == REMEMBERED {
                     self.lost.pop_front();

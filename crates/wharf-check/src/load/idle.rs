@@ -1,17 +1,23 @@
 //! Idle connections: what does a server's memory pay for each?
 
+use std::fmt;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self, UnixStream};
 use std::time::{Duration, Instant};
 
 use wharf::tls::ClientSession;
 
+use super::conversation::{Failure, quoted};
 use super::options::{LoadError, Target};
 use super::process::{Memory, memory_of};
+use super::report::Cause;
 use super::script::Exchange;
+use super::sys;
 
 /// The most connections that are held.
 const CONNECTIONS_MAX: usize = 1 << 20;
@@ -91,15 +97,44 @@ pub struct IdleReport {
     pub open: usize,
     /// How many the server had closed by the end.
     pub closed: usize,
+    /// On how many of those that are not secured the server said something after they were
+    /// to be silent. It may have said it and closed them.
+    pub spoke: usize,
     /// How long it took to open all.
     pub opening: Duration,
+    /// How long they were held since; shorter than [`IdleOptions::hold`] if it was ended early.
+    pub held: Duration,
     /// Why no more were opened, if they are fewer than asked for.
-    pub failure: Option<String>,
+    pub failure: Option<IdleFailure>,
     /// How many of them were open when the memory was read for the first time: ten, or half
     /// of fewer than twenty.
     pub first: usize,
-    /// The server's memory with [`IdleReport::first`] of them and with all.
+    /// The server's memory with [`IdleReport::first`] of them and with all; `None` if its
+    /// process was not asked for, or had gone by then.
     pub memory: Option<(Memory, Memory)>,
+}
+
+/// Why a connection was not opened, or did not get its reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IdleFailure {
+    /// Its number, from 0 on.
+    pub connection: usize,
+    /// What went wrong.
+    pub cause: Cause,
+    /// The evidence, in words.
+    pub evidence: String,
+}
+
+impl fmt::Display for IdleFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IdleFailure {
+            connection,
+            cause,
+            evidence,
+        } = self;
+        write!(f, "connection {connection}: {cause} ({evidence})")
+    }
 }
 
 impl IdleReport {
@@ -142,18 +177,20 @@ pub fn hold_with(
     if matches!(options.target, Target::Udp(_)) {
         return Err(LoadError::Option("UDP has no connections to hold"));
     }
-    let memory = || {
-        let read = |pid| {
-            memory_of(pid).map_err(|error| LoadError::System("read the server's memory", error))
-        };
-        options.server.map(read).transpose()
-    };
+    if let Some(pid) = options.server {
+        // Told now. Later it may be gone, and the report has more to say than that.
+        memory_of(pid).map_err(|error| LoadError::System("read the server's memory", error))?;
+    }
+    let memory = || memory_of(options.server?).ok();
+    // If the connections take all descriptors, there is one left to read the memory through.
+    let spare = File::open("/dev/null").ok();
     let began = Instant::now();
     let first = FIRST.min(options.connections / 2);
     let mut held = Vec::new();
     let mut failure = open_until(first, &mut held, options, progress);
     let mut opening = began.elapsed();
-    let before = memory()?;
+    let spare = spare.filter(|_| failure.is_none());
+    let before = memory();
     // Fewer without a failure: whoever watches wanted no more.
     let first_open = held.len();
     if failure.is_none() && first_open == first {
@@ -161,6 +198,7 @@ pub fn hold_with(
         failure = open_until(options.connections, &mut held, options, progress);
         opening += began.elapsed();
     }
+    drop(spare);
     let all_open = Instant::now();
     loop {
         let left = options.hold.saturating_sub(all_open.elapsed());
@@ -169,16 +207,17 @@ pub fn hold_with(
         }
         std::thread::sleep(left.min(PAUSE));
     }
-    let with = memory()?;
+    let held_for = all_open.elapsed().min(options.hold);
+    let with = memory();
     let open = held.len();
-    let closed = held
-        .iter_mut()
-        .filter_map(|one| one.is_closed().then_some(()))
-        .count();
+    let closed = held.iter().filter(|one| one.is_closed()).count();
+    let spoke = held.iter_mut().filter_map(|one| one.spoke().then_some(()));
     Ok(IdleReport {
         open,
         closed,
+        spoke: spoke.count(),
         opening,
+        held: held_for,
         failure,
         first: first_open,
         memory: before.zip(with),
@@ -191,11 +230,17 @@ fn open_until(
     held: &mut Vec<Held>,
     options: &IdleOptions,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
-) -> Option<String> {
+) -> Option<IdleFailure> {
     for number in held.len()..count {
         match Held::open(options, number) {
             Ok(one) => held.push(one),
-            Err(error) => return Some(format!("connection {number}: {error}")),
+            Err(Failure { cause, evidence }) => {
+                return Some(IdleFailure {
+                    connection: number,
+                    cause,
+                    evidence,
+                });
+            }
         }
         if progress(held.len()).is_break() {
             break;
@@ -211,8 +256,15 @@ enum Held {
 }
 
 impl Held {
-    fn open(options: &IdleOptions, number: usize) -> io::Result<Held> {
-        let mut held = Held::connect(options)?;
+    fn open(options: &IdleOptions, number: usize) -> Result<Held, Failure> {
+        let mut held = Held::connect(options).map_err(|error| match error.kind() {
+            // A socket that waits says so when its time is over (SO_RCVTIMEO, socket(7)).
+            io::ErrorKind::WouldBlock => Failure::new(
+                Cause::ConnectTimeout,
+                "the handshake was not answered".to_owned(),
+            ),
+            _ => error.into(),
+        })?;
         if let Some(greeting) = options.greeting.of(number) {
             match &mut held {
                 Held::Tcp(stream) => exchange(stream, &greeting)?,
@@ -253,21 +305,32 @@ impl Held {
         }
     }
 
-    /// Whether the server ended the connection. What it sent meanwhile is not looked at.
-    fn is_closed(&mut self) -> bool {
+    fn socket(&self) -> BorrowedFd<'_> {
+        match self {
+            Held::Tcp(stream) | Held::Tls(stream, _) => stream.as_fd(),
+            Held::Unix(stream) => stream.as_fd(),
+        }
+    }
+
+    /// Whether the server ended the connection, whatever it had said before.
+    fn is_closed(&self) -> bool {
+        sys::is_ended(self.socket())
+    }
+
+    /// Whether the server said something that was not read. TLS has words of its own, such
+    /// as session tickets, and is not looked into.
+    fn spoke(&mut self) -> bool {
         let mut byte = [0];
         let read = match self {
-            Held::Tcp(stream) | Held::Tls(stream, _) => stream
+            Held::Tls(..) => return false,
+            Held::Tcp(stream) => stream
                 .set_nonblocking(true)
                 .and_then(|()| stream.read(&mut byte)),
             Held::Unix(stream) => stream
                 .set_nonblocking(true)
                 .and_then(|()| stream.read(&mut byte)),
         };
-        match read {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        }
+        read.is_ok_and(|count| count > 0)
     }
 }
 
@@ -290,14 +353,23 @@ impl Write for Secured<'_> {
     }
 }
 
-fn exchange(stream: &mut (impl Read + Write), greeting: &Exchange) -> io::Result<()> {
-    stream.write_all(&greeting.request)?;
+fn exchange(stream: &mut (impl Read + Write), greeting: &Exchange) -> Result<(), Failure> {
+    let owed = |error: io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            Failure::new(Cause::NoReply, "to what it was sent first".to_owned())
+        }
+        io::ErrorKind::UnexpectedEof => {
+            Failure::new(Cause::Closed, "before the reply was whole".to_owned())
+        }
+        _ => error.into(),
+    };
+    stream.write_all(&greeting.request).map_err(owed)?;
     let mut reply = vec![0; greeting.reply.len()];
-    stream.read_exact(&mut reply)?;
+    stream.read_exact(&mut reply).map_err(owed)?;
     if reply == greeting.reply {
         Ok(())
     } else {
-        let got = reply[..reply.len().min(100)].escape_ascii().to_string();
-        Err(io::Error::other(format!("it answered \"{got}\"")))
+        let evidence = format!("it answered {}", quoted(&reply));
+        Err(Failure::new(Cause::Wrong, evidence))
     }
 }

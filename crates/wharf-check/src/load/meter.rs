@@ -57,6 +57,9 @@ pub struct Snapshot<'a> {
     pub interval_sent_bytes: u64,
     /// Latencies since the last snapshot.
     pub latency: &'a Latency,
+    /// Datagrams that got no reply in time in this phase so far, those whose reply came later
+    /// included.
+    pub missing: u64,
     /// What went wrong so far.
     pub errors: &'a Errors,
 }
@@ -69,6 +72,7 @@ struct Counts {
     received_bytes: u64,
     connections: u64,
     lines: u64,
+    missing: u64,
 }
 
 /// The server's process.
@@ -327,6 +331,12 @@ impl<'a> Meter<'a> {
         self.in_flight -= count as u64;
     }
 
+    /// A datagram in flight is given up: no reply came in time.
+    pub(super) fn miss(&mut self) {
+        self.abandon(1);
+        self.counts.missing += 1;
+    }
+
     /// `count` messages that were allowed are not sent after all.
     pub(super) fn give_back(&mut self, count: usize) {
         self.abandon(count);
@@ -503,6 +513,7 @@ impl<'a> Meter<'a> {
             sent_bytes: self.counts.sent_bytes,
             interval_sent_bytes: self.counts.sent_bytes.saturating_sub(shown.sent_bytes),
             latency: &self.recent,
+            missing: self.counts.missing,
             errors: &self.errors,
         };
         let go_on = (self.progress)(&snapshot);

@@ -44,7 +44,7 @@ mod stream;
 mod sys;
 
 pub use chat::{Chat, ChatDialect, Stalled};
-pub use idle::{Greeting, IdleOptions, IdleReport, hold, hold_with};
+pub use idle::{Greeting, IdleFailure, IdleOptions, IdleReport, hold, hold_with};
 pub use link::DATAGRAM_BUFFER;
 pub use meter::{Phase, Snapshot};
 pub use options::{

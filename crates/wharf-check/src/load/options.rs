@@ -125,7 +125,7 @@ pub enum Messages {
     /// 16 MiB, a datagram 8 to 65,507.
     Size(usize),
     /// As [`Messages::Size`], each of a length out of this range, in no order. Over streams
-    /// they come again after some hundred.
+    /// 509 of them come again and again, or as many as fit 32 MiB.
     Sizes(RangeInclusive<usize>),
     /// These messages with these replies, in turns: any protocol, any framing.
     /// [`Options::expect`] is then not used. Over UDP each is a datagram, and the depth is 1:

@@ -155,6 +155,11 @@ impl Latency {
         self.0.reset();
     }
 
+    /// Whether nothing was measured; every figure is then 0.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The latency that this share of all replies does not exceed; 0.99 is p99.
     pub fn quantile(&self, share: f64) -> Duration {
         Duration::from_nanos(self.0.value_at_quantile(share))
@@ -195,7 +200,8 @@ impl Latency {
 pub struct Datagrams {
     /// Sent.
     pub sent: u64,
-    /// Answered, first replies only.
+    /// Answered rightly, first replies only. A datagram that was answered wrongly is neither
+    /// here nor among the lost, but in [`Report::errors`].
     pub answered: u64,
     /// Without a reply after [`Options::loss_timeout`](super::Options::loss_timeout),
     /// and not counted as late.
@@ -260,6 +266,8 @@ pub enum Cause {
     Late,
     /// The peer ended the connection while it owed replies.
     Closed,
+    /// The peer ended the connection while it owed nothing, and was to be asked again.
+    Ended,
     /// The peer reset the connection.
     Reset,
     /// A message was delivered twice.
@@ -272,7 +280,7 @@ pub enum Cause {
     Other,
 }
 
-const CAUSES: [(Cause, &str); 15] = [
+const CAUSES: [(Cause, &str); 16] = [
     (Cause::Refused, "connection refused"),
     (Cause::ConnectTimeout, "connect timed out"),
     (Cause::Tls, "TLS failed"),
@@ -283,6 +291,7 @@ const CAUSES: [(Cause, &str); 15] = [
     (Cause::NoReply, "no reply in time"),
     (Cause::Late, "late reply"),
     (Cause::Closed, "closed with replies owed"),
+    (Cause::Ended, "closed between messages"),
     (Cause::Reset, "connection reset"),
     (Cause::Doubled, "doubled message"),
     (Cause::Reordered, "reordered message"),

@@ -19,7 +19,9 @@ use super::sys::Timer;
 /// usual backlog (4,096), or connects would be dropped and repeated after 1 s.
 const CONNECTING_AT_MOST: usize = 512;
 
-/// The pause before a place whose connection failed gets another one, in ns.
+/// The pause before a place gets another connection if the last one failed and never gave a
+/// right reply, in ns. Others are replaced at once: a pause of this program's own would look as
+/// if the server had been slow.
 const REOPEN_PAUSE: u64 = 100_000_000;
 
 /// The pause before connect(2) is tried again on a full Unix listener, in ns.
@@ -347,9 +349,17 @@ impl Engine<'_, '_> {
         self.common.meter.fail(failure.cause, || {
             format!("connection {index}: {}", failure.evidence)
         });
+        let had_replies = self.places[index]
+            .conversation
+            .as_ref()
+            .is_some_and(|conversation| conversation.had_replies());
         self.close(index);
         let now = self.common.meter.now();
-        self.waiting.push_back((now + REOPEN_PAUSE, index));
+        match had_replies {
+            // Not before the next look at the clock, or one pass might never end.
+            true => self.waiting.push_front((now + 1, index)),
+            false => self.waiting.push_back((now + REOPEN_PAUSE, index)),
+        }
     }
 
     fn close(&mut self, index: usize) {

@@ -1,6 +1,7 @@
 //! The system calls that std lacks, and the only unsafe code of this crate:
 //! datagrams in batches, large receive buffers, connecting from an address, what a
-//! peer has not acknowledged, a timer that is exact, the limit of descriptors.
+//! peer has not acknowledged, whether it ended a connection, a timer that is exact, the limit
+//! of descriptors.
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice};
@@ -218,6 +219,19 @@ pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> u64 {
         0 => u64::try_from(count).unwrap_or(0),
         _ => 0,
     }
+}
+
+/// Whether the peer of a stream has ended it, or it broke; what came before need not have
+/// been read (POLLRDHUP, poll(2)).
+pub(super) fn is_ended(socket: BorrowedFd<'_>) -> bool {
+    let mut ask = libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLRDHUP,
+        revents: 0,
+    };
+    // SAFETY: one pollfd, which `ask` is, is read and written during the call; it does not wait.
+    let ready = unsafe { libc::poll(&raw mut ask, 1, 0) };
+    ready > 0 && ask.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
 }
 
 /// A timer that ends a wait to the microsecond (timerfd_create(2)): epoll_wait(2) itself

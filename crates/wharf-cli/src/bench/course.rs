@@ -52,6 +52,7 @@ pub(super) enum Picture {
 /// What an event of --json is made of.
 struct Events {
     server: String,
+    unit: Unit,
     due: Duration,
     sum: Sum,
 }
@@ -88,6 +89,7 @@ impl Course {
             csv: has_csv.then(|| HEAD.to_owned()),
             events: common.json.then(|| Events {
                 server,
+                unit,
                 due: EVENT,
                 sum: Sum::default(),
             }),
@@ -141,7 +143,10 @@ impl Events {
             "server": self.server,
             "seconds": now.elapsed.as_secs_f64(),
             "phase": phase(now.phase),
-            "messages_per_second": sum.messages as f64 / time,
+            "messages_per_second": match self.unit {
+                Unit::Messages => Some(sum.messages as f64 / time),
+                Unit::Bytes => None,
+            },
             "received_bytes_per_second": sum.received as f64 / time,
             "sent_bytes_per_second": sum.sent as f64 / time,
             "latency": sum.latency.as_ref().map(latency),
@@ -190,8 +195,12 @@ fn line(now: &Snapshot<'_>, unit: Unit) -> String {
             now.errors.total()
         );
     }
+    let missing = match now.missing {
+        0 => String::new(),
+        missing => format!("missing {}  ", number(missing as f64)),
+    };
     format!(
-        "{:>5.1} s  {:<9} {:>11} messages/s  p50 {}  p99 {}  errors {}",
+        "{:>5.1} s  {:<9} {:>11} messages/s  p50 {}  p99 {}  {missing}errors {}",
         now.elapsed.as_secs_f64(),
         phase(now.phase),
         number(rate(now.interval_messages, now)),

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use wharf_check::load::{Greeting, IdleOptions, IdleReport, Messages, hold_with};
+use wharf_check::load::{Cause, Greeting, IdleOptions, IdleReport, Messages, hold_with};
 
-use super::render::number;
+use super::render::{count, number};
 use super::target::Found;
-use super::{Bench, engine_failure, plan, say};
+use super::{Bench, engine_failure, plan, say, verdict};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::style::{bytes, duration};
@@ -39,15 +39,18 @@ pub(super) fn run(bench: &Bench<'_>, found: Found, connections: usize) -> Result
     if bench.is_interrupted() {
         return Ok(Exit::Aborted);
     }
-    if let Some(failure) = report.failure {
+    if let Some(failure) = &report.failure {
         let cause = format!(
             "{} of {} connections were opened",
             number(report.open as f64),
             number(connections as f64)
         );
-        return Err(Failure::new(Exit::Failed, cause)
-            .with("because", failure)
-            .cure("ulimit -n with a higher number, or a higher cap of the server"));
+        let told = Failure::new(verdict::exit_of(failure.cause), cause)
+            .with("because", failure.to_string());
+        return Err(match cure(failure.cause) {
+            Some(cure) => told.cure(cure),
+            None => told,
+        });
     }
     if report.closed > 0 {
         let who = &found.words;
@@ -56,6 +59,19 @@ pub(super) fn run(bench: &Bench<'_>, found: Found, connections: usize) -> Result
             .with("means", "it has a cap or a timeout for silent connections"));
     }
     Ok(Exit::Done)
+}
+
+/// What helps against the end of the opening.
+fn cure(cause: Cause) -> Option<&'static str> {
+    match cause {
+        Cause::NoSockets => Some("ulimit -n with a higher number"),
+        Cause::Refused | Cause::ConnectTimeout | Cause::Closed | Cause::Reset => {
+            Some("a server that is still there, or a higher cap of it")
+        }
+        Cause::NoReply => Some("--message with what it answers, or --timeout with a longer time"),
+        Cause::Wrong => Some("--expect with what the server says"),
+        _ => None,
+    }
 }
 
 fn watch(bench: &Bench<'_>, options: &IdleOptions) -> Result<IdleReport, Failure> {
@@ -97,6 +113,8 @@ fn tell(
             "asked": options.connections,
             "open": report.open,
             "closed": report.closed,
+            "spoke": report.spoke,
+            "held_seconds": report.held.as_secs_f64(),
             "opening_seconds": report.opening.as_secs_f64(),
             "pid": options.server,
             "first": report.first,
@@ -108,14 +126,20 @@ fn tell(
     }
     let style = bench.common.color.style_for(&io::stdout());
     let mut text = format!(
-        "{}  {}\n  open         {} connections after {}\n  closed       {} of them by the server within {}\n",
+        "{}  {}\n  open         {} after {}\n  closed       {} of them by the server within {}\n",
         style.name(who),
         style.dim("silent connections"),
-        number(report.open as f64),
+        count(report.open as u64, "connection"),
         duration(report.opening),
         number(report.closed as f64),
-        duration(options.hold)
+        duration(report.held)
     );
+    if report.spoke > 0 {
+        text += &format!(
+            "  not silent   {} of them: the server said something nobody asked for\n",
+            number(report.spoke as f64)
+        );
+    }
     match (report.memory, each, options.server) {
         (Some((before, with)), Some(each), Some(pid)) => {
             let name = crate::holder::name_of(pid);
@@ -133,7 +157,15 @@ fn tell(
                 ))
             );
         }
-        _ => text += "  memory       unknown: say --pid with the number of the server's process\n",
+        (_, _, None) => {
+            text += "  memory       unknown: say --pid with the number of the server's process\n";
+        }
+        (None, _, Some(pid)) => {
+            text += &format!("  memory       unknown: process {pid} is gone\n");
+        }
+        (Some(_), None, Some(_)) => {
+            text += "  memory       unknown: too few connections to tell what each costs\n";
+        }
     }
     say(&text)
 }

@@ -117,17 +117,17 @@ impl Limit {
         )
     }
 
-    /// What was measured, in words, if it holds. What the run has no figure for was not
+    /// What was measured, in a sentence, if it holds. What the run has no figure for was not
     /// kept either.
     pub(super) fn holds(&self, report: &Report) -> Option<String> {
         let Some((value, words)) = self.measured(report) else {
-            return Some("there is no such figure of this run".to_owned());
+            return Some("this run has no such figure".to_owned());
         };
         let holds = match self.sign {
             Sign::Above => value > self.bound,
             Sign::Below => value < self.bound,
         };
-        holds.then_some(words)
+        holds.then(|| format!("it is {words}"))
     }
 
     fn measured(&self, report: &Report) -> Option<(f64, String)> {

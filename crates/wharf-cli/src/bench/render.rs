@@ -8,6 +8,7 @@ use wharf_check::load::{
 };
 
 use super::args::{BenchArgs, Way};
+use crate::failure::{visible, without_numbers};
 use crate::style::{Style, bytes, duration};
 
 /// The engine may have been the bottleneck from this share of one core on.
@@ -40,6 +41,11 @@ pub(super) fn text(
     match report.elapsed.is_zero() {
         true => nothing(&mut page, report),
         false => figures(&mut page, args, report),
+    }
+    let mut label = "errors";
+    for found in found(report) {
+        page.warn(label, &visible(&without_numbers(found)));
+        label = "";
     }
     for note in notes(report) {
         page.note(&note);
@@ -107,7 +113,11 @@ impl Page {
 
     /// A sentence, in lines of at most 80 columns.
     fn note(&mut self, sentence: &str) {
-        let mut label = "note:";
+        self.warn("note:", sentence);
+    }
+
+    /// A sentence under a label that strikes the eye.
+    fn warn(&mut self, mut label: &str, sentence: &str) {
         let mut line = String::new();
         let mut lines = Vec::new();
         for word in sentence.split(' ') {
@@ -133,7 +143,7 @@ impl Page {
 fn nothing(page: &mut Page, report: &Report) {
     let errors = match report.errors.total() {
         0 => String::new(),
-        total => format!(": {}", crate::style::count(total, "error")),
+        total => format!(": {}", count(total, "error")),
     };
     page.row("throughput", format!("nothing was measured{errors}"));
 }
@@ -193,9 +203,10 @@ pub(super) fn shape(args: &BenchArgs, options: &Options) -> String {
         _ => 1,
     };
     if args.chat {
-        return format!("{} users, depth {depth}, {}", args.users, args.size());
+        let users = count(args.users as u64, "user");
+        return format!("{users}, depth {depth}, {}", args.size());
     }
-    let connections = crate::style::count(options.connections as u64, "connection");
+    let connections = count(options.connections as u64, "connection");
     match args.bulk {
         Some(Way::Send) => return format!("{connections}, bulk to the server"),
         Some(Way::Receive) => return format!("{connections}, bulk from the server"),
@@ -205,10 +216,14 @@ pub(super) fn shape(args: &BenchArgs, options: &Options) -> String {
         None => {}
     }
     let connections = match options.target {
-        Target::Udp(_) => crate::style::count(options.connections as u64, "flow"),
+        Target::Udp(_) => count(options.connections as u64, "flow"),
         _ => connections,
     };
     let pace = match options.pacing {
+        Pacing::Open { rate, .. } if args.churn => {
+            let rate = number(f64::from(rate));
+            format!("{rate} messages/s, each on a new one")
+        }
         Pacing::Open { rate, .. } => format!("{} messages/s", number(f64::from(rate))),
         Pacing::Closed { .. } if args.churn => "a new one for each message".to_owned(),
         Pacing::Closed { depth } => format!("depth {depth}"),
@@ -237,10 +252,12 @@ fn throughput(page: &mut Page, report: &Report) {
             bytes(sent as u64),
         ),
     );
+    let missing = report.datagrams.map_or(0, |all| all.lost);
     let errors = match report.errors.total() {
-        0 if report.messages > 0 => "no reply wrong or missing".to_owned(),
-        0 => "no reply".to_owned(),
-        total => crate::style::count(total, "error"),
+        0 if report.messages == 0 => "no reply".to_owned(),
+        0 if missing > 0 => format!("none wrong, {} missing", number(missing as f64)),
+        0 => "no reply wrong or missing".to_owned(),
+        total => count(total, "error"),
     };
     page.row(
         "replies",
@@ -267,7 +284,10 @@ fn latencies(page: &mut Page, report: &Report) {
     match &report.open_loop {
         Some(open) => {
             page.row("uncorrected", quantiles(&open.uncorrected));
-            page.row("client late", quantiles(&open.client_late));
+            // Not where every message has a connection of its own.
+            if !open.client_late.is_empty() {
+                page.row("client late", quantiles(&open.client_late));
+            }
         }
         // Users of a chat wait for each other, too.
         None if report.chat.is_some() => return,
@@ -403,6 +423,25 @@ fn notes(report: &Report) -> Vec<String> {
         notes.push("the server's processor time is known to 10 ms only".to_owned());
     }
     notes
+}
+
+/// What went wrong: how often, and the first case, one line for each cause.
+pub(super) fn found(report: &Report) -> impl Iterator<Item = String> {
+    report.errors.iter().map(|(cause, count, first)| {
+        let first = match first {
+            "" => String::new(),
+            first => format!(" (the first: {first})"),
+        };
+        format!("{} × {cause}{first}", number(count as f64))
+    })
+}
+
+/// A count with its noun, thousands set apart.
+pub(super) fn count(value: u64, noun: &str) -> String {
+    match value {
+        1 => format!("1 {noun}"),
+        _ => format!("{} {noun}s", number(value as f64)),
+    }
 }
 
 /// A number with its thousands set apart, without decimals.

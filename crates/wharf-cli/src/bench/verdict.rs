@@ -3,10 +3,9 @@
 use wharf_check::load::{Cause, Report};
 
 use super::args::{BenchArgs, Way};
-use super::render::number;
+use super::render::{count, found, number};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::style::count;
 
 /// This share of the messages that were due may be left over at the end of a fixed rate.
 const BEHIND_AT_MOST: f64 = 0.01;
@@ -18,7 +17,7 @@ const WAITING_AT_MOST: f64 = 0.1;
 /// The failure of a run, if it is one. `who` is the server in words.
 pub(super) fn of(args: &BenchArgs, report: &Report, who: &str) -> Option<Failure> {
     if !report.errors.is_empty() {
-        return Some(errors(report, who));
+        return Some(errors(args, report, who));
     }
     let is_bulk = matches!(args.bulk, Some(Way::Send | Way::Receive));
     if report.messages == 0 && !is_bulk {
@@ -32,7 +31,7 @@ pub(super) fn of(args: &BenchArgs, report: &Report, who: &str) -> Option<Failure
     incomplete(args, report).or_else(|| limits(args, report))
 }
 
-fn errors(report: &Report, who: &str) -> Failure {
+fn errors(args: &BenchArgs, report: &Report, who: &str) -> Failure {
     let exit = report
         .errors
         .iter()
@@ -41,19 +40,15 @@ fn errors(report: &Report, who: &str) -> Failure {
         .unwrap_or(Exit::Failed);
     let told = count(report.errors.total(), "error");
     let mut failure = Failure::new(exit, format!("{told} while loading {who}"));
-    for (cause, count, first) in report.errors.iter() {
-        let first = match first {
-            "" => String::new(),
-            first => format!(" (the first: {first})"),
-        };
-        failure = failure.with(
-            "found",
-            format!("{} × {cause}{first}", number(count as f64)),
-        );
+    for found in found(report) {
+        failure = failure.with("found", found);
     }
     let has = |cause| report.errors.count(cause) > 0;
     if has(Cause::NoSockets) {
-        failure = failure.cure("fewer --connections, or ulimit -n with a higher number");
+        failure = failure.cure(match args.chat {
+            true => "fewer --users, or ulimit -n with a higher number",
+            false => "fewer --connections, or ulimit -n with a higher number",
+        });
     }
     if has(Cause::Wrong) || has(Cause::Unexpected) {
         failure = failure.cure(
@@ -63,7 +58,8 @@ fn errors(report: &Report, who: &str) -> Failure {
     failure
 }
 
-fn exit_of(cause: Cause) -> Exit {
+/// What a run ends with in which this went wrong.
+pub(super) fn exit_of(cause: Cause) -> Exit {
     match cause {
         Cause::Refused => Exit::Unreachable,
         Cause::ConnectTimeout | Cause::NoReply | Cause::Late => Exit::TimedOut,
@@ -73,6 +69,7 @@ fn exit_of(cause: Cause) -> Exit {
         | Cause::Lost
         | Cause::Unexpected
         | Cause::Closed
+        | Cause::Ended
         | Cause::Reset
         | Cause::Doubled
         | Cause::Reordered
@@ -127,7 +124,7 @@ fn limits(args: &BenchArgs, report: &Report) -> Option<Failure> {
             let told = failure
                 .take()
                 .unwrap_or_else(|| Failure::new(Exit::CheckFailed, "a limit of --fail-if holds"));
-            failure = Some(told.with("limit", format!("{limit}: it is {found}")));
+            failure = Some(told.with("limit", format!("{limit}: {found}")));
         }
     }
     failure

@@ -566,7 +566,7 @@ impl Engine<'_, '_> {
             };
             if user.stage == Stage::LoggingIn {
                 if now.saturating_sub(user.opened_at) > connect {
-                    let cause = Cause::ConnectTimeout;
+                    let cause = Cause::NoReply;
                     let evidence = "the login was not answered".to_owned();
                     self.failed(index, Failure { cause, evidence });
                 }

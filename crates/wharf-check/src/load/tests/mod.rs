@@ -557,9 +557,15 @@ fn idle_connections_are_held_and_their_memory_is_read() {
     options.server = Some(std::process::id());
     let report = hold(&options).unwrap();
     assert_eq!(
-        (report.open, report.closed, report.failure.as_deref()),
-        (20, 0, None)
+        (
+            report.open,
+            report.closed,
+            report.spoke,
+            report.failure.as_ref()
+        ),
+        (20, 0, 0, None)
     );
+    assert_eq!(report.held, options.hold);
     assert!(report.bytes_per_connection().is_some());
     assert_eq!(report.first, 10);
 
@@ -570,6 +576,38 @@ fn idle_connections_are_held_and_their_memory_is_read() {
     });
     options.hold = Duration::from_millis(200);
     assert_eq!(hold(&options).unwrap().closed, 20);
+}
+
+#[test]
+fn an_idle_connection_that_is_talked_to_is_no_silent_one() {
+    // Ten thousand bytes nobody asked for, then the end: more than one look would read.
+    let mut options = IdleOptions::new(
+        tcp(|mut stream| {
+            let _ = stream.write_all(&[b'!'; 10_000]);
+        }),
+        5,
+    );
+    options.greeting = Greeting::Silence;
+    options.hold = Duration::from_millis(300);
+    let report = hold(&options).unwrap();
+    assert_eq!((report.open, report.closed, report.spoke), (5, 5, 5));
+}
+
+#[test]
+fn an_idle_connection_without_its_reply_says_why() {
+    let silent = tcp(|mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let gone = tcp(drop);
+    for (target, cause) in [(silent, Cause::NoReply), (gone, Cause::Closed)] {
+        let mut options = IdleOptions::new(target, 5);
+        options.hold = Duration::ZERO;
+        options.timeout = Duration::from_millis(100);
+        let failure = hold(&options).unwrap().failure.unwrap();
+        let is_reset = cause == Cause::Closed && failure.cause == Cause::Reset;
+        assert!(failure.cause == cause || is_reset, "{failure}");
+        assert_eq!(failure.connection, 0);
+    }
 }
 
 #[test]

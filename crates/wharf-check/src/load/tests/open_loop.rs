@@ -41,6 +41,27 @@ fn an_open_loop_counts_from_when_a_message_was_due() {
 }
 
 #[test]
+fn what_it_takes_to_open_another_connection_is_not_the_servers_latency() {
+    // Every connection ends with its twentieth reply, which is wrong.
+    let mut options = options(echo_with(|number, mut message| {
+        message[17] ^= u8::from(number == 20);
+        Some(message)
+    }));
+    options.errors_at_most = 1_000;
+    options.pacing = Pacing::Open {
+        rate: 500,
+        depth: 1,
+    };
+    let report = run(&options).unwrap();
+    only(&report, Cause::Wrong);
+    assert!(report.errors.total() >= 5, "{}", report.errors);
+    // A pause of 100 ms would keep fifty messages waiting, each time.
+    let histogram = report.latency.histogram();
+    let waited = histogram.len() - histogram.count_between(0, 40_000_000);
+    assert!(waited < histogram.len() / 4, "{waited}");
+}
+
+#[test]
 fn an_open_loop_tells_what_it_did_not_get_round_to() {
     let target = echo_with(|_, message| {
         thread::sleep(Duration::from_millis(5));

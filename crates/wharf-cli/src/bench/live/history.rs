@@ -23,6 +23,8 @@ pub(in crate::bench) struct Point {
     pub(super) p50: Duration,
     pub(super) p99: Duration,
     pub(super) max: Duration,
+    /// Datagrams without a reply in time, in this phase.
+    pub(super) missing: u64,
     /// Errors so far.
     pub(super) errors: u64,
 }
@@ -39,6 +41,7 @@ impl Point {
             p50: now.latency.quantile(0.5),
             p99: now.latency.quantile(0.99),
             max: now.latency.max(),
+            missing: now.missing,
             errors: now.errors.total(),
         }
     }
@@ -136,6 +139,7 @@ pub(super) mod tests {
             p50: Duration::from_micros(20),
             p99: Duration::from_micros(100 + second),
             max: Duration::from_millis(1),
+            missing: 0,
             errors: 0,
         }
     }

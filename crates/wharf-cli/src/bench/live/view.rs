@@ -12,7 +12,7 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph}
 use super::history::{History, Point};
 use super::{Plan, Unit};
 use crate::bench::course::phase;
-use crate::bench::render::{number, short};
+use crate::bench::render::{count, number, short};
 use crate::style::bytes;
 
 /// A row of the picture, and what is under a chart.
@@ -154,8 +154,12 @@ fn numbers(frame: &mut Frame<'_>, area: Rect, plan: &Plan, history: &History) {
     let Some(now) = history.latest() else { return };
     let (messages, rate) = history.measured();
     let errors = match now.errors {
+        0 if now.missing > 0 => {
+            let missing = number(now.missing as f64);
+            Span::from(format!("no errors, {missing} missing")).yellow()
+        }
         0 => Span::from("no errors").green(),
-        count => Span::from(crate::style::count(count, "error")).red().bold(),
+        errors => Span::from(count(errors, "error")).red().bold(),
     };
     if plan.unit == Unit::Bytes {
         let (moved, rate) = history.moved();
@@ -266,6 +270,17 @@ mod tests {
                     .any(|cell| ('\u{2801}'..='\u{28ff}').contains(&cell))
             );
         }
+    }
+
+    #[test]
+    fn what_is_missing_is_no_error_and_told() {
+        let mut history = History::default();
+        history.push(Point {
+            missing: 1_234,
+            ..point(1, 40_000)
+        });
+        let shown = picture(80, 24, &history);
+        assert!(shown.contains("no errors, 1,234 missing"), "{shown}");
     }
 
     #[test]
