@@ -70,6 +70,10 @@ fn a_wrong_byte() {
     found(&at, &[], "wrong_reply", "reply 9, byte 17 is", 4);
     found(&at, &["-d", "4", "-c", "3"], "wrong_reply", "byte 17 is", 4);
     let ended = bench(&at, &["-n", "40"]);
+    // Also where stderr does not go.
+    for words in ["errors       1 × wrong reply (the", "reply 9, byte 17"] {
+        assert!(ended.stdout.contains(words), "{}", ended.stdout);
+    }
     assert!(
         ended
             .stderr
@@ -157,6 +161,11 @@ fn a_datagram_that_is_lost_doubled_or_wrong() {
         ended.stderr.contains("loss>0: it is 2.500 %"),
         "{}",
         ended.stderr
+    );
+    assert!(
+        ended.stdout.contains("none wrong, 1 missing"),
+        "{}",
+        ended.stdout
     );
     assert!(
         ended.stderr.contains("duplicated>0: it is 1"),

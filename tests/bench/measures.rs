@@ -15,6 +15,8 @@ fn a_right_server_is_measured_and_the_exit_code_is_zero() {
     assert_eq!(result["sent_bytes"], 64_000);
     assert_eq!(result["received_bytes"], 64_000);
     assert_eq!(result["errors"], serde_json::json!({}));
+    // There is one connection for all.
+    assert!(result["connections_ended"].is_null(), "{result}");
     assert_eq!(result["cut_short"], false);
     for latency in ["latency", "corrected_latency"] {
         for quantile in ["p50", "p90", "p99", "p99.9", "max", "mean"] {
@@ -226,6 +228,9 @@ fn limits_fail_a_run_that_passes_them() {
     for limit in ["p99 > 1us: it is ", "memory>1B: it is "] {
         assert!(ended.stderr.contains(limit), "{}", ended.stderr);
     }
+    let ended = bench(&at, &[&passed[..], &["--json"]].concat());
+    let told = find("error", &ended)["evidence"]["limit"].clone();
+    assert_eq!(told.as_array().map(Vec::len), Some(2), "{told}");
 }
 
 #[test]
@@ -257,6 +262,20 @@ fn files_are_written_and_never_overwritten() {
         "{}",
         again.stderr
     );
+}
+
+#[test]
+fn sigterm_ends_a_run_with_its_report_as_well() {
+    let (_server, at) = serve("echo", "tcp", &[]);
+    let mut command = wharf(["bench", &at, "--json", "--warmup", "0", "-t", "60s"]);
+    let mut process = Process::start(&mut command);
+    process.wait_for_event("interval", |event| {
+        (event["phase"] == "measuring").then_some(())
+    });
+    process.signal("TERM");
+    let ended = process.end();
+    assert_eq!(ended.code(), 130, "{}", ended.stderr);
+    assert_eq!(find("result", &ended)["cut_short"], true);
 }
 
 #[test]

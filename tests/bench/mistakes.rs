@@ -49,6 +49,17 @@ fn another_machine_must_be_meant() {
 }
 
 #[test]
+fn a_run_that_never_starts_leaves_no_files() {
+    let (_server, at) = serve("echo", "tcp", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (hdr, csv) = (path("run.hgrm"), path("run.csv"));
+    let files = ["-d", "0", "--hdr", &hdr, "--csv", &csv];
+    refused(&at, &files, 2, &["the depth is 1 to"]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn what_does_not_go_together_is_said_with_a_cure() {
     let (_server, at) = serve("echo", "tcp", &[]);
     refused(&at, &["--fail-if", "loss>1%"], 2, &["is for udp"]);
@@ -76,6 +87,9 @@ fn what_does_not_go_together_is_said_with_a_cure() {
         2,
         &["cannot read the message"],
     );
+    // It has no length, and no end.
+    refused(&at, &["-m", "@/dev/zero"], 2, &["longer than 16 MiB"]);
+    refused(&at, &["--timeout", "0"], 2, &["no time for a reply"]);
     refused(
         &at,
         &["--pid", "0"],

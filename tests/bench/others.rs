@@ -20,6 +20,10 @@ fn bulk_goes_both_ways_and_each() {
     let result = event("result", &at, &send);
     assert!(result["sent_bytes"].as_u64().unwrap() > 1 << 20, "{result}");
     assert_eq!(result["received_bytes"], 0);
+    // It has no messages, and nothing that took time.
+    for figure in ["messages", "latency", "corrected_latency", "slowest"] {
+        assert!(result[figure].is_null(), "{figure}: {result}");
+    }
     let ended = bench(&at, &send);
     assert!(ended.stdout.contains("Gbit/s"), "{}", ended.stdout);
 
@@ -119,6 +123,65 @@ fn idle_connections_are_held_and_their_memory_is_told() {
     assert!(ended.stderr.contains("closed 1"), "{}", ended.stderr);
 }
 
+/// Takes connections and does this with each.
+fn listener(serve: fn(std::net::TcpStream)) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    at
+}
+
+#[test]
+fn idle_connections_that_cannot_all_be_held_are_told_with_the_cause() {
+    let silent = listener(|mut stream| {
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    let ended = bench(
+        &silent,
+        &["--idle", "5", "-m", "hello", "--timeout", "200ms"],
+    );
+    assert_eq!(ended.code(), 28, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("no reply in time"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains("ulimit"), "{}", ended.stderr);
+
+    // Its process goes while they are held.
+    let (mut server, at) = serve("echo", "tcp", &[]);
+    let idle = ["--idle", "30", "--json", "--duration", "2s"];
+    let killer = std::thread::spawn(move || {
+        // The first connection only finds out whether somebody is there.
+        server
+            .process
+            .wait_for_event("opened", |event| (event["connection"] == 31).then_some(()));
+        drop(server);
+    });
+    let ended = bench(&at, &idle);
+    killer.join().unwrap();
+    assert_eq!(ended.code(), 4, "{}{}", ended.stdout, ended.stderr);
+    let told = find("idle", &ended);
+    assert_eq!((&told["open"], &told["closed"]), (&30.into(), &30.into()));
+
+    let (_server, at) = serve("echo", "tcp", &[]);
+    let limited = format!(
+        "ulimit -n 64; exec {} bench {at} --idle 100 --duration 100ms",
+        env!("CARGO_BIN_EXE_wharf")
+    );
+    let mut shell = std::process::Command::new("sh");
+    let ended = run(shell.args(["-c", &limited]), "");
+    assert_eq!(ended.code(), 1, "{}", ended.stderr);
+    for words in ["of 100 connections were opened", "try      ulimit -n"] {
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+    assert!(!ended.stdout.contains("unknown"), "{}", ended.stdout);
+}
+
 #[test]
 fn every_delivery_of_a_chat_is_accounted_for() {
     let (_server, at) = serve("chat", "tcp", &[]);
@@ -182,6 +245,29 @@ fn two_servers_are_loaded_in_turns() {
     assert_ne!(ended.code(), 0);
     let error = find("error", &ended);
     assert_eq!(error["evidence"]["in"], "round 1 of 5");
+}
+
+#[test]
+fn two_servers_that_are_not_compared_to_the_end_are_told_as_far_as_they_were() {
+    let (_first, a) = serve("echo", "tcp", &[]);
+    let (_second, b) = serve("echo", "tcp", &[]);
+    let mut command = wharf(["bench", &a, "--compare", &b, "--rounds", "50", "--json"]);
+    command.args(["--warmup", "0", "-t", "1100ms"]);
+    let mut process = crate::support::Process::start(&mut command);
+    // Of the second round or later: the first one took two.
+    let mut seen = 0;
+    while seen < 3 {
+        process.wait_for_event("interval", |_| Some(()));
+        seen += 1;
+    }
+    process.signal("INT");
+    let ended = process.end();
+    assert_eq!(ended.code(), 130, "{}", ended.stderr);
+    let found = find("comparison", &ended);
+    assert_eq!(
+        (&found["rounds"], &found["cut_short"]),
+        (&1.into(), &true.into())
+    );
 }
 
 #[test]

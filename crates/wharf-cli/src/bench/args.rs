@@ -37,8 +37,8 @@ known. With --message nothing in a datagram says what it answers: each flow then
 reply, and after a loss goes on from another port.
 
 One connection is opened and closed before the run, to find the address that answers. A run \
-ends after --duration or --requests, after 1,000 errors, and by Ctrl-C, which gives the report \
-so far. Only this machine is loaded unless you say --remote.";
+ends after --duration or --requests, after 1,000 errors (10 if no reply was right before), and \
+by Ctrl-C or SIGTERM, which give the report so far. Only this machine is loaded unless you say --remote.";
 
 /// How fast is a service, and is every reply right?
 #[derive(Clone, Debug, Args)]
@@ -130,7 +130,8 @@ pub(crate) struct BenchArgs {
 
     /// Bytes per message; A..B takes sizes at random [default: 64]
     ///
-    /// The bytes are made up so that no two messages are alike for thousands.
+    /// The bytes are made up so that no two messages are alike for thousands; with --frame 251
+    /// messages are sent in turns, with A..B over a stream 509, or as many as fit 32 MiB.
     #[arg(short, long, value_name = "BYTES")]
     pub(crate) size: Option<Sizes>,
 

@@ -4,13 +4,13 @@
 //! follow each other.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::json;
 use wharf_check::load::{Options, Report};
 
-use super::render::{self, number, short};
+use super::render::{self, count, number, short};
 use super::target::Found;
 use super::{Bench, plan, say, verdict};
 use crate::exit::Exit;
@@ -33,6 +33,7 @@ pub(super) fn run(bench: &Bench<'_>, first: Found, second: Found) -> Result<Exit
             let report = bench.measure(&options[which], &mut course)?;
             course.end();
             if bench.is_interrupted() {
+                tell(bench, &names, &options[0], &pairs(reports))?;
                 return Ok(Exit::Aborted);
             }
             if let Some(failure) = verdict::of(bench.args, &report, &names[which]) {
@@ -44,6 +45,15 @@ pub(super) fn run(bench: &Bench<'_>, first: Found, second: Found) -> Result<Exit
     }
     tell(bench, &names, &options[0], &reports)?;
     Ok(Exit::Done)
+}
+
+/// The rounds in which both were loaded to the end.
+fn pairs(mut reports: [Vec<Report>; 2]) -> [Vec<Report>; 2] {
+    let whole = reports.iter().map(Vec::len).min().unwrap_or(0);
+    for all in &mut reports {
+        all.truncate(whole);
+    }
+    reports
 }
 
 /// What is compared: messages, or bytes where there are none.
@@ -63,6 +73,17 @@ fn tell(
     options: &Options,
     reports: &[Vec<Report>; 2],
 ) -> Result<(), Failure> {
+    let rounds = reports[0].len();
+    if rounds == 0 {
+        let style = bench.common.color.style_for(&io::stderr());
+        let note = style.warning("note:");
+        // Nobody misses it on a closed stderr.
+        let _ = writeln!(
+            io::stderr(),
+            "{note} nothing is compared yet: no round is complete"
+        );
+        return Ok(());
+    }
     let figures = |figure: fn(&Report) -> f64| {
         reports
             .each_ref()
@@ -77,7 +98,8 @@ fn tell(
         let event = json!({
             "event": "comparison",
             "servers": names,
-            "rounds": bench.args.rounds,
+            "rounds": rounds,
+            "cut_short": rounds < usize::from(bench.args.rounds),
             "unit": if has_messages { "messages_per_second" } else { "bytes_per_second" },
             "throughput": rates,
             "p99_seconds": p99.as_ref().map(|_| &p99s),
@@ -91,8 +113,8 @@ fn tell(
     let mut text = format!(
         "{}\n",
         style.dim(&format!(
-            "{shape}; {} pairs of {}",
-            bench.args.rounds,
+            "{shape}; {} of {}",
+            count(rounds as u64, "pair"),
             crate::style::duration(bench.args.lasts())
         ))
     );
@@ -119,6 +141,13 @@ fn tell(
         "  {}\n",
         style.dim("median of the pairs, and the least and the most")
     );
+    if rounds < usize::from(bench.args.rounds) {
+        let missing = usize::from(bench.args.rounds) - rounds;
+        text += &format!(
+            "  ended early: {} left out\n",
+            count(missing as u64, "pair")
+        );
+    }
     if rate.has_one() {
         text += "  no difference in throughput is shown: 1 lies between the least and the most\n";
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 use wharf_check::load::{Latency, Report};
 
+use super::args::{BenchArgs, Way};
 use super::render::{QUANTILES, client_cores, corrected, is_bottleneck};
 
 /// Ticks of a distribution for each halving of what is left to 100 %, as HdrHistogram's own
@@ -12,7 +13,8 @@ use super::render::{QUANTILES, client_cores, corrected, is_bottleneck};
 const TICKS: u32 = 5;
 
 /// The result of a run.
-pub(super) fn result(who: &str, report: &Report) -> Value {
+pub(super) fn result(args: &BenchArgs, who: &str, report: &Report) -> Value {
+    let has_messages = !matches!(args.bulk, Some(Way::Send | Way::Receive));
     let errors: Map<_, _> = report
         .errors
         .iter()
@@ -25,11 +27,11 @@ pub(super) fn result(who: &str, report: &Report) -> Value {
         "event": "result",
         "server": who,
         "seconds": report.elapsed.as_secs_f64(),
-        "messages": report.messages,
-        "messages_per_second": report.messages_per_second(),
+        "messages": has_messages.then_some(report.messages),
+        "messages_per_second": has_messages.then(|| report.messages_per_second()),
         "sent_bytes": report.sent_bytes,
         "received_bytes": report.received_bytes,
-        "connections_ended": report.connections,
+        "connections_ended": args.churn.then_some(report.connections),
         "latency": latency(&report.latency),
         "corrected_latency": match report.open_loop {
             None if report.chat.is_none() => latency(&corrected(report)),
@@ -41,10 +43,10 @@ pub(super) fn result(who: &str, report: &Report) -> Value {
             "uncorrected_latency": latency(&open.uncorrected),
             "client_late": latency(&open.client_late),
         })),
-        "slowest": {
+        "slowest": (!report.latency.is_empty()).then(|| json!({
             "seconds": report.slowest.took().as_secs_f64(),
             "at": report.slowest.at().as_secs_f64(),
-        },
+        })),
         "datagrams": report.datagrams.map(|all| json!({
             "sent": all.sent,
             "answered": all.answered,
@@ -80,8 +82,11 @@ pub(super) fn result(who: &str, report: &Report) -> Value {
     })
 }
 
-/// Latencies in seconds.
+/// Latencies in seconds; null if there are none.
 pub(super) fn latency(latency: &Latency) -> Value {
+    if latency.is_empty() {
+        return Value::Null;
+    }
     let mut all: Map<_, _> = QUANTILES
         .iter()
         .map(|(name, share)| {

@@ -31,6 +31,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::signal::unix::{SignalKind, signal};
 use wharf_check::load::{LoadError, Options, Report, cpu_of, raise_descriptor_limit, run_with};
 
 use crate::args::Common;
@@ -84,6 +85,9 @@ fn check(args: &BenchArgs) -> Result<(), Failure> {
     }
     if args.lasts().is_zero() {
         return Err(Failure::usage("--duration 0 would measure nothing"));
+    }
+    if args.timeout.is_some_and(|timeout| timeout.is_zero()) {
+        return Err(Failure::usage("--timeout 0 leaves no time for a reply"));
     }
     if args.requests == Some(0) {
         return Err(Failure::usage("--requests 0 would measure nothing"));
@@ -142,18 +146,34 @@ fn ignored(args: &BenchArgs) -> Option<&'static str> {
     holds.map(|(_, sentence)| sentence)
 }
 
-/// A flag that Ctrl-C sets: the run then ends, and tells what it found so far. A second one
-/// ends everything at once.
+/// A flag that Ctrl-C and SIGTERM set: the run then ends, and tells what it found so far. A
+/// second one ends everything at once.
 fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let seen = Arc::clone(&flag);
+    // Both are caught from here on, not only when the thread has got so far.
+    let (mut interrupt, mut terminate) = {
+        let _within = runtime.enter();
+        (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        )
+    };
     std::thread::spawn(move || {
         runtime.block_on(async {
-            while tokio::signal::ctrl_c().await.is_ok() {
+            loop {
+                let came = tokio::select! {
+                    came = interrupt.recv() => came,
+                    came = terminate.recv() => came,
+                };
+                if came.is_none() {
+                    return;
+                }
                 if seen.swap(true, Ordering::Relaxed) {
+                    live::give_back();
                     std::process::exit(i32::from(Exit::Aborted as u8));
                 }
             }
@@ -242,7 +262,7 @@ impl Bench<'_> {
 
     fn print(&self, who: &str, options: &Options, report: &Report) -> Result<(), Failure> {
         let text = match self.common.json {
-            true => format!("{}\n", machine::result(who, report)),
+            true => format!("{}\n", machine::result(self.args, who, report)),
             false => {
                 let style = self.common.color.style_for(&io::stdout());
                 render::text(self.args, who, options, report, style)

@@ -1,5 +1,6 @@
 //! From an address to the one endpoint that is loaded.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use wharf::address::{Address, Scheme};
@@ -61,7 +62,7 @@ async fn look_for(address: &Address, reach: Reach, timeout: Duration) -> Result<
     let resolved = Os.resolve(address, Role::Reach).await;
     let endpoints = resolved.map_err(|error| unresolved(address, error))?;
     if reach == Reach::ThisMachine
-        && let Some(other) = endpoints.iter().find(|endpoint| !endpoint.is_local())
+        && let Some(other) = endpoints.iter().find(|endpoint| !is_ours(endpoint))
     {
         return Err(elsewhere(address, other));
     }
@@ -84,8 +85,12 @@ async fn look_for(address: &Address, reach: Reach, timeout: Duration) -> Result<
         Endpoint::Unix(UnixName::Path(path)) => path.display().to_string(),
         other => other.to_string(),
     };
-    let pid = match peer.is_local() {
-        true => holder::pid_of(scheme, &at),
+    let pid = match is_ours(&peer) {
+        true => holder::pid_of(scheme, &at).or_else(|| {
+            // The kernel's table has the path by which the server bound its socket.
+            let whole = std::fs::canonicalize(&at).ok()?;
+            holder::pid_of(scheme, whole.to_str()?)
+        }),
         false => None,
     };
     let words = match scheme {
@@ -94,6 +99,25 @@ async fn look_for(address: &Address, reach: Reach, timeout: Duration) -> Result<
         _ => format!("udp:{at}"),
     };
     Ok(Found { target, words, pid })
+}
+
+/// Whether an endpoint is of this machine: packets to its own addresses go over its loopback,
+/// and the kernel takes the same address for their sender. Nothing is sent to find out
+/// (connect(2) of a datagram socket).
+fn is_ours(endpoint: &Endpoint) -> bool {
+    let Endpoint::Inet(at) = endpoint else {
+        return endpoint.is_local();
+    };
+    let any: IpAddr = match at {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let sender = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect(at)?;
+        socket.local_addr()
+    };
+    endpoint.is_local() || sender().is_ok_and(|sender| sender.ip() == at.ip())
 }
 
 /// A name that leads nowhere.
@@ -128,7 +152,7 @@ fn elsewhere(address: &Address, endpoint: &Endpoint) -> Failure {
     ))
     .with(
         "means",
-        format!("{endpoint} is not on this machine's loopback"),
+        format!("{endpoint} is none of this machine's addresses"),
     )
     .cure("--remote    if it is yours, and you may")
 }
@@ -148,5 +172,28 @@ fn target(address: &Address, peer: &Endpoint) -> Result<Target, Failure> {
         (Endpoint::Unix(UnixName::Unnamed), _) => Err(Failure::usage(format!(
             "{address} has no name to connect to"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_has_as_its_own_address_is_no_other_machine() {
+        let endpoint = |at: &str| Endpoint::Inet(at.parse().unwrap());
+        // Addresses of nobody (RFC 5737, RFC 3849), and one of everybody.
+        for other in ["192.0.2.1:9", "[2001:db8::1]:9", "224.0.0.1:9"] {
+            assert!(!is_ours(&endpoint(other)), "{other}");
+        }
+        for ours in ["127.0.0.1:9", "127.3.4.5:9", "[::1]:9"] {
+            assert!(is_ours(&endpoint(ours)), "{ours}");
+        }
+        // The address that a packet to elsewhere would have, if there is a way there.
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        if socket.connect("192.0.2.1:9").is_ok() {
+            let ours = socket.local_addr().unwrap();
+            assert!(is_ours(&Endpoint::Inet(ours)), "{ours}");
+        }
     }
 }

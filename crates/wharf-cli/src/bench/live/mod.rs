@@ -47,6 +47,17 @@ pub(super) struct Plan {
     pub(super) lasts: Duration,
 }
 
+/// Whether the terminal is a picture's now.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Gives the terminal back in the state in which it was, if a picture has it. For an end that
+/// drops nothing.
+pub(super) fn give_back() {
+    if TAKEN.swap(false, Ordering::Relaxed) {
+        let _ = ratatui::try_restore();
+    }
+}
+
 /// A picture that is drawn until this is dropped.
 pub(super) struct Live {
     points: Option<SyncSender<Point>>,
@@ -66,13 +77,14 @@ impl Live {
     pub(super) fn start(plan: Plan, interrupted: Arc<AtomicBool>) -> io::Result<Live> {
         // Also puts a hook before that of panics, so that the terminal is given back.
         let terminal = ratatui::try_init()?;
+        TAKEN.store(true, Ordering::Relaxed);
         let (points, to_draw) = sync_channel(AHEAD);
         let thread = std::thread::Builder::new()
             .name("picture".to_owned())
             .spawn(move || {
                 // A terminal that is gone ends the picture, not the run.
                 let _ = show(terminal, &plan, &to_draw, &interrupted);
-                let _ = ratatui::try_restore();
+                give_back();
             })?;
         Ok(Live {
             points: Some(points),
