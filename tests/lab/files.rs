@@ -214,3 +214,111 @@ fn machines_follow_a_message_too() {
     assert_eq!(ended.code(), 2);
     assert!(ended.stderr.contains("--view json"), "{}", ended.stderr);
 }
+
+/// What is said about a file that is wrong, or arguments that are.
+fn refused(text: &[u8], arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("net.toml");
+    fs::write(&file, text).unwrap();
+    let mut all = vec!["run", file.to_str().unwrap()];
+    all.extend(arguments);
+    let ended = lab(&all);
+    assert_eq!(ended.code(), 2, "{}", ended.stderr);
+    ended.stderr
+}
+
+#[test]
+fn a_client_without_an_end_needs_a_time_to_end() {
+    let client = |more: &str| {
+        let client = "[[client]]\nhost = \"b\"\nconnect = \"tcp:a:7\"\n";
+        pair("", &format!("{client}every = \"0s\"\n{more}"))
+    };
+    for endless in [
+        "count = 1000001",
+        "count = 9223372036854775807\nsend = [\"a\", \"b\"]",
+    ] {
+        let said = refused(client(endless).as_bytes(), &[]);
+        assert!(
+            said.contains("line 12") && said.contains("--for 10s"),
+            "{said}"
+        );
+        let ended = run_file(&client(endless), &["--for", "100ms"]);
+        assert!(ended["clients"][0]["answered"].as_u64().unwrap() > 0);
+    }
+    let said = refused(client("").as_bytes(), &["--for", "99999999999999h"]);
+    assert!(said.contains("876000h"), "{said}");
+    run_file(&client(""), &["--for", "876000h"]);
+}
+
+#[test]
+fn mistakes_are_told_in_the_words_of_the_file() {
+    let client = "[[client]]\nhost = \"b\"\nconnect = \"tcp:a:7\"";
+    let good = pair("loss = \"1%\"\nmtu = 1500", client);
+    run_file(&good, &[]);
+    for (from, to, words) in [
+        ("\"1%\"", "0.5", ["line 9", "in quotes", "\"0.5\""]),
+        ("\"1%\"", "10", ["line 9", "in quotes", "\"10\""]),
+        (
+            "seed = 1",
+            "seed = -1",
+            ["line 1", "-1", "whole number from 0"],
+        ),
+        ("1500", "-1", ["line 10", "-1", "whole number from 0"]),
+        (
+            "[\"a\", \"b\"]",
+            "[\"a\"]",
+            ["line 8", "two ends", "[\"a\", \"b\"]"],
+        ),
+        (
+            "\"b\"]",
+            "\"b\", \"c\"]",
+            ["line 8", "two ends", "here are 3"],
+        ),
+        ("\"b\"]", "\"zz\"]", ["line 8", "no node zz", "one of a, b"]),
+        (
+            "seed = 1",
+            "changes = \"at 1s link a-b down\"",
+            ["line 1", "a list", "[\"at 1s"],
+        ),
+        (
+            "host = \"b\"\n",
+            "",
+            ["line 11", "host is missing", "host = \"a\""],
+        ),
+        (
+            "connect = \"tcp:a:7\"",
+            "",
+            ["line 11", "connect is missing", "tcp:a:7"],
+        ),
+        (
+            "echo tcp::7",
+            "echo tcp:1.2.3.4:7",
+            ["line 4", "no such address", "10.0.0.1"],
+        ),
+        (
+            "echo tcp::7",
+            "qqqq tcp::7",
+            ["line 4", "no service qqqq", "chat"],
+        ),
+        (
+            "seed = 1",
+            "changes = [\"at 1s link x-y down\"]",
+            ["line 1", "x and y", "a-b"],
+        ),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let said = refused(good.replacen(from, to, 1).as_bytes(), &[]);
+        for word in words {
+            assert!(said.contains(word), "{to}: no {word} in {said}");
+        }
+        assert!(!said.contains("u64") && !said.contains("usize"), "{said}");
+    }
+    let said = refused(b"seed = 1\n# \xff\n", &[]);
+    assert!(said.contains("line 2") && said.contains("UTF-8"), "{said}");
+    let said = refused(good.as_bytes(), &["--hosts", "7"]);
+    assert!(said.contains("--hosts is for shapes"), "{said}");
+    let ended = lab(&["run", "pair", "--hosts", "7"]);
+    assert_eq!(ended.code(), 2, "{}", ended.stderr);
+    let said = refused(good.as_bytes(), &["--tap", "x-y"]);
+    assert!(said.contains("no link x-y"), "{said}");
+}

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-/// A span of time: a number with `ns`, `us`, `ms`, `s`, `min` or `h`.
+/// The longest span that can be written: the lab counts nanoseconds in 64 bits, which
+/// are 584 years, and adds spans to one another.
+const LONGEST_SPAN: Duration = Duration::from_secs(876_000 * 3_600);
+
+/// A span of time: a number with `ns`, `us`, `ms`, `s`, `min` or `h`; at most 876,000
+/// hours, which are a hundred years.
 ///
 /// # Errors
 /// What is wrong, in words.
@@ -23,7 +28,10 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
         "h" => 3_600.0,
         _ => return Err(example.into()),
     };
-    Duration::try_from_secs_f64(number * unit).map_err(|_| "the time is too long".into())
+    match Duration::try_from_secs_f64(number * unit) {
+        Ok(span) if span <= LONGEST_SPAN => Ok(span),
+        _ => Err("a time is at most 876000h, a hundred years".into()),
+    }
 }
 
 /// A rate in bits per second: a number with `bit`, `kbit`, `mbit` or `gbit`.
@@ -105,6 +113,7 @@ mod tests {
     #[test]
     fn quantities_are_read_with_their_units() {
         assert_eq!(parse_span("20 ms"), Ok(Duration::from_millis(20)));
+        assert_eq!(parse_span("876000h"), Ok(LONGEST_SPAN));
         assert_eq!(parse_rate("2400bit"), Ok(2_400));
         assert_eq!(parse_rate("1.5Mbit/s"), Ok(1_500_000));
         assert_eq!(parse_share("3%"), Ok(0.03));
@@ -113,7 +122,16 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        for wrong in ["", "ms", "-1ms", "5", "1e9999s", "20 fortnights"] {
+        for wrong in [
+            "",
+            "ms",
+            "-1ms",
+            "5",
+            "1e9999s",
+            "20 fortnights",
+            "876001h",
+            "99999999999999h",
+        ] {
             assert!(parse_span(wrong).is_err(), "{wrong}");
         }
         assert!(parse_rate("0mbit").is_err() && parse_rate("ten").is_err());

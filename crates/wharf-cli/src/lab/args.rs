@@ -44,12 +44,12 @@ pub(super) struct NetworkArgs {
     #[arg(value_name = "NETWORK")]
     pub(super) what: String,
 
-    /// How many hosts a shape has
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = hosts)]
-    pub(super) hosts: usize,
+    /// How many hosts a shape has [default: 5]
+    #[arg(long, value_name = "N", value_parser = hosts)]
+    pub(super) hosts: Option<usize>,
 
     /// The seed: the same one gives the same run
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed)]
     pub(super) seed: Option<u64>,
 
     #[command(flatten)]
@@ -96,7 +96,7 @@ pub(super) struct LinkArgs {
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     pub(super) corrupt: Option<f64>,
 
-    /// How much may wait in front of every link, for example 64KiB
+    /// How much may wait in front of every link, for example 64KiB; what is being sent counts
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(super) queue: Option<usize>,
 }
@@ -188,7 +188,7 @@ pub(super) struct DemoArgs {
     pub(super) name: Option<String>,
 
     /// The seed
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed)]
     pub(super) seed: u64,
 }
 
@@ -224,11 +224,11 @@ pub(super) struct TransportArgs {
     pub(super) seeds: u64,
 
     /// The first seed
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed)]
     pub(super) seed: u64,
 
     /// How long each stream plays, in the lab's time
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_span, default_value = "30s")]
+    #[arg(long = "for", value_name = "TIME", value_parser = play, default_value = "30s")]
     pub(super) span: Duration,
 
     /// Write a plot as an SVG file
@@ -245,6 +245,19 @@ pub(super) struct GatewayArgs {
     /// HOST:PORT inside, = and the address outside, for example h0:12000=:12000 or udp:h0:7=udp::7000
     #[arg(long, value_name = "INSIDE=OUTSIDE", required = true)]
     pub(super) expose: Vec<String>,
+}
+
+/// A stream of no length has no messages to judge.
+fn play(text: &str) -> Result<Duration, String> {
+    match parse_span(text)? {
+        span if span < Duration::from_secs(1) => Err("a stream plays for at least 1s".to_owned()),
+        span => Ok(span),
+    }
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
 
 fn hosts(text: &str) -> Result<usize, String> {

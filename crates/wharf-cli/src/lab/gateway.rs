@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use wharf::address::{Address, Scheme};
@@ -36,6 +37,9 @@ const CONNECT: Duration = Duration::from_secs(30);
 
 /// How many UDP peers outside have a socket inside at once; the oldest makes room.
 const PEERS: usize = 256;
+
+/// A datagram from outside that is longer finds no place in a lab's socket.
+const LONGEST: usize = 64_999;
 
 /// How many datagrams wait for their way out or in.
 const WAITING: usize = 256;
@@ -64,7 +68,7 @@ pub(super) fn run(common: &Common, args: &GatewayArgs) -> Result<Exit, Failure> 
     // Programs outside are the clients.
     plan.clients.clear();
     let gateway = add_gateway(&mut plan)?;
-    let traffic = Traffic::of(&plan)?;
+    let traffic = Traffic::of(&plan, None)?;
     let json = common.json;
     let outcome = plan.lab().in_real_time().run(async |hosts| {
         // Its servers live as long as this.
@@ -73,10 +77,21 @@ pub(super) fn run(common: &Common, args: &GatewayArgs) -> Result<Exit, Failure> 
             biased;
             ended = expose(&hosts, &gateway, &exposed, json) => ended,
             ended = serving => ended.map(|_| Exit::Done).map_err(|error| failed(&error)),
-            _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+            ended = asked_to_stop() => ended,
         }
     });
     outcome.map_err(|error| failed(&error))?.value
+}
+
+/// Waits for ^C, or for whoever started this to end it.
+async fn asked_to_stop() -> Result<Exit, Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(Exit::Done)
 }
 
 /// `h0:12000=:12000`, `udp:h0:7=udp::7000`.
@@ -298,12 +313,27 @@ fn tell(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// What is worth saying once.
+#[derive(Default)]
+struct Once {
+    told: bool,
+}
+
+impl Once {
+    fn tell(&mut self, text: &str) {
+        if !std::mem::replace(&mut self.told, true) {
+            tell(text);
+        }
+    }
+}
+
 /// Every peer outside gets a socket of its own inside, so that answers find back.
 async fn datagrams(mut socket: Datagrams, host: LabHost, inside: Address) {
     let (answers, mut answered) = mpsc::channel::<(Endpoint, Vec<u8>)>(WAITING);
     let mut peers: BTreeMap<String, mpsc::Sender<Vec<u8>>> = BTreeMap::new();
     let mut oldest = std::collections::VecDeque::new();
     let mut payload = Vec::new();
+    let (mut too_long, mut too_many) = (Once::default(), Once::default());
     loop {
         tokio::select! {
             biased;
@@ -313,9 +343,19 @@ async fn datagrams(mut socket: Datagrams, host: LabHost, inside: Address) {
             }
             received = socket.receive_from(&mut payload) => {
                 let Ok(from) = received else { continue };
+                if payload.len() > LONGEST {
+                    too_long.tell(&format!(
+                        "{from} sent {} bytes in a datagram: more than {LONGEST} are not carried",
+                        payload.len()
+                    ));
+                    continue;
+                }
                 let key = from.to_string();
                 if !peers.contains_key(&key) {
                     if peers.len() >= PEERS {
+                        too_many.tell(&format!(
+                            "more than {PEERS} peers over UDP: answers to the oldest are lost"
+                        ));
                         oldest.pop_front().and_then(|old| peers.remove(&old));
                     }
                     let (sender, waiting) = mpsc::channel(WAITING);

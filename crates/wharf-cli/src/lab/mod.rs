@@ -19,9 +19,11 @@ mod view;
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use wharf_lab::{LabError, Report, Tap};
+use wharf::names::suggest;
+use wharf_lab::topology::file;
+use wharf_lab::{Lab, LabError, Report, Tap};
 
 pub(crate) use args::LabArgs;
 use args::{LabCommand, RunArgs, View};
@@ -51,9 +53,16 @@ fn run_lab(common: &Common, args: &RunArgs) -> Result<Exit, Failure> {
     }
     let plan = Plan::make(&args.network)?;
     let follow = args.follow.as_deref().map(message_number).transpose()?;
-    let traffic = traffic::Traffic::of(&plan)?;
-    let lab = plan.lab().with_recording().with_journal();
     let span = args.span.or(plan.span);
+    let traffic = traffic::Traffic::of(&plan, span)?;
+    // What a run could not give in the end is told before it.
+    let taps = plan.tap_names();
+    let tapped = args.tap.as_deref().map(|name| check_tap(&taps, name));
+    let tapped = tapped.transpose()?;
+    if let Some(path) = &args.write {
+        check_captures(path, tapped.as_deref(), &taps)?;
+    }
+    let lab = keeping(plan.lab(), args, &views);
     let outcome = lab.run(async |hosts| traffic.run(hosts, span).await);
     let outcome = outcome.map_err(|error| failed(&error))?;
     let results = outcome.value.map_err(|error| failed(&error))?;
@@ -102,6 +111,18 @@ fn run_lab(common: &Common, args: &RunArgs) -> Result<Exit, Failure> {
     })
 }
 
+/// Writes down what is asked for and no more: in a large lab the frames and the journal
+/// are most of the memory.
+fn keeping(mut lab: Lab, args: &RunArgs, views: &[View]) -> Lab {
+    if args.write.is_some() || views.iter().any(|view| view.of_frames().is_some()) {
+        lab = lab.with_recording();
+    }
+    if args.follow.is_some() || views.contains(&View::Journal) {
+        lab = lab.with_journal();
+    }
+    lab
+}
+
 /// `3`, `message 3` or `message3`.
 fn message_number(text: &str) -> Result<u32, Failure> {
     let number = text.trim().trim_start_matches("message").trim();
@@ -119,23 +140,71 @@ fn message_number(text: &str) -> Result<u32, Failure> {
         })
 }
 
+/// The name of the tap that is meant, with its ends in the order of the network.
+fn check_tap(taps: &[String], name: &str) -> Result<String, Failure> {
+    let swapped = name.split_once('-');
+    let swapped = swapped.map(|(first, second)| format!("{second}-{first}"));
+    let fits = |own: &&String| *own == name || Some(*own) == swapped.as_ref();
+    taps.iter().find(fits).cloned().ok_or_else(|| {
+        let failure = Failure::usage(format!("there is no link {name}"));
+        match suggest(name, taps.iter().map(String::as_str)) {
+            Some(near) => failure.cure(format!("--tap {near}")),
+            None => failure.with("links", file::listed(taps.iter().map(String::as_str))),
+        }
+    })
+}
+
 /// The tap of this name, or the first.
 fn tap(report: &Report, name: Option<&str>) -> Result<Tap, Failure> {
     let taps = report.taps();
-    let swapped = name.and_then(|name| name.split_once('-'));
-    let swapped = swapped.map(|(first, second)| format!("{second}-{first}"));
-    let fits = |tap: &&Tap| match name {
-        None => true,
-        Some(name) => {
-            let own = report.tap_name(**tap);
-            own == name || Some(&own) == swapped.as_ref()
-        }
+    let names: Vec<String> = taps.iter().map(|tap| report.tap_name(*tap)).collect();
+    let wanted = name.map(|name| check_tap(&names, name)).transpose()?;
+    let mut named = taps.iter().zip(&names);
+    let found = named.find(|(_, own)| wanted.as_ref().is_none_or(|wanted| wanted == *own));
+    found
+        .map(|(tap, _)| *tap)
+        .ok_or_else(|| Failure::usage("this network has no link to look at"))
+}
+
+/// The file of a tap in a folder.
+fn capture_in(folder: &Path, tap: &str) -> PathBuf {
+    folder.join(format!("{tap}.pcapng"))
+}
+
+/// A file that is there is not written over, and that is told before the run.
+fn check_captures(path: &Path, tap: Option<&str>, taps: &[String]) -> Result<(), Failure> {
+    if !path.is_dir() {
+        return check_new(path);
+    }
+    if tap.is_some() {
+        let cause = format!("{} is a folder, which gets every link", path.display());
+        return Err(Failure::usage(cause).cure("-w FILE with --tap, or -w FOLDER without"));
+    }
+    taps.iter()
+        .try_for_each(|tap| check_new(&capture_in(path, tap)))
+}
+
+/// A file that can be made: it is not there, and its folder is.
+fn check_new(path: &Path) -> Result<(), Failure> {
+    let cannot = |why: &str, cure: &str| {
+        let cause = format!("cannot write {}: {why}", path.display());
+        Err(Failure::new(Exit::Failed, cause).cure(cure))
     };
-    taps.iter().find(fits).copied().ok_or_else(|| {
-        let names: Vec<String> = taps.iter().map(|tap| report.tap_name(*tap)).collect();
-        Failure::usage(format!("there is no link {}", name.unwrap_or("at all")))
-            .with("links", names.join(", "))
-    })
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if path.symlink_metadata().is_ok() {
+        return cannot(
+            "it is there already",
+            "another name, or remove the file first",
+        );
+    }
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            cannot("there is no such folder", "make the folder first")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// One capture into a file, or one for each tap into a folder.
@@ -145,7 +214,7 @@ fn write_captures(report: &Report, path: &Path, name: Option<&str>) -> Result<()
         return write_capture(report, tap, path);
     }
     for tap in report.taps() {
-        let file = path.join(format!("{}.pcapng", report.tap_name(tap)));
+        let file = capture_in(path, &report.tap_name(tap));
         write_capture(report, tap, &file)?;
     }
     Ok(())

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
 use wharf::names::suggest;
+use wharf_lab::topology::NodeKind;
 use wharf_lab::topology::file::{self, ClientPlan, FileError, ServicePlan};
 use wharf_lab::{Centre, Lab, Link, Medium, Topology};
 
@@ -29,6 +31,9 @@ const SHAPES: [(&str, Shape); 11] = [
     ("lans", |hosts| Topology::two_lans(hosts.div_ceil(2))),
     ("pair", |_| Topology::pair()),
 ];
+
+/// How many hosts a shape has if nobody says.
+const USUAL_HOSTS: usize = 5;
 
 /// A full mesh has a link for any two switches, and each has its own tree messages.
 const MOST_IN_MESH: usize = 60;
@@ -71,15 +76,20 @@ impl Plan {
     }
 
     fn of_shape(name: &str, make: Shape, args: &NetworkArgs) -> Result<Plan, Failure> {
-        if name == "mesh" && args.hosts > MOST_IN_MESH {
-            let cause = format!("a full mesh of {} hosts has too many links", args.hosts);
+        let count = args.hosts.unwrap_or(USUAL_HOSTS);
+        if name == "pair" && args.hosts.is_some_and(|count| count != 2) {
+            let cause = format!("a pair is of two hosts, not of {count}");
+            return Err(Failure::usage(cause).cure(format!("wharf lab run line --hosts {count}")));
+        }
+        if name == "mesh" && count > MOST_IN_MESH {
+            let cause = format!("a full mesh of {count} hosts has too many links");
             return Err(Failure::usage(cause).cure(format!("--hosts {MOST_IN_MESH}")));
         }
-        let topology = make(args.hosts);
+        let topology = make(count);
         let mut names = topology
             .nodes
             .iter()
-            .filter(|node| node.kind == file_host());
+            .filter(|node| node.kind == NodeKind::Host);
         let server = names.next().map_or("h0", |node| &node.name).to_owned();
         let clients = names.map(|node| ClientPlan {
             host: node.name.clone(),
@@ -92,18 +102,21 @@ impl Plan {
         });
         let clients: Vec<ClientPlan> = clients.collect();
         let hosts = clients.len() + 1;
+        // Over both, so that a gateway can lead to either.
+        let echo = |address: &str| ServicePlan {
+            host: server.clone(),
+            service: "echo".to_owned(),
+            address: Some(address.to_owned()),
+            password: None,
+            line: 0,
+        };
+        let services = vec![echo("tcp::7"), echo("udp::7")];
         Ok(Plan {
             title: format!("{name} of {hosts} hosts"),
             clients,
             seed: 1,
             span: None,
-            services: vec![ServicePlan {
-                host: server,
-                service: "echo".to_owned(),
-                address: Some("tcp::7".to_owned()),
-                password: None,
-                line: 0,
-            }],
+            services,
             topology,
             file: None,
         })
@@ -111,7 +124,12 @@ impl Plan {
 
     fn of_file(args: &NetworkArgs) -> Result<Plan, Failure> {
         let path = Path::new(&args.what);
-        let text = read(path).map_err(|error| cannot_read(&args.what, &error))?;
+        if args.hosts.is_some() && path.exists() {
+            let cause = format!("--hosts is for shapes, and {} is a file", args.what);
+            return Err(Failure::usage(cause).cure("add [[host]] and [[link]] to the file"));
+        }
+        let bytes = read(path).map_err(|error| cannot_read(&args.what, &error))?;
+        let text = String::from_utf8(bytes).map_err(|error| no_text(&args.what, &error))?;
         let file = file::parse(&text).map_err(|error| mistake(&args.what, &error))?;
         Ok(Plan {
             title: args.what.clone(),
@@ -170,14 +188,25 @@ impl Plan {
         Err(Failure::usage(cause).cure("a TOML file with [[bus]], its rate and its spacing"))
     }
 
+    /// The names of what can be tapped, as its report gives them.
+    pub(super) fn tap_names(&self) -> Vec<String> {
+        let nodes = &self.topology.nodes;
+        let links = self.topology.links.iter();
+        let links = links.filter(|plan| plan.link.bits_per_second().is_some());
+        let links = links.map(|plan| {
+            let [first, second] = plan.ends.map(|end| nodes[end].name.as_str());
+            format!("{first}-{second}")
+        });
+        let shared = nodes
+            .iter()
+            .filter(|node| matches!(node.kind, NodeKind::Shared { .. }));
+        links.chain(shared.map(|node| node.name.clone())).collect()
+    }
+
     /// The lab.
     pub(super) fn lab(&self) -> Lab {
         Lab::new(self.seed).topology(self.topology.clone())
     }
-}
-
-fn file_host() -> wharf_lab::topology::NodeKind {
-    wharf_lab::topology::NodeKind::Host
 }
 
 fn changed(mut link: Link, args: &LinkArgs) -> Link {
@@ -219,12 +248,20 @@ fn medium(name: &str) -> Result<Medium, Failure> {
     })
 }
 
-fn read(path: &Path) -> io::Result<String> {
+fn no_text(what: &str, error: &FromUtf8Error) -> Failure {
+    let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let cause = "this is no text in UTF-8".to_owned();
+    let cure = Some("save the file as UTF-8".to_owned());
+    mistake(what, &FileError { line, cause, cure })
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     let length = fs::metadata(path)?.len();
     if length > file::LONGEST_FILE as u64 {
         return Err(io::Error::other("it is longer than 4 MiB"));
     }
-    fs::read_to_string(path)
+    fs::read(path)
 }
 
 fn cannot_read(what: &str, error: &io::Error) -> Failure {

@@ -1,14 +1,18 @@
 //! What can be served on the hosts of a lab. What a service would show on the screen is
 //! not shown: every host of a lab would write into the same terminal.
 
+use std::net::IpAddr;
+
 use wharf::address::{Address, Host, Port, Target};
 use wharf::datagram::Amplification;
 use wharf::names::{Protocol, service_port, suggest};
 use wharf::network::Platform;
 use wharf::server::{DatagramOptions, Running, Server};
 use wharf::service::AnyService;
+use wharf_lab::core::NodeId;
+use wharf_lab::stack::Host as Machine;
 use wharf_lab::topology::NodeKind;
-use wharf_lab::topology::file::{FileError, ServicePlan};
+use wharf_lab::topology::file::{FileError, ServicePlan, listed};
 use wharf_lab::{LabError, LabHost, LabNetwork};
 use wharf_services::chat::UnreliableChat;
 use wharf_services::page::Row;
@@ -73,14 +77,46 @@ pub(super) fn check_address(
     {
         let nodes = plan.topology.nodes.iter();
         let hosts = nodes.filter(|node| node.kind == NodeKind::Host);
-        let mut names = hosts.map(|node| node.name.as_str());
+        let names = hosts.map(|node| node.name.as_str());
         if name != "localhost" && !names.clone().any(|host| host == name) {
             let cause = format!("{address}: there is no host {name}");
-            let near = suggest(name, names.clone()).or_else(|| names.next());
-            return Err((cause, near.map(str::to_owned)));
+            let near = suggest(name, names.clone()).map(str::to_owned);
+            let cure = near.or_else(|| Some(format!("one of {}", listed(names))));
+            return Err((cause, cure));
         }
     }
     Ok(())
+}
+
+/// An address that this host has, so that it can be served there.
+fn check_own(plan: &Plan, host: &str, address: &Address) -> Result<(), (String, Option<String>)> {
+    let ip = match &address.target {
+        Target::Host {
+            host: Host::V4(ip), ..
+        } => IpAddr::V4(*ip),
+        Target::Host {
+            host: Host::V6 { addr, .. },
+            ..
+        } => IpAddr::V6(*addr),
+        _ => return Ok(()),
+    };
+    if ip.is_unspecified() || ip.is_loopback() {
+        return Ok(());
+    }
+    let fabric = plan.lab().fabric();
+    let node = fabric.names().position(|name| name == host);
+    let node = node.and_then(|node| fabric.node::<Machine>(NodeId(node as u32)));
+    let own = node.map(Machine::addresses).unwrap_or_default();
+    if own.iter().any(|(own, _)| *own == ip) {
+        return Ok(());
+    }
+    let own: Vec<String> = own.iter().map(|(ip, _)| ip.to_string()).collect();
+    let cause = format!(
+        "{address}: host {host} has no such address, but {}",
+        own.join(" and ")
+    );
+    let port = address.port().and_then(Port::number).unwrap_or(7);
+    Err((cause, Some(format!("{}::{port}", address.scheme.as_str()))))
 }
 
 /// A port of a host belongs to one service.
@@ -121,7 +157,8 @@ impl Place {
         let Some(entry) = catalog::find(&it.service) else {
             let names = catalog().iter().map(|entry| entry.name);
             let names = names.filter(|name| OUTSIDE.iter().all(|(outside, _)| name != outside));
-            let near = suggest(&it.service, names).map(str::to_owned);
+            let near = suggest(&it.service, names.clone()).map(str::to_owned);
+            let near = near.or_else(|| Some(format!("one of {}", listed(names))));
             let cause = format!("there is no service {} for a lab", it.service);
             return Err(wrong(cause, near));
         };
@@ -148,6 +185,7 @@ impl Place {
         }
         for address in &addresses {
             check_address(plan, address).map_err(|(cause, cure)| wrong(cause, cure))?;
+            check_own(plan, &it.host, address).map_err(|(cause, cure)| wrong(cause, cure))?;
         }
         let door = match (&it.password, entry.name) {
             (Some(password), _) => Some(door(password).map_err(|cause| wrong(cause, None))?),

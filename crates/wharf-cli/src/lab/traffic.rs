@@ -24,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long it waits over UDP, where nobody sends anything again.
 const UDP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many messages a client sends at most: with a second between them these are eleven
+/// days of the lab's time, and its round trips take 8 MB.
+const MOST_MESSAGES: usize = 1_000_000;
+
 /// What runs on the hosts.
 pub(super) struct Traffic {
     services: Vec<Place>,
@@ -46,8 +50,8 @@ pub(super) struct ClientResult {
 }
 
 impl Traffic {
-    /// Checks the plan.
-    pub(super) fn of(plan: &Plan) -> Result<Traffic, Failure> {
+    /// Checks the plan. A client that would talk without end needs a span.
+    pub(super) fn of(plan: &Plan, span: Option<Duration>) -> Result<Traffic, Failure> {
         let mut services = Vec::new();
         for service in &plan.services {
             services.extend(Place::of(plan, service)?);
@@ -61,6 +65,16 @@ impl Traffic {
             })?;
             check_address(plan, &address)
                 .map_err(|(cause, cure)| wrong(plan, client.line, cause, cure))?;
+            let count = planned(client);
+            if count > MOST_MESSAGES && span.is_none() {
+                let cause = format!(
+                    "the client of {} sends {count} messages; without a time to end, {MOST_MESSAGES} are the most",
+                    client.host
+                );
+                let cure =
+                    Some("for = \"10s\" at the head of the file, --for 10s, or a smaller count");
+                return Err(wrong(plan, client.line, cause, cure.map(str::to_owned)));
+            }
         }
         Ok(Traffic {
             services,
@@ -122,6 +136,10 @@ async fn client(host: LabHost, plan: ClientPlan, deadline: Option<Instant>) -> C
         None => talk.await,
     };
     result.error = outcome.err().map(|error| error.to_string());
+    if result.sent >= MOST_MESSAGES && planned(&plan) > MOST_MESSAGES {
+        let error = format!("stopped after {MOST_MESSAGES} messages, the most of one client");
+        result.error.get_or_insert(error);
+    }
     result
 }
 
@@ -156,9 +174,15 @@ async fn over_tcp(
     Ok(())
 }
 
+/// How many messages the plan of a client asks for.
+fn planned(plan: &ClientPlan) -> usize {
+    plan.send.len().saturating_mul(plan.count)
+}
+
 /// What a client sends, one after the other.
 fn messages(plan: &ClientPlan) -> impl Iterator<Item = &String> {
-    plan.send.iter().cycle().take(plan.send.len() * plan.count)
+    let count = planned(plan).min(MOST_MESSAGES);
+    plan.send.iter().cycle().take(count)
 }
 
 /// What there is without waiting.

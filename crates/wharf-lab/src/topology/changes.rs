@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wharf::names::suggest;
 
-use super::{ChangePlan, NodeKind, Topology};
+use super::{ChangePlan, NodeKind, Topology, file};
 use crate::core::Change;
 use crate::units::{parse_rate, parse_share, parse_span};
 
@@ -48,10 +48,11 @@ impl Topology {
                 format!("{first}-{second}")
             });
             let names: Vec<String> = names.collect();
-            let near = suggest(ends, names.iter().map(String::as_str));
+            let names = || names.iter().map(String::as_str);
+            let near = suggest(ends, names()).map(str::to_owned);
             ChangeError {
                 cause: format!("there is no link between {first} and {second}"),
-                cure: near.map(str::to_owned),
+                cure: near.or_else(|| Some(format!("one of {}", file::listed(names())))),
             }
         })?;
         let change = match rest {

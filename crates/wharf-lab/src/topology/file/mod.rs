@@ -129,6 +129,25 @@ pub fn parse(text: &str) -> Result<LabFile, FileError> {
     reader.file(raw)
 }
 
+/// How many names a message lists.
+const LISTED: usize = 12;
+
+/// Names for people: those that there are, or the first of many.
+pub fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names = names.peekable();
+    let mut text = String::new();
+    for name in names.by_ref().take(LISTED) {
+        if !text.is_empty() {
+            text += ", ";
+        }
+        text += name;
+    }
+    match names.count() {
+        0 => text,
+        more => format!("{text} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,7 +46,7 @@ pub(super) struct RawNode {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawLink {
-    pub(super) ends: Option<[Spanned<String>; 2]>,
+    pub(super) ends: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) medium: Option<Spanned<String>>,
     pub(super) rate: Option<Spanned<String>>,
     pub(super) delay: Option<Spanned<String>>,

@@ -39,14 +39,8 @@ impl Reader<'_> {
     pub(super) fn toml(&self, error: &toml::de::Error) -> FileError {
         let at = error.span().map_or(0, |span| span.start);
         let message = error.message();
-        let mut quoted = message.split('`').skip(1).step_by(2);
-        let cure = match message.starts_with("unknown") {
-            true => quoted
-                .next()
-                .and_then(|word| suggest(word, quoted).map(str::to_owned)),
-            false => None,
-        };
         let cause = message.lines().next().unwrap_or("this is no TOML");
+        let (cause, cure) = told(cause, message);
         self.mistake(at, cause, cure)
     }
 
@@ -132,7 +126,8 @@ impl Reader<'_> {
             .link
             .iter()
             .filter_map(|link| link.get_ref().ends.as_ref());
-        let between = links.filter(|ends| ends.iter().all(is_switch)).count();
+        let between = links.filter(|ends| ends.get_ref().iter().all(is_switch));
+        let between = between.count();
         between > 0 && between >= raw.switch.len()
     }
 
@@ -260,8 +255,13 @@ impl Reader<'_> {
             let cure = Some("add ends = [\"a\", \"b\"]".to_owned());
             return Err(self.mistake(link.span().start, "a [[link]] has no ends", cure));
         };
+        let [first, second] = &ends.get_ref()[..] else {
+            let cause = format!("a link has two ends, and here are {}", ends.get_ref().len());
+            let cure = Some("ends = [\"a\", \"b\"]".to_owned());
+            return Err(self.mistake(ends.span().start, cause, cure));
+        };
         let mut numbers = [0; 2];
-        for (number, end) in numbers.iter_mut().zip(ends) {
+        for (number, end) in numbers.iter_mut().zip([first, second]) {
             *number = self.find(topology, end)?;
             let links = topology.links.iter();
             let taken = links.filter(|link| link.ends.contains(number)).count();
@@ -273,7 +273,8 @@ impl Reader<'_> {
         }
         if numbers[0] == numbers[1] {
             let cause = "a link has two different ends";
-            return Err(self.mistake(ends[1].span().start, cause, None));
+            let cure = Some("ends = [\"a\", \"b\"]".to_owned());
+            return Err(self.mistake(second.span().start, cause, cure));
         }
         let shared = numbers
             .iter()
@@ -330,10 +331,11 @@ impl Reader<'_> {
 
     fn find(&self, topology: &Topology, name: &Spanned<String>) -> Result<usize, FileError> {
         topology.find(name.get_ref()).ok_or_else(|| {
-            let names = topology.nodes.iter().map(|node| node.name.as_str());
-            let near = suggest(name.get_ref(), names).map(str::to_owned);
+            let names = || topology.nodes.iter().map(|node| node.name.as_str());
+            let near = suggest(name.get_ref(), names()).map(str::to_owned);
+            let cure = near.or_else(|| one_of(names()));
             let cause = format!("there is no node {}", name.get_ref());
-            self.mistake(name.span().start, cause, near)
+            self.mistake(name.span().start, cause, cure)
         })
     }
 
@@ -346,7 +348,10 @@ impl Reader<'_> {
         let host = self.find(topology, &raw.host)?;
         if topology.nodes[host].kind != NodeKind::Host {
             let cause = format!("{} is no host", raw.host.get_ref());
-            return Err(self.mistake(raw.host.span().start, cause, None));
+            let hosts = topology.nodes.iter();
+            let hosts = hosts.filter(|node| node.kind == NodeKind::Host);
+            let cure = one_of(hosts.map(|node| node.name.as_str()));
+            return Err(self.mistake(raw.host.span().start, cause, cure));
         }
         let span = |text: &Option<Spanned<String>>, otherwise: Duration| match text {
             Some(text) => self.value(text, parse_span),
@@ -365,6 +370,69 @@ impl Reader<'_> {
             line: self.line(raw.connect.span().start),
         })
     }
+}
+
+/// A cure for a name that is none: those that there are.
+fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let names = super::listed(names);
+    (!names.is_empty()).then(|| format!("one of {names}"))
+}
+
+/// The cause and the cure in the words of the file, not in those of serde's types.
+fn told(cause: &str, message: &str) -> (String, Option<String>) {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if message.starts_with("unknown") {
+        let near = quoted.next().and_then(|word| suggest(word, quoted));
+        return (cause.to_owned(), near.map(str::to_owned));
+    }
+    if message.starts_with("missing field") {
+        let field = quoted.next().unwrap_or_default();
+        let example = match field {
+            "connect" => "\"tcp:a:7\"",
+            "every" | "lasting" => "\"1s\"",
+            "loss" => "\"50%\"",
+            "service" => "\"echo\"",
+            _ => "\"a\"",
+        };
+        return (
+            format!("{field} is missing"),
+            Some(format!("add {field} = {example}")),
+        );
+    }
+    let kinds = ["invalid type: ", "invalid value: "];
+    let found = kinds.iter().find_map(|kind| cause.strip_prefix(kind));
+    let Some((found, expected)) = found.and_then(|rest| rest.rsplit_once(", expected ")) else {
+        return (cause.to_owned(), None);
+    };
+    // "integer `10`", "string \"x\"", "map".
+    let value = quoted.next();
+    let (wanted, cure) = match expected {
+        "a string" => (
+            "a text in quotes",
+            value.map(|value| format!("put it in quotes: \"{value}\"")),
+        ),
+        "u64" | "usize" => (
+            "a whole number from 0",
+            Some("write a whole number from 0, without quotes".to_owned()),
+        ),
+        "a boolean" => (
+            "true or false",
+            Some("true or false, without quotes".to_owned()),
+        ),
+        "a sequence" => (
+            "a list",
+            found
+                .strip_prefix("string ")
+                .map(|text| format!("put it in brackets: [{text}]"))
+                .or_else(|| Some("a list in brackets, or [[…]] for a table".to_owned())),
+        ),
+        expected if expected.starts_with("struct ") => (
+            "a table",
+            Some("write it as a table: [[…]] above it, or { … } behind the =".to_owned()),
+        ),
+        other => (other, None),
+    };
+    (format!("{found} stands where {wanted} has to be"), cure)
 }
 
 fn medium(name: &str) -> Result<Medium, String> {
