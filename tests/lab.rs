@@ -163,7 +163,7 @@ fn every_shape_runs_and_can_be_shown() {
             "run",
             shape,
             "--hosts",
-            "3",
+            if shape == "pair" { "2" } else { "3" },
             "--view",
             "summary,ladder",
             "-w",
@@ -298,10 +298,31 @@ fn a_capture_is_never_written_over() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.pcapng");
     fs::write(&file, "precious").unwrap();
-    let ended = lab(&["run", "pair", "-w", file.to_str().unwrap()]);
-    assert_eq!(ended.code(), 1);
-    assert!(ended.stderr.contains("another name"), "{}", ended.stderr);
-    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    let plot = [
+        "transport",
+        "--profile",
+        "text",
+        "--plot",
+        file.to_str().unwrap(),
+    ];
+    for arguments in [&["run", "pair", "-w", file.to_str().unwrap()][..], &plot] {
+        let ended = lab(arguments);
+        assert_eq!(ended.code(), 1);
+        assert!(ended.stderr.contains("another name"), "{}", ended.stderr);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    }
+    // In a folder nothing is written before all can be.
+    fs::write(folder.path().join("h1-switch.pcapng"), "precious").unwrap();
+    let ended = lab(&[
+        "run",
+        "star",
+        "--hosts",
+        "3",
+        "-w",
+        folder.path().to_str().unwrap(),
+    ]);
+    assert_eq!(ended.code(), 1, "{}", ended.stderr);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
 #[test]
@@ -422,9 +443,9 @@ fn the_transport_experiment_judges_both_transports() {
         "--loss",
         "3%",
         "--seeds",
-        "3",
+        "20",
         "--for",
-        "5s",
+        "2s",
         "--json",
         "--plot",
         plot.to_str().unwrap(),
@@ -497,6 +518,61 @@ fn programs_outside_talk_to_a_host_inside() {
     let (length, _) = socket.recv_from(&mut space).unwrap();
     assert_eq!(&space[..length], b"datagram");
 
+    gateway.signal("TERM");
+    assert_eq!(gateway.end().code(), 0);
+}
+
+#[test]
+fn the_gateway_reaches_the_echo_of_a_shape_over_udp() {
+    let mut command = wharf(["lab", "gateway", "star", "--json"]);
+    let mut gateway = Process::start(command.args(["--expose", "udp:h0:7=udp:127.0.0.1:0"]));
+    let outside = gateway.wait_for_event("lab-exposed", |event| {
+        event["outside"].as_str().map(str::to_owned)
+    });
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.send_to(b"datagram", outside).unwrap();
+    let mut space = [0; 64];
+    let (length, _) = socket.recv_from(&mut space).unwrap();
+    assert_eq!(&space[..length], b"datagram");
     gateway.signal("INT");
     assert_eq!(gateway.end().code(), 0);
+}
+
+#[test]
+fn a_network_that_carries_nothing_is_a_verdict_and_no_failure() {
+    for network in [
+        ["--loss", "100%"],
+        ["--queue", "0"],
+        ["--rate", "1bit"],
+        ["--delay", "1h"],
+    ] {
+        let mut arguments = vec!["transport", "--profile", "voice", "--for", "1s", "--json"];
+        arguments.extend(network);
+        let text = done(&arguments);
+        for line in text.lines() {
+            let result: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(result["verdict"], "fail", "{network:?}: {line}");
+            assert_eq!(result["lost"], 1.0, "{network:?}: {line}");
+        }
+    }
+    let few = done(&[
+        "transport",
+        "--profile",
+        "text",
+        "--seeds",
+        "3",
+        "--for",
+        "1s",
+        "--json",
+    ]);
+    for line in few.lines() {
+        let result: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(result["verdict"], Value::Null, "{line}");
+    }
+    let ended = lab(&["transport", "--for", "0s"]);
+    assert_eq!(ended.code(), 2);
+    assert!(ended.stderr.contains("at least 1s"), "{}", ended.stderr);
+    let ended = lab(&["transport", "--seed", "abc"]);
+    assert!(ended.stderr.contains("whole number"), "{}", ended.stderr);
 }

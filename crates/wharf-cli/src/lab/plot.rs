@@ -55,10 +55,12 @@ pub(super) fn svg(title: &str, results: &[(Judgement, Judgement)]) -> String {
 fn bar(text: &mut String, y: usize, colour: &str, result: &Judgement) {
     let width = (result.unusable.clamp(0.0, 1.0) * WIDTH as f64).max(1.0);
     let mark = match result.verdict {
-        Verdict::Good => "#2a7d2a",
-        Verdict::Marginal => "#8a6d00",
-        Verdict::Fail => "#b00020",
+        Some(Verdict::Good) => "#2a7d2a",
+        Some(Verdict::Marginal) => "#8a6d00",
+        Some(Verdict::Fail) => "#b00020",
+        None => "#555",
     };
+    let verdict = result.verdict.map_or("no verdict", Verdict::name);
     let broken = result
         .broken
         .map_or(String::new(), |need| format!(": {need}"));
@@ -73,7 +75,7 @@ fn bar(text: &mut String, y: usize, colour: &str, result: &Judgement) {
         LEFT as f64 + width + 6.0,
         y + BAR - 2,
         result.unusable * 100.0,
-        result.verdict.name(),
+        verdict,
     );
 }
 

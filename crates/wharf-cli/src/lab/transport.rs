@@ -7,12 +7,14 @@ use std::time::Duration;
 use serde_json::json;
 use wharf::names::suggest;
 use wharf_lab::Link;
-use wharf_lab::transport::{self, Judgement, PROFILES, Profile, Setting, Transport, Verdict};
+use wharf_lab::transport::{
+    self, FEWEST_SEEDS, Judgement, PROFILES, Profile, Setting, Transport, Verdict,
+};
 
 use super::args::TransportArgs;
 use super::plot;
 use super::view::{Table, rate};
-use super::{failed, print};
+use super::{check_new, failed, print};
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -20,6 +22,9 @@ use crate::style::{self, Style};
 
 pub(super) fn run(common: &Common, args: &TransportArgs) -> Result<Exit, Failure> {
     let profiles = chosen(&args.profile)?;
+    if let Some(path) = &args.plot {
+        check_new(path)?;
+    }
     let setting = Setting {
         link: Link::default()
             .rate(args.rate)
@@ -29,7 +34,7 @@ pub(super) fn run(common: &Common, args: &TransportArgs) -> Result<Exit, Failure
             .queue(args.queue),
         seeds: args.seeds,
         first_seed: args.seed,
-        span: args.span.max(Duration::from_secs(1)),
+        span: args.span,
     };
     let progress = io::stderr().is_terminal();
     let mut results = Vec::new();
@@ -141,10 +146,15 @@ fn text(
             "", "verdict", "unusable", "lost", "p50", "p95", "p99", "most", "seeds",
         ]);
         for result in [tcp, udp] {
-            let late = |seconds: f64| style::duration(Duration::from_secs_f64(seconds.max(0.0)));
+            // What never arrived has no delay.
+            let late = |seconds: f64| match result.lost < 1.0 {
+                true => style::duration(Duration::from_secs_f64(seconds.max(0.0))),
+                false => "–".to_owned(),
+            };
             let word = match (result.verdict, result.broken) {
-                (Verdict::Good, _) => "good".to_owned(),
-                (verdict, need) => format!("{}: {}", verdict.name(), need.unwrap_or("")),
+                (None, _) => "–".to_owned(),
+                (Some(Verdict::Good), _) => "good".to_owned(),
+                (Some(verdict), need) => format!("{}: {}", verdict.name(), need.unwrap_or("")),
             };
             table.row(vec![
                 result.transport.to_owned(),
@@ -163,8 +173,8 @@ fn text(
         }
         text.push('\n');
     }
-    if args.seeds < 20 {
-        text += "fewer than 20 seeds: take the verdicts for a first impression\n\n";
+    if args.seeds < FEWEST_SEEDS as u64 {
+        text += &format!("fewer than {FEWEST_SEEDS} seeds make no verdict\n\n");
     }
     text += NOTES;
     text
@@ -177,7 +187,7 @@ good      for nine seeds of ten; marginal is between what is preferred and the l
 security  neither TCP nor UDP gives it: TLS does, over TCP (and DTLS or QUIC over UDP)
 TCP here  is a textbook one: CUBIC, a retransmission timeout of at least 1 s (RFC 6298)
           and no selective acknowledgements. Linux has both SACK and a timeout from
-          0.2 s, and carries 1.4 to 2.6 times as much at 1 to 5 % loss; its delays
+          0.2 s, and carries 1.2 to 2.5 times as much at 1 to 5 % loss; its delays
           under loss are shorter, and its verdicts sometimes a step better.
 UDP here  sends without control or repair; applications that need more add it
 sources   needs: Kurose and Ross, requirements of selected network applications;

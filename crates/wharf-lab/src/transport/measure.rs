@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use wharf::client::Client;
 use wharf::connection::Connection;
-use wharf::datagram::Batch;
-use wharf::network::{BindOptions, ConnectOptions, Network, StreamOptions};
+use wharf::datagram::{Batch, Datagrams};
+use wharf::network::{BindOptions, ConnectOptions, Endpoint, Network, StreamOptions};
 
 use super::profile::{Elastic, Profile, Stream, Traffic};
 use super::{Setting, Transport};
@@ -31,6 +31,10 @@ const LEAST_BUFFER: usize = 3_000;
 
 /// After everything is sent, so much is waited for what is still on its way.
 const AFTERWARDS: Duration = Duration::from_secs(12);
+
+/// How long a run over TCP may take beyond what it plays: the longest timeouts of a
+/// connection, several times in a row. What has not been sent by then is lost.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What one run gave.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,6 +107,46 @@ fn sample(stream: &Stream, start: Instant, count: u64, skipped: u64, seen: &Seen
     }
 }
 
+/// What a bad network does to a connection is a result, not a fault of the experiment:
+/// an application whose transport cannot connect, or breaks, has lost its messages.
+fn broken_by_network(error: &LabError) -> bool {
+    match error {
+        LabError::Connect(_) => true,
+        LabError::Io(error) => is_of_network(error),
+        LabError::Address(_) | LabError::Start(_) => false,
+    }
+}
+
+fn is_of_network(error: &io::Error) -> bool {
+    use io::ErrorKind::*;
+    matches!(
+        error.kind(),
+        HostUnreachable
+            | NetworkUnreachable
+            | ConnectionRefused
+            | ConnectionReset
+            | ConnectionAborted
+            | BrokenPipe
+            | NotConnected
+            | TimedOut
+            | UnexpectedEof
+    )
+}
+
+/// `Ok` also for what the network broke.
+fn unless_broken(outcome: Result<(), LabError>) -> Result<(), LabError> {
+    match outcome {
+        Err(error) if !broken_by_network(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Sends a datagram, which is lost if the network does not take it.
+async fn send(sender: &mut Datagrams, datagram: &[u8], to: &Endpoint) -> Result<(), LabError> {
+    let sent = sender.send_to(datagram, to).await;
+    unless_broken(sent.map_err(LabError::from))
+}
+
 async fn connect(hosts: &Hosts, buffer: Option<usize>) -> Result<Connection, LabError> {
     let options = ConnectOptions {
         stream: StreamOptions {
@@ -142,24 +186,37 @@ async fn stream_over_tcp(hosts: Hosts, stream: Stream, span: Duration) -> Result
     // A buffer only for what is live: stored media may wait as long as it can be played.
     let patience = LIVE_BUFFER.max(stream.good / 2);
     let buffered = size as f64 * patience.as_secs_f64() / stream.every.as_secs_f64();
-    let mut peer = connect(&hosts, Some((buffered as usize).max(LEAST_BUFFER))).await?;
-    let start = Instant::now();
     let count = messages(&stream, span);
+    let mut start = Instant::now();
+    let connecting = connect(&hosts, Some((buffered as usize).max(LEAST_BUFFER)));
+    let mut peer = match timeout(PATIENCE, connecting).await {
+        Ok(Ok(peer)) => peer,
+        Ok(Err(error)) if !broken_by_network(&error) => return Err(error),
+        // Without a connection there is nothing to send on.
+        Ok(Err(_)) | Err(_) => return Ok(sample(&stream, start, count, 0, &seen)),
+    };
+    start = Instant::now();
     let mut message = vec![0; size];
     let mut skipped = 0;
-    for number in 0..count {
-        let due = start + stream.every * number as u32;
-        // The one before is still waiting: for a live message it is too late already,
-        // unless every single one is needed.
-        if Instant::now() > due + stream.every && stream.bears > 0.0 {
-            skipped += 1;
-            continue;
+    let sending = async {
+        for number in 0..count {
+            let due = start + stream.every * number as u32;
+            // The one before is still waiting: for a live message it is too late already,
+            // unless every single one is needed.
+            if Instant::now() > due + stream.every && stream.bears > 0.0 {
+                skipped += 1;
+                continue;
+            }
+            sleep_until(due).await;
+            message[..8].copy_from_slice(&number.to_be_bytes());
+            peer.write_all(&message).await?;
         }
-        sleep_until(due).await;
-        message[..8].copy_from_slice(&number.to_be_bytes());
-        peer.write_all(&message).await?;
+        peer.finish().await?;
+        Ok::<_, LabError>(())
+    };
+    if let Ok(sent) = timeout(span + PATIENCE, sending).await {
+        unless_broken(sent)?;
     }
-    peer.finish().await?;
     // What comes later than this is unusable whatever it is.
     let _ = timeout(AFTERWARDS.max(stream.limit), receiver).await;
     Ok(sample(&stream, start, count, skipped, &seen))
@@ -199,7 +256,7 @@ async fn stream_over_udp(hosts: Hosts, stream: Stream, span: Duration) -> Result
         }
     });
     let mut sender = hosts[0].bind("udp4::0").await?;
-    let to = target(&hosts)?.into();
+    let to: Endpoint = target(&hosts)?.into();
     prime(&hosts).await;
     let start = Instant::now();
     let mut message = vec![0; size];
@@ -210,7 +267,7 @@ async fn stream_over_udp(hosts: Hosts, stream: Stream, span: Duration) -> Result
             datagram.resize(datagram.len().max(HEADER), 0);
             datagram[..8].copy_from_slice(&number.to_be_bytes());
             datagram[8..HEADER].copy_from_slice(&(part as u32).to_be_bytes());
-            sender.send_to(&datagram, &to).await?;
+            send(&mut sender, &datagram, &to).await?;
         }
     }
     tokio::time::sleep(stream.limit.min(AFTERWARDS)).await;
@@ -275,10 +332,11 @@ async fn elastic_over_tcp(hosts: Hosts, elastic: Elastic, rate: u64) -> Result<S
         Ok::<_, LabError>((heard, at))
     };
     let (arrived, delays) = match timeout(limit, sending).await {
-        Ok(done) => {
-            let (heard, at) = done?;
-            (heard as u64, vec![(at - start).as_secs_f64()])
-        }
+        Ok(done) => match done {
+            Ok((heard, at)) => (heard as u64, vec![(at - start).as_secs_f64()]),
+            Err(error) if !broken_by_network(&error) => return Err(error),
+            Err(_) => (0, Vec::new()),
+        },
         Err(_) => (0, Vec::new()),
     };
     Ok(Sample {
@@ -296,7 +354,7 @@ async fn elastic_over_udp(hosts: Hosts, elastic: Elastic, rate: u64) -> Result<S
     let total = elastic.objects * elastic.bytes;
     let count = total.div_ceil(PAYLOAD);
     let at = hosts[1].network();
-    let endpoint = target(&hosts)?.into();
+    let endpoint: Endpoint = target(&hosts)?.into();
     let mut socket = at.bind(&endpoint, &BindOptions::default()).await?;
     let heard = Arc::new(Mutex::new((vec![false; count], Instant::now())));
     tokio::spawn({
@@ -322,7 +380,7 @@ async fn elastic_over_udp(hosts: Hosts, elastic: Elastic, rate: u64) -> Result<S
     for number in 0..count as u64 {
         sleep_until(start + pause.mul_f64(number as f64)).await;
         datagram[..8].copy_from_slice(&number.to_be_bytes());
-        sender.send_to(&datagram, &endpoint).await?;
+        send(&mut sender, &datagram, &endpoint).await?;
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
     let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -330,7 +388,10 @@ async fn elastic_over_udp(hosts: Hosts, elastic: Elastic, rate: u64) -> Result<S
     Ok(Sample {
         wanted: total as u64,
         arrived: ((whole * PAYLOAD) as u64).min(total as u64),
-        delays: vec![(heard.1 - start).as_secs_f64()],
+        delays: match whole {
+            0 => Vec::new(),
+            _ => vec![heard.1.saturating_duration_since(start).as_secs_f64()],
+        },
         skipped: 0,
         ideal: ideal(&elastic, rate),
     })

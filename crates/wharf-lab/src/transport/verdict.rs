@@ -6,6 +6,9 @@ use super::Transport;
 use super::measure::Sample;
 use super::profile::{Elastic, Need, Profile, Stream, Traffic};
 
+/// Fewer seeds make no verdict: nine tenths of them would be all.
+pub const FEWEST_SEEDS: usize = 20;
+
 /// The share of the seeds that must bear a verdict.
 const CONFIDENCE: f64 = 0.9;
 
@@ -39,8 +42,9 @@ pub struct Judgement {
     pub application: &'static str,
     /// The transport.
     pub transport: &'static str,
-    /// The verdict that nine tenths of the seeds bear.
-    pub verdict: Verdict,
+    /// The verdict that nine tenths of the seeds bear; none of fewer than
+    /// [`FEWEST_SEEDS`].
+    pub verdict: Option<Verdict>,
     /// The need that broke, where the verdict is not good.
     pub broken: Option<&'static str>,
     /// The share of messages that were lost or too late to be good (for elastic
@@ -79,14 +83,14 @@ pub fn judge(profile: &Profile, transport: Transport, samples: &[Sample]) -> Jud
             Traffic::Elastic(elastic) => judge_elastic(elastic, sample),
         })
         .collect();
-    let verdict = borne(&judged);
+    let verdict = (judged.len() >= FEWEST_SEEDS).then(|| borne(&judged));
     let mut delays: Vec<f64> = samples.iter().flat_map(|it| it.delays.clone()).collect();
     delays.sort_by(f64::total_cmp);
     Judgement {
         application: profile.name,
         transport: transport.name(),
         verdict,
-        broken: most_broken(&judged).filter(|_| verdict < Verdict::Good),
+        broken: most_broken(&judged).filter(|_| verdict.is_some_and(|it| it < Verdict::Good)),
         unusable: mean(judged.iter().map(|it| it.unusable)),
         lost: mean(judged.iter().map(|it| it.lost)),
         p50: percentile(&delays, 0.50),
@@ -102,7 +106,7 @@ pub fn judge(profile: &Profile, transport: Transport, samples: &[Sample]) -> Jud
 fn borne(judged: &[Judged]) -> Verdict {
     let enough = |verdict| {
         let count = judged.iter().filter(|it| it.verdict >= verdict).count();
-        !judged.is_empty() && count as f64 >= CONFIDENCE * judged.len() as f64
+        count as f64 >= CONFIDENCE * judged.len() as f64
     };
     match (enough(Verdict::Good), enough(Verdict::Marginal)) {
         (true, _) => Verdict::Good,
@@ -216,13 +220,25 @@ mod tests {
             let result = judge(voice(), Transport::Tcp, &samples);
             (result.verdict, result.broken)
         };
-        assert_eq!(verdict(0, run(0, 0)), (Verdict::Good, None));
-        assert_eq!(verdict(2, run(50, 0)), (Verdict::Good, None));
-        assert_eq!(verdict(3, run(50, 0)), (Verdict::Marginal, Some("delay")));
-        assert_eq!(verdict(3, run(0, 50)), (Verdict::Fail, Some("data loss")));
+        let is = |verdict, broken| (Some(verdict), broken);
+        assert_eq!(verdict(0, run(0, 0)), is(Verdict::Good, None));
+        assert_eq!(verdict(2, run(50, 0)), is(Verdict::Good, None));
+        assert_eq!(verdict(3, run(50, 0)), is(Verdict::Marginal, Some("delay")));
+        assert_eq!(verdict(3, run(0, 50)), is(Verdict::Fail, Some("data loss")));
         // Three of a hundred are borne, four are not.
-        assert_eq!(verdict(20, run(0, 3)).0, Verdict::Good);
-        assert_eq!(verdict(20, run(0, 4)).0, Verdict::Fail);
+        assert_eq!(verdict(20, run(0, 3)).0, Some(Verdict::Good));
+        assert_eq!(verdict(20, run(0, 4)).0, Some(Verdict::Fail));
+    }
+
+    #[test]
+    fn fewer_than_twenty_seeds_make_no_verdict() {
+        let of = |seeds: usize| judge(voice(), Transport::Tcp, &vec![run(0, 50); seeds]);
+        for seeds in [0, 1, 19] {
+            let result = of(seeds);
+            assert_eq!((result.verdict, result.broken), (None, None), "{seeds}");
+        }
+        assert_eq!(of(19).lost, 0.5);
+        assert_eq!(of(20).verdict, Some(Verdict::Fail));
     }
 
     #[test]
@@ -236,11 +252,11 @@ mod tests {
             ideal: 1.0,
         };
         let verdict =
-            |sample: &Sample| judge(file, Transport::Udp, std::slice::from_ref(sample)).verdict;
-        assert_eq!(verdict(&sample), Verdict::Good);
+            |sample: &Sample| judge(file, Transport::Udp, &vec![sample.clone(); 20]).verdict;
+        assert_eq!(verdict(&sample), Some(Verdict::Good));
         sample.delays = vec![4.0];
-        assert_eq!(verdict(&sample), Verdict::Marginal);
+        assert_eq!(verdict(&sample), Some(Verdict::Marginal));
         sample.arrived = 9;
-        assert_eq!(verdict(&sample), Verdict::Fail);
+        assert_eq!(verdict(&sample), Some(Verdict::Fail));
     }
 }
