@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
 use super::MemberId;
 use super::bots::Bot;
 use crate::chat::rules::Bots;
@@ -12,10 +10,8 @@ use crate::chat::rules::Bots;
 /// The users' names. The bots are listed first and are not counted.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// Only looked up, never walked through: its order is chance. Every message looks here, so
-    /// the hash is a quick one, with a seed of each process. Whoever found out the seed could
-    /// choose names that meet; a look-up is then as long as there are users, which are bounded.
-    holders: HashMap<Arc<str>, Holder, RandomState>,
+    /// Only looked up, never walked through: its order is chance.
+    holders: HashMap<Arc<str>, Holder>,
     in_order: BTreeMap<u64, Arc<str>>,
     logins: u64,
     bots: Bots,
@@ -33,7 +29,7 @@ struct Holder {
 impl Names {
     pub(super) fn new(bots: Bots) -> Self {
         Names {
-            holders: HashMap::default(),
+            holders: HashMap::new(),
             in_order: BTreeMap::new(),
             logins: 0,
             bots,
