@@ -96,23 +96,58 @@ fn a_lost_reply() {
 
 #[test]
 fn a_stall() {
+    // What this program itself waits for a processor is taken off: on a busy machine 200 ms
+    // might not be left.
+    const STALL: Duration = Duration::from_millis(900);
     let at = server(|number, message| {
         if number == 9 {
-            thread::sleep(Duration::from_millis(200));
+            thread::sleep(STALL);
         }
         Act::Reply(message)
     });
+    let ended = bench(&at, &["-n", "40", "--json"]);
+    assert_eq!(ended.code(), 28, "{}", ended.stderr);
+    let error = find("error", &ended);
+    let words = error["cause"].as_str().unwrap();
+    assert!(words.starts_with("a stall of "), "{error}");
+    let slowest = &find("result", &ended)["slowest"];
+    let took = slowest["seconds"].as_f64().unwrap();
+    assert!(took >= STALL.as_secs_f64(), "{slowest}");
+
     found(&at, &["--late", "150ms"], "late_reply", "after ", 28);
-    let limited = bench(&at, &["-n", "40", "--fail-if", "max>150ms"]);
+    let limited = bench(
+        &at,
+        &["-n", "40", "--late", "none", "--fail-if", "max>150ms"],
+    );
     assert_eq!(limited.code(), 5, "{}", limited.stderr);
     // It is told in any case.
-    let told = bench(&at, &["-n", "40"]);
+    let told = bench(&at, &["-n", "40", "--late", "none"]);
     assert_eq!(told.code(), 0, "{}", told.stderr);
     assert!(
-        told.stdout.contains("a stall: the slowest reply took 2"),
+        told.stdout.contains("a stall: the slowest reply took "),
         "{}",
         told.stdout
     );
+}
+
+#[test]
+fn a_stall_when_the_measured_time_ends() {
+    let at = server(|number, message| {
+        if number == 5 {
+            thread::sleep(Duration::from_millis(1_200));
+        }
+        Act::Reply(message)
+    });
+    // Four replies take no time; the one that is owed comes after the end.
+    let ended = bench(&at, &["--duration", "400ms", "--json"]);
+    assert_eq!(ended.code(), 28, "{}", ended.stderr);
+    let result = find("result", &ended);
+    assert_eq!(result["messages"], 4);
+    assert!(
+        result["slowest"]["seconds"].as_f64().unwrap() >= 1.2,
+        "{result}"
+    );
+    assert!(result["latency"]["max"].as_f64().unwrap() < 0.4, "{result}");
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn a_fixed_rate_shows_both_latencies() {
 fn so_many_messages_at_a_fixed_rate_are_as_many_after_a_warm_up() {
     let (_server, at) = serve("echo", "tcp", &[]);
     let (_datagrams, udp) = serve("echo", "udp", &[]);
-    let rate = ["-n", "200", "--rate", "1000", "--json"];
+    let rate = ["-n", "200", "--rate", "1000", "--late", "none", "--json"];
     for (at, more) in [
         (&at, &[][..]),
         (&at, &["-c", "8"]),
@@ -201,7 +201,9 @@ fn a_rate_that_is_kept_is_no_failure() {
     let runs: Vec<_> = (0..10)
         .map(|_| {
             let at = at.clone();
-            thread::spawn(move || bench(&at, &["--rate", "10", "--duration", "1s"]))
+            thread::spawn(move || {
+                bench(&at, &["--rate", "10", "--duration", "1s", "--late", "none"])
+            })
         })
         .collect();
     for one in runs {
@@ -214,6 +216,7 @@ fn a_rate_that_is_kept_is_no_failure() {
 fn limits_fail_a_run_that_passes_them() {
     let (_server, at) = serve("echo", "tcp", &[]);
     let kept = ["--fail-if", "p99>10s", "--fail-if", "rate<1", "-n", "100"];
+    let kept = [&kept[..], &["--late", "none"]].concat();
     assert_eq!(bench(&at, &kept).code(), 0);
     let passed = [
         "-n",

@@ -112,6 +112,7 @@ fn what_does_not_go_together_is_said_with_a_cure() {
             "holds silent connections",
         ),
         (&["--idle", "5", "-e", "upper"], "--idle without --message"),
+        (&["--idle", "5", "--warmup", "1s"], "cannot be used with"),
         (&["--churn", "-d", "16"], "--depth does not apply"),
     ] {
         refused(&at, ignored, 2, &[sentence]);

@@ -55,6 +55,9 @@ fn bulk_is_told_over_time_in_bytes() {
             row.contains(",measuring,") && cell.parse::<f64>().unwrap() > 1e6
         };
         assert!(text.lines().skip(1).any(moved), "{text}");
+        // There are no replies, and so no latencies.
+        let has_none = |row: &str| row.ends_with(",,,,0");
+        assert!(text.lines().skip(1).all(has_none), "{text}");
     }
     let (_server, at) = serve("discard", "tcp", &[]);
     let arguments = ["bench", &at, "--bulk", "send", "--warmup", "0", "-t", "60s"];

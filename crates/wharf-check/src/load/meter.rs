@@ -11,12 +11,15 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::options::{Amount, Options, Pacing};
-use super::process::{self, Memory};
+use super::process::{self, Memory, Waiting};
 use super::report::{Cause, Errors, Latency, OpenLoop, Report, ServerUse, Slowest};
 use super::schedule::Schedule;
 
 /// Time between two looks at deadlines.
 const TICK: Duration = Duration::from_millis(20);
+
+/// Of slowest replies that took as long, it is found out what this thread waited meanwhile.
+const LONG: u64 = 20_000_000;
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +107,7 @@ pub(super) struct Meter<'a> {
     measured: Latency,
     acknowledgement: Latency,
     slowest: Slowest,
+    waiting: Waiting,
     open_loop: Option<OpenLoop>,
     errors: Errors,
     server: Option<Server>,
@@ -112,6 +116,9 @@ pub(super) struct Meter<'a> {
     measuring_ended: u64,
     cpu_at_start: Duration,
     cpu: Duration,
+    /// What this thread had waited for a processor when measuring began, and while it lasted.
+    waited_at_start: Option<u64>,
+    waited: Option<Duration>,
     /// Messages that may still be sent while measuring.
     allowance: u64,
     /// Messages sent and not answered.
@@ -155,6 +162,7 @@ impl<'a> Meter<'a> {
             measured: Latency::new(),
             acknowledgement: Latency::new(),
             slowest: Slowest::default(),
+            waiting: Waiting::of_this_thread(),
             open_loop: match options.pacing {
                 Pacing::Closed { .. } => None,
                 Pacing::Open { rate, .. } => Some(OpenLoop::new(rate)),
@@ -171,6 +179,8 @@ impl<'a> Meter<'a> {
             measuring_ended: 0,
             cpu_at_start: Duration::ZERO,
             cpu: Duration::ZERO,
+            waited_at_start: None,
+            waited: None,
             allowance: u64::MAX,
             in_flight: 0,
             cut_short: false,
@@ -237,13 +247,26 @@ impl<'a> Meter<'a> {
         if self.counts(of) {
             self.counts.messages += count;
             self.recent.record(took, count);
-            if took > self.slowest.nanoseconds {
-                self.slowest = Slowest {
-                    nanoseconds: took,
-                    at: now.saturating_sub(self.measuring_began),
-                };
-            }
+            self.was_slow(now, took);
+        } else if self.phase == Phase::Draining && of == Phase::Measuring {
+            // A server that stalls at the end would be hidden otherwise.
+            self.was_slow(now, took);
         }
+    }
+
+    /// A reply came at `now` that took so long: is it the slowest?
+    fn was_slow(&mut self, now: u64, took: u64) {
+        if took <= self.slowest.nanoseconds {
+            return;
+        }
+        self.slowest = Slowest {
+            nanoseconds: took,
+            at: now.saturating_sub(self.measuring_began),
+            client_waited: match took >= LONG {
+                true => self.waiting.since(now.saturating_sub(took)).min(took),
+                false => 0,
+            },
+        };
     }
 
     /// In an open loop: replies came at `now` to messages that were really sent at `sent`,
@@ -410,6 +433,7 @@ impl<'a> Meter<'a> {
             return false;
         }
         self.next_tick = now + nanoseconds(TICK);
+        self.waiting.look(now);
         self.show(now);
         true
     }
@@ -462,6 +486,7 @@ impl<'a> Meter<'a> {
         self.has_measured = true;
         self.measuring_began = now;
         self.cpu_at_start = process::thread_cpu();
+        self.waited_at_start = self.waiting.total();
         if let Some(server) = &mut self.server {
             server.cpu_at_start = process::cpu_of(server.pid).ok();
         }
@@ -485,6 +510,9 @@ impl<'a> Meter<'a> {
         if self.phase == Phase::Measuring {
             self.measuring_ended = now;
             self.cpu = process::thread_cpu().saturating_sub(self.cpu_at_start);
+            let waited = self.waiting.total().zip(self.waited_at_start);
+            self.waited =
+                waited.map(|(now, before)| Duration::from_nanos(now.saturating_sub(before)));
             if let Some(server) = &mut self.server {
                 let cpu = process::cpu_of(server.pid).ok();
                 let used = cpu.zip(server.cpu_at_start);
@@ -557,6 +585,7 @@ impl<'a> Meter<'a> {
             open_loop: self.open_loop,
             server: self.server.map(Server::used),
             cpu: self.cpu,
+            waited: self.waited,
             cut_short: self.cut_short,
         }
     }

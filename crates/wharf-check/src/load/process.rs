@@ -1,7 +1,9 @@
 //! What `/proc` says about processor time and memory (proc(5)).
 
-use std::fs;
+use std::collections::VecDeque;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 pub use super::sys::raise_descriptor_limit;
@@ -85,6 +87,67 @@ pub(super) fn thread_cpu() -> Duration {
     }
 }
 
+/// How long a thread was ready to run and had no processor, watched over time.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// `schedstat` of the thread; not every kernel has it.
+    file: Option<File>,
+    /// The latest looks, the oldest first: when, and what had been waited by then.
+    looks: VecDeque<(u64, u64)>,
+}
+
+/// How many looks are kept: at one every 20 ms, ten seconds.
+const LOOKS: usize = 512;
+
+impl Waiting {
+    /// Of the thread that calls.
+    pub(super) fn of_this_thread() -> Self {
+        Waiting {
+            file: File::open("/proc/thread-self/schedstat").ok(),
+            looks: VecDeque::new(),
+        }
+    }
+
+    /// Nanoseconds so far; `None` where the kernel does not tell.
+    pub(super) fn total(&self) -> Option<u64> {
+        // Three numbers of at most 20 digits: time on a processor, time waiting for one, turns.
+        let mut space = [0; 64];
+        let length = self.file.as_ref()?.read_at(&mut space, 0).ok()?;
+        second_number(space.get(..length)?)
+    }
+
+    /// Remembers what it is at `now`.
+    pub(super) fn look(&mut self, now: u64) {
+        if let Some(total) = self.total() {
+            if self.looks.len() == LOOKS {
+                self.looks.pop_front();
+            }
+            self.looks.push_back((now, total));
+        }
+    }
+
+    /// Nanoseconds since `then`, or since the last look before it; since the first one that
+    /// is known if that was later.
+    pub(super) fn since(&self, then: u64) -> u64 {
+        match (self.before(then), self.total()) {
+            (Some(before), Some(total)) => total.saturating_sub(before),
+            _ => 0,
+        }
+    }
+
+    /// What had been waited at the last look before `then`, or else at the first.
+    fn before(&self, then: u64) -> Option<u64> {
+        let after = self.looks.partition_point(|(when, _)| *when <= then);
+        let (_, waited) = self.looks.get(after.saturating_sub(1))?;
+        Some(*waited)
+    }
+}
+
+fn second_number(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.split_whitespace().nth(1)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +156,21 @@ mod tests {
     fn a_program_whose_name_has_spaces_and_parentheses_is_read_right() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0";
         assert_eq!(ticks(stat), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn what_a_thread_waited_is_counted_from_the_last_look_before() {
+        assert_eq!(second_number(b"425228 77 1\n"), Some(77));
+        assert_eq!(second_number(b"425228"), None);
+        let mut waiting = Waiting {
+            file: None,
+            looks: VecDeque::new(),
+        };
+        assert_eq!((waiting.before(5), waiting.since(5)), (None, 0));
+        waiting.looks = [(100, 7), (200, 9)].into();
+        for (then, waited) in [(50, 7), (100, 7), (199, 7), (200, 9), (900, 9)] {
+            assert_eq!(waiting.before(then), Some(waited), "{then}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct Report {
     pub chat: Option<ChatCounts>,
     /// From sending a chat message to its answer; empty in any other run.
     pub acknowledgement: Latency,
-    /// The slowest reply.
+    /// The slowest reply, of those that were owed when the measured time ended, too.
     pub slowest: Slowest,
     /// What only an open loop has; [`Report::latency`] then counts from when messages were
     /// due.
@@ -44,6 +44,9 @@ pub struct Report {
     /// engine may be the bottleneck; a closed loop against a server on another
     /// core can come there without being one.
     pub cpu: Duration,
+    /// How long the engine's thread was ready to run and had no processor; `None` where the
+    /// kernel has no `schedstat`.
+    pub waited: Option<Duration>,
     /// Whether the run ended before its time: too many errors, or it was stopped.
     pub cut_short: bool,
 }
@@ -65,6 +68,7 @@ impl Report {
 pub struct Slowest {
     pub(super) nanoseconds: u64,
     pub(super) at: u64,
+    pub(super) client_waited: u64,
 }
 
 impl Slowest {
@@ -76,6 +80,13 @@ impl Slowest {
     /// When it came, since measuring began.
     pub fn at(&self) -> Duration {
         Duration::from_nanos(self.at)
+    }
+
+    /// How long the engine's thread meanwhile was ready to run and had no processor: its own
+    /// part in [`Slowest::took`], if that was 20 ms or more. Too long by up to 20 ms, and zero
+    /// where the kernel has no `schedstat`.
+    pub fn client_waited(&self) -> Duration {
+        Duration::from_nanos(self.client_waited)
     }
 }
 

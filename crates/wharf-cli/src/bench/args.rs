@@ -9,7 +9,7 @@ use wharf::framing::Framing;
 
 use super::limit::Limit;
 use super::text::{Content, Expected, Sizes};
-use crate::quantity::{parse_count, parse_duration};
+use crate::quantity::{Timeout, parse_count, parse_duration, parse_timeout};
 
 /// Bytes per message, unless --size says otherwise.
 const SIZE: usize = 64;
@@ -17,7 +17,7 @@ const SIZE: usize = 64;
 /// How it behaves, for the long help and the manual page.
 const BEHAVIOUR: &str = "\
 Every reply is compared with what has to come back. The exit code is 0 only if the run did \
-what was asked: no reply was wrong, missing or unasked for, as many came as --requests says, \
+what was asked: no reply was wrong, missing, unasked for or stalled, as many came as --requests says, \
 the --rate was kept, and no --fail-if holds. Loss over UDP is a figure and no error, unless \
 nothing at all comes back: --fail-if 'loss>0' makes it one.
 
@@ -87,7 +87,8 @@ pub(crate) struct BenchArgs {
     ///
     /// With --message each says it first.
     #[arg(long, value_name = "N", value_parser = parse_count, conflicts_with_all =
-        ["chat", "rate", "requests", "connections", "depth", "compare", "fail_if", "hdr", "csv"])]
+        ["chat", "rate", "requests", "connections", "depth", "compare", "fail_if", "hdr", "csv",
+        "warmup"])]
     pub(crate) idle: Option<usize>,
 
     /// Load a chat: --users (50) log in and send each other messages at random
@@ -163,9 +164,12 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
 
-    /// Count slower replies as errors
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub(crate) late: Option<Duration>,
+    /// Count slower replies as errors; none: no limit [default: a stall]
+    ///
+    /// A stall is a reply that took 200 ms and fifty times the median, without the time that
+    /// this program itself waited for a processor. Not with --compare.
+    #[arg(long, value_name = "TIME|none", value_parser = parse_timeout)]
+    pub(crate) late: Option<Timeout>,
 
     /// Fail if this holds: 'p99>5ms', 'rate<10k', 'loss>1%'; may be repeated
     ///

@@ -167,11 +167,15 @@ fn rate(count: u64, now: &Snapshot<'_>) -> f64 {
 }
 
 fn row(csv: &mut String, now: &Snapshot<'_>) {
-    let micros = |time: Duration| time.as_nanos() as f64 / 1e3;
+    // Without a reply there is none.
+    let micros = |time: Duration| match now.latency.is_empty() {
+        true => String::new(),
+        false => format!("{:.1}", time.as_nanos() as f64 / 1e3),
+    };
     // A String takes every write.
     let _ = writeln!(
         csv,
-        "{:.3},{},{:.1},{:.1},{:.1},{:.1},{:.1},{:.1},{}",
+        "{:.3},{},{:.1},{:.1},{:.1},{},{},{},{}",
         now.elapsed.as_secs_f64(),
         phase(now.phase),
         rate(now.interval_messages, now),

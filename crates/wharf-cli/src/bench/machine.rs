@@ -46,6 +46,7 @@ pub(super) fn result(args: &BenchArgs, who: &str, report: &Report) -> Value {
         "slowest": (!report.latency.is_empty()).then(|| json!({
             "seconds": report.slowest.took().as_secs_f64(),
             "at": report.slowest.at().as_secs_f64(),
+            "client_waited_seconds": report.slowest.client_waited().as_secs_f64(),
         })),
         "datagrams": report.datagrams.map(|all| json!({
             "sent": all.sent,
@@ -72,6 +73,7 @@ pub(super) fn result(args: &BenchArgs, who: &str, report: &Report) -> Value {
         "client": {
             "cores": client_cores(report),
             "is_bottleneck": is_bottleneck(report),
+            "waited_seconds": report.waited.map(|waited| waited.as_secs_f64()),
         },
         "server_process": report.server.map(|server| json!({
             "pid": server.pid,

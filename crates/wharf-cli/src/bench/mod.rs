@@ -8,7 +8,8 @@
 //! ```
 //! Layout: `args` is what can be typed, `text` messages and replies in it, `target` whom it
 //! means, `plan` what the engine is asked for, `render` the report for people and `machine`
-//! that for machines, `verdict` whether it did what was asked, `limit` is `--fail-if`,
+//! that for machines, `verdict` whether it did what was asked, `limit` is `--fail-if`, `stall` a
+//! reply that took far longer than the others,
 //! `output` the files that are written, `live` the picture; `compare` loads two servers in
 //! turns, and `idle` holds silent connections.
 
@@ -22,6 +23,7 @@ mod machine;
 mod output;
 mod plan;
 mod render;
+mod stall;
 mod target;
 mod text;
 mod verdict;
@@ -210,7 +212,9 @@ impl Bench<'_> {
         if self.is_interrupted() {
             return Ok(Exit::Aborted);
         }
-        match verdict::of(self.args, &report, &words) {
+        let failure = verdict::of(self.args, &report, &words)
+            .or_else(|| verdict::stalled(self.args, &report, &words));
+        match failure {
             Some(failure) => Err(failure),
             None => Ok(Exit::Done),
         }

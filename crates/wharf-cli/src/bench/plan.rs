@@ -60,7 +60,7 @@ pub(super) fn options(args: &BenchArgs, target: Target) -> Result<Options, Failu
     options.connect_timeout = args.timeout.unwrap_or(TIMEOUT);
     options.reply_timeout = args.timeout.unwrap_or(TIMEOUT);
     options.loss_timeout = args.timeout.unwrap_or(LOSS_TIMEOUT);
-    options.late_after = args.late;
+    options.late_after = args.late.and_then(|late| late.0);
     options.amount = match args.requests {
         None => Amount::Time(args.lasts()),
         Some(count) => Amount::Requests {

@@ -8,15 +8,15 @@ use wharf_check::load::{
 };
 
 use super::args::{BenchArgs, Way};
+use super::stall::Stall;
 use crate::failure::{visible, without_numbers};
 use crate::style::{Style, bytes, duration};
 
 /// The engine may have been the bottleneck from this share of one core on.
 const BUSY: f64 = 0.9;
 
-/// A reply is called a stall if it took so many times the median, and at least so long.
-const STALL_TIMES: u32 = 50;
-const STALL_LEAST: Duration = Duration::from_millis(20);
+/// The machine was busy if this program had no processor for this share of the time.
+const CROWDED: f64 = 0.1;
 
 /// The shares of replies whose latency is told.
 pub(super) const QUANTILES: [(&str, f64); 4] =
@@ -371,6 +371,11 @@ pub(super) fn client_cores(report: &Report) -> f64 {
     report.cpu.as_secs_f64() / seconds(report)
 }
 
+/// For which share of the time this process's engine was ready to run and had no processor.
+pub(super) fn client_waited(report: &Report) -> Option<f64> {
+    Some(report.waited?.as_secs_f64() / seconds(report))
+}
+
 /// Whether this process may be what limits the figures.
 pub(super) fn is_bottleneck(report: &Report) -> bool {
     client_cores(report) >= BUSY
@@ -389,14 +394,8 @@ fn notes(report: &Report) -> Vec<String> {
             false => "the run ended early; these are the figures so far".to_owned(),
         });
     }
-    let (slowest, median) = (report.slowest, report.latency.quantile(0.5));
-    if slowest.took() >= STALL_LEAST && slowest.took() > median * STALL_TIMES {
-        notes.push(format!(
-            "a stall: the slowest reply took {}, the median {}; it came {} into the measurement",
-            duration(slowest.took()),
-            short(median),
-            duration(slowest.at())
-        ));
+    if let Some(stall) = Stall::of(report) {
+        notes.push(format!("a stall: {}", stall.words()));
     }
     if let Some(all) = report.datagrams
         && all.lost > 0
@@ -413,6 +412,15 @@ fn notes(report: &Report) -> Vec<String> {
         notes.push(format!(
             "this client was busy {:.0} % of the time: a faster server may not show",
             100.0 * client_cores(report)
+        ));
+    }
+    if let Some(waited) = client_waited(report)
+        && waited >= CROWDED
+    {
+        notes.push(format!(
+            "this client was ready to run and had no processor for {:.0} % of the time: the \
+             figures are those of a busy machine",
+            100.0 * waited
         ));
     }
     if let Some(server) = report.server

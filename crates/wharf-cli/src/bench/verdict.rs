@@ -4,6 +4,7 @@ use wharf_check::load::{Cause, Report};
 
 use super::args::{BenchArgs, Way};
 use super::render::{count, found, number};
+use super::stall::Stall;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -114,6 +115,20 @@ fn incomplete(args: &BenchArgs, report: &Report) -> Option<Failure> {
 fn may_be_left(due: f64, connections: usize) -> f64 {
     let waiting = (connections as f64).min(WAITING_AT_MOST * due).max(1.0);
     (BEHIND_AT_MOST * due).max(waiting)
+}
+
+/// The failure of a run that went well otherwise, if a reply stalled and nobody said what is
+/// late.
+pub(super) fn stalled(args: &BenchArgs, report: &Report, who: &str) -> Option<Failure> {
+    let stall = match args.late {
+        None => Stall::of(report)?,
+        Some(_) => return None,
+    };
+    stall.fails().then(|| {
+        Failure::new(Exit::TimedOut, format!("a stall of {who}"))
+            .with("found", stall.words())
+            .cure("--late none if replies may take so long, --late TIME to say what is too long")
+    })
 }
 
 /// Limits of --fail-if that hold.
