@@ -1,5 +1,7 @@
 //! Bulk, idle connections, chats, two servers in turns, and the picture.
 
+use socket2::{Domain, SockAddr, Socket, Type};
+
 use crate::screen::Terminal;
 use crate::support::{run, wharf};
 use crate::{bench, event, find, serve};
@@ -306,4 +308,25 @@ fn a_small_terminal_has_a_line_instead_of_a_picture() {
     assert_eq!(status.exit_code(), 0);
     let text = screen.screen().contents();
     assert!(text.contains("no reply wrong or missing"), "{text}");
+}
+
+#[test]
+fn a_unix_server_whose_queue_is_full_is_not_waited_for_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("full");
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    // Room for three that nobody takes (listen(2)): the one that finds out whether somebody
+    // is there, and two more.
+    socket.listen(2).unwrap();
+    let at = format!("unix:{}", path.display());
+    let idle = ["--idle", "5", "--timeout", "200ms", "--duration", "10ms"];
+    let ended = bench(&at, &idle);
+    assert_eq!(ended.code(), 28, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stderr.contains("the server's queue is full"),
+        "{}",
+        ended.stderr
+    );
+    drop(socket);
 }

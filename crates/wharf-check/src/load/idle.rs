@@ -1,15 +1,17 @@
 //! Idle connections: what does a server's memory pay for each?
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{self, UnixStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use wharf::tls::ClientSession;
 
 use super::conversation::{Failure, quoted};
@@ -261,7 +263,11 @@ impl Held {
             // A socket that waits says so when its time is over (SO_RCVTIMEO, socket(7)).
             io::ErrorKind::WouldBlock => Failure::new(
                 Cause::ConnectTimeout,
-                "the handshake was not answered".to_owned(),
+                match options.target {
+                    Target::Unix(_) | Target::Abstract(_) => "the server's queue is full",
+                    _ => "the handshake was not answered",
+                }
+                .to_owned(),
             ),
             _ => error.into(),
         })?;
@@ -283,9 +289,13 @@ impl Held {
             stream.set_write_timeout(timeout)?;
             Ok::<_, io::Error>(stream)
         };
-        let unix = |stream: UnixStream| {
-            stream.set_read_timeout(timeout)?;
-            Ok(Held::Unix(stream))
+        let unix = |address: SockAddr| {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.set_read_timeout(timeout)?;
+            // connect(2) waits for room in the server's queue, no longer than this.
+            socket.set_write_timeout(timeout)?;
+            socket.connect(&address)?;
+            Ok(Held::Unix(OwnedFd::from(socket).into()))
         };
         match &options.target {
             Target::Tcp(peer) => tcp(peer).map(Held::Tcp),
@@ -296,11 +306,11 @@ impl Held {
                 session.handshake(&mut stream)?;
                 Ok(Held::Tls(stream, Box::new(session)))
             }
-            Target::Unix(path) => unix(UnixStream::connect(path)?),
-            Target::Abstract(name) => {
-                let name = net::SocketAddr::from_abstract_name(name)?;
-                unix(UnixStream::connect_addr(&name)?)
-            }
+            Target::Unix(path) => unix(SockAddr::unix(path)?),
+            // An abstract name begins with a zero (unix(7)).
+            Target::Abstract(name) => unix(SockAddr::unix(OsStr::from_bytes(
+                &[b"\0", name.as_slice()].concat(),
+            ))?),
             Target::Udp(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
