@@ -169,7 +169,7 @@ verb_wire() {
 verb_bench() {
     need_programs gcc make taskset python3
     # Peers that are left out where they cannot be had; the page says so.
-    (need_programs go node socat ncat ngircd inspircd) || say "going on without them"
+    (need_programs go node socat ncat ngircd inspircd liburing uvloop) || say "going on without them"
     # shellcheck disable=SC2086 # a list of words
     bash bench/suite.sh ${BENCH_OPTIONS:-}
 }
@@ -208,14 +208,21 @@ package_of() { # PROGRAM
     go) echo golang-go ;;
     node) echo nodejs ;;
     taskset) echo util-linux ;;
+    liburing) echo liburing-dev ;;
+    uvloop) echo python3-uvloop ;;
     *) echo "$1" ;;
     esac
 }
 
-# `nc` has three authors; only OpenBSD's has the -N and -U that tests use.
 usable() { # PROGRAM
-    have "$1" || return
-    [ "$1" != nc ] || [[ "$(nc -h 2>&1)" == *OpenBSD* ]]
+    case $1 in
+    # `nc` has three authors; only OpenBSD's has the -N and -U that tests use.
+    nc) have nc && [[ "$(nc -h 2>&1)" == *OpenBSD* ]] ;;
+    # Libraries are no programs.
+    liburing) [ -e /usr/include/liburing.h ] ;;
+    uvloop) /usr/bin/python3 -c "import uvloop" 2>/dev/null ;;
+    *) have "$1" ;;
+    esac
 }
 
 as_root() { # COMMAND...

@@ -17,7 +17,7 @@ build() {
     make -s -C bench/peers >&2
     ${CARGO:-cargo} build --locked --profile "$PROFILE" --workspace --bin wharf \
         --example chat --example compare --example idle --example suite \
-        --example tokio_echo --example tokio_udp --example wharf_echo >&2
+        --example tokio_echo --example tokio_udp --example quinn_udp --example wharf_echo >&2
 }
 
 # Whether the command can serve by now; if not, the library's example stands in.

@@ -1,8 +1,9 @@
 """asyncio_echo.py - echo on Python's asyncio, TCP or UDP.
 
-    asyncio_echo.py [-u] [--udp] PORT      -u answers in upper-case ASCII
+    asyncio_echo.py [-u] [--udp] [--uvloop] PORT      -u answers in upper-case ASCII
 
-Protocols, not streams: the quickest that the standard library offers. Without
+--uvloop takes the event loop of that name (Debian's python3-uvloop) instead of the one of
+the standard library. Protocols, not streams: the quickest that the standard library offers. Without
 limits, timeouts or counters. Prints "listening 127.0.0.1:PORT".
 """
 
@@ -59,4 +60,7 @@ async def main():
     await asyncio.Event().wait()
 
 
+if "--uvloop" in sys.argv:
+    import uvloop
+    uvloop.install()
 asyncio.run(main())

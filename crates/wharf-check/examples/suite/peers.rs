@@ -1,6 +1,7 @@
 //! Who is measured.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::plan::{Row, Section, Service, Transport};
 
@@ -25,8 +26,17 @@ pub(crate) enum Role {
     Base,
     /// The goals are about these: measured on every row in every round.
     Goal,
-    /// Measured on the key rows, every fourth round.
+    /// Measured on the key rows, every fourth round; the goal is to be ahead of them.
+    Rival,
+    /// As a rival, without a goal.
     Shown,
+}
+
+impl Role {
+    /// Whether it is measured on the key rows alone, and not in every round.
+    pub(crate) fn is_sparse(self) -> bool {
+        matches!(self, Role::Rival | Role::Shown)
+    }
 }
 
 pub(crate) const WHARF: &str = "Wharf";
@@ -34,7 +44,10 @@ pub(crate) const TOKIO: &str = "tokio";
 
 const MANY: usize = 10_000;
 
-pub(crate) const PEERS: [Peer; 15] = [
+/// Where Debian's modules of Python are.
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
+
+pub(crate) const PEERS: [Peer; 18] = [
     Peer {
         name: "C epoll",
         role: Role::Base,
@@ -64,7 +77,7 @@ pub(crate) const PEERS: [Peer; 15] = [
     },
     Peer {
         name: "Go",
-        role: Role::Shown,
+        role: Role::Rival,
         transport: Transport::Tcp,
         upper: false,
         words: "bench/peers/echo_go 0",
@@ -73,7 +86,7 @@ pub(crate) const PEERS: [Peer; 15] = [
     },
     Peer {
         name: "asyncio",
-        role: Role::Shown,
+        role: Role::Rival,
         transport: Transport::Tcp,
         upper: true,
         words: "python3 bench/peers/asyncio_echo.py {-u} 0",
@@ -81,8 +94,17 @@ pub(crate) const PEERS: [Peer; 15] = [
         what: "Python, protocols (`bench/peers/asyncio_echo.py`)",
     },
     Peer {
+        name: "uvloop",
+        role: Role::Rival,
+        transport: Transport::Tcp,
+        upper: true,
+        words: "/usr/bin/python3 bench/peers/asyncio_echo.py --uvloop {-u} 0",
+        connections: MANY,
+        what: "asyncio on libuv's event loop (Debian's `python3-uvloop`)",
+    },
+    Peer {
         name: "socketserver",
-        role: Role::Shown,
+        role: Role::Rival,
         transport: Transport::Tcp,
         upper: true,
         words: "python3 bench/peers/socketserver_echo.py {-u} 0",
@@ -91,7 +113,7 @@ pub(crate) const PEERS: [Peer; 15] = [
     },
     Peer {
         name: "Node",
-        role: Role::Shown,
+        role: Role::Rival,
         transport: Transport::Tcp,
         upper: false,
         words: "node bench/peers/net_echo.js 0",
@@ -100,7 +122,7 @@ pub(crate) const PEERS: [Peer; 15] = [
     },
     Peer {
         name: "socat",
-        role: Role::Shown,
+        role: Role::Rival,
         transport: Transport::Tcp,
         upper: false,
         words: "socat TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,nodelay,backlog=4096 PIPE",
@@ -109,12 +131,21 @@ pub(crate) const PEERS: [Peer; 15] = [
     },
     Peer {
         name: "ncat",
-        role: Role::Shown,
+        role: Role::Rival,
         transport: Transport::Tcp,
         upper: false,
         words: "ncat -l -k -m 2000 127.0.0.1 {port} -e /bin/cat",
         connections: 50,
         what: "a program per connection (`ncat -l -k -e /bin/cat`)",
+    },
+    Peer {
+        name: "io_uring",
+        role: Role::Shown,
+        transport: Transport::Tcp,
+        upper: true,
+        words: "bench/peers/echo_uring {-u} 0",
+        connections: MANY,
+        what: "C, one thread, multishot accept and receive into 256 buffers of 64 KiB that all share (`bench/peers/echo_uring.c`)",
     },
     Peer {
         name: "C mmsg",
@@ -144,8 +175,17 @@ pub(crate) const PEERS: [Peer; 15] = [
         what: "UdpSocket, one datagram a call, current-thread (`examples/tokio_udp.rs`)",
     },
     Peer {
+        name: "quinn-udp",
+        role: Role::Rival,
+        transport: Transport::Udp,
+        upper: false,
+        words: "{examples}/quinn_udp 0",
+        connections: MANY,
+        what: "on tokio, batches in, GRO and GSO (`examples/quinn_udp.rs`)",
+    },
+    Peer {
         name: "Go",
-        role: Role::Shown,
+        role: Role::Rival,
         transport: Transport::Udp,
         upper: false,
         words: "bench/peers/echo_go -udp 0",
@@ -154,7 +194,7 @@ pub(crate) const PEERS: [Peer; 15] = [
     },
     Peer {
         name: "asyncio",
-        role: Role::Shown,
+        role: Role::Rival,
         transport: Transport::Udp,
         upper: true,
         words: "python3 bench/peers/asyncio_echo.py {-u} --udp 0",
@@ -163,7 +203,7 @@ pub(crate) const PEERS: [Peer; 15] = [
     },
     Peer {
         name: "socketserver",
-        role: Role::Shown,
+        role: Role::Rival,
         transport: Transport::Udp,
         upper: true,
         words: "python3 bench/peers/socketserver_echo.py {-u} --udp 0",
@@ -186,7 +226,7 @@ impl Peer {
 
     /// Whether it is measured on a row.
     pub(crate) fn takes(&self, row: &Row) -> bool {
-        (self.role != Role::Shown || row.key) && row.connections <= self.connections
+        (!self.role.is_sparse() || row.key) && row.connections <= self.connections
     }
 
     /// Whether so many idle connections may be asked of it.
@@ -225,13 +265,21 @@ impl Peer {
             }
         };
         let is_file = |word: &&String| word.starts_with("bench/");
-        command
+        let missing = command
             .iter()
             .take(1)
             .chain(command.iter().skip(1).filter(is_file))
             .find(|word| !there(word))
-            .map(|word| format!("no {word}"))
+            .map(|word| format!("no {word}"));
+        let wants_uvloop = self.words.contains("--uvloop");
+        missing.or_else(|| (wants_uvloop && !has_uvloop()).then(|| "no uvloop".to_owned()))
     }
+}
+
+fn has_uvloop() -> bool {
+    let mut import = Command::new(PYTHON);
+    import.args(["-c", "import uvloop"]).stderr(Stdio::null());
+    import.status().is_ok_and(|status| status.success())
 }
 
 /// Whether a program can be started by its name.

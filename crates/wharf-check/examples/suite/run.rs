@@ -11,7 +11,7 @@ use crate::document::machine;
 use crate::hold;
 use crate::measure;
 use crate::modes::{self, MODES};
-use crate::peers::{PEERS, Peer, Programs, Role, WHARF, on_path};
+use crate::peers::{PEERS, Peer, Programs, WHARF, on_path};
 use crate::plan::{Place, SECTIONS, SPARSE, Section, Service, Transport};
 use crate::record::{Figures, Head, Outcome, Record, Store};
 use crate::server::{Affinity, Server};
@@ -81,7 +81,7 @@ impl<'a> Suite<'a> {
         for peer in &PEERS {
             match peer.missing(&programs) {
                 None => peers.push(peer),
-                Some(what) if peer.role != Role::Shown => {
+                Some(what) if !peer.role.is_sparse() => {
                     return Err(format!("{}: {what}; build it first", peer.name));
                 }
                 Some(what) => missing.push((peer.name.to_owned(), what)),
@@ -141,7 +141,7 @@ impl<'a> Suite<'a> {
             .iter()
             .copied()
             .filter(|peer| peer.serves(section))
-            .filter(|peer| peer.role != Role::Shown || round.is_multiple_of(SPARSE))
+            .filter(|peer| !peer.role.is_sparse() || round.is_multiple_of(SPARSE))
             .collect();
         let rows: Vec<_> = section.rows(self.arguments.scale).collect();
         let done = |peer: &&Peer| {

@@ -66,16 +66,38 @@ impl Data {
         &self,
         section: &str,
         row: &str,
-        (peer, base): (&str, &str),
+        pair: (&str, &str),
         figure: fn(&Figures) -> f64,
     ) -> Option<Spread> {
+        self.within_rounds(section, row, pair, figure, |value, base| value / base)
+    }
+
+    /// How much more one figure of a peer is than that of another in the same round.
+    pub(crate) fn difference(
+        &self,
+        section: &str,
+        row: &str,
+        pair: (&str, &str),
+        figure: fn(&Figures) -> f64,
+    ) -> Option<Spread> {
+        self.within_rounds(section, row, pair, figure, |value, base| value - base)
+    }
+
+    fn within_rounds(
+        &self,
+        section: &str,
+        row: &str,
+        (peer, base): (&str, &str),
+        figure: fn(&Figures) -> f64,
+        compared: impl Fn(f64, f64) -> f64,
+    ) -> Option<Spread> {
         let bases = self.by_round(section, row, base, figure);
-        let ratios = self
+        let all = self
             .by_round(section, row, peer, figure)
             .into_iter()
-            .filter_map(|(round, value)| Some(value / bases.get(&round)?))
+            .filter_map(|(round, value)| Some(compared(value, *bases.get(&round)?)))
             .collect();
-        spread(ratios)
+        spread(all)
     }
 
     /// Why a peer failed on a row, if it did.

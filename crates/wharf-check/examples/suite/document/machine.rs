@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use crate::peers::PYTHON;
+
 /// The machine and the versions of everything, name and value.
 pub(crate) fn facts() -> Vec<(String, String)> {
     let mut facts = vec![
@@ -11,11 +13,16 @@ pub(crate) fn facts() -> Vec<(String, String)> {
         ("kernel", read("/proc/sys/kernel/osrelease")),
         ("load average at the start", load_average()),
     ];
-    let versions: [(&str, &[&str]); 10] = [
+    let versions: [(&str, &[&str]); 12] = [
         ("rustc", &["rustc", "--version"]),
         ("C compiler", &["cc", "--version"]),
         ("Go", &["go", "version"]),
         ("Python", &["python3", "--version"]),
+        (
+            "uvloop",
+            &[PYTHON, "-c", "import uvloop; print(uvloop.__version__)"],
+        ),
+        ("liburing", &["pkg-config", "--modversion", "liburing"]),
         ("Node", &["node", "--version"]),
         ("socat", &["socat", "-V"]),
         ("ncat", &["ncat", "--version"]),
@@ -25,6 +32,14 @@ pub(crate) fn facts() -> Vec<(String, String)> {
     ];
     for (name, command) in versions {
         facts.push((name, version(command)));
+    }
+    // The bare loops in Rust are built with what the library is built with.
+    let locked = fs::read_to_string("Cargo.lock").unwrap_or_default();
+    for name in ["tokio", "quinn-udp"] {
+        facts.push((
+            name,
+            locked_version(&locked, name).unwrap_or_default().to_owned(),
+        ));
     }
     facts
         .into_iter()
@@ -94,6 +109,13 @@ fn read(path: &str) -> String {
         .to_owned()
 }
 
+/// The version of a package in a `Cargo.lock`, where its name stands the line before.
+fn locked_version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
+    let named = format!("name = \"{name}\"\nversion = \"");
+    let (_, rest) = lock.split_once(&named)?;
+    rest.split('"').next()
+}
+
 /// The first line with a digit, without the words around it.
 fn version(command: &[&str]) -> String {
     let text = said(command);
@@ -122,12 +144,28 @@ fn version(command: &[&str]) -> String {
     line.to_owned()
 }
 
+/// What a command printed; nothing if it failed.
 fn said(command: &[&str]) -> String {
     Command::new(command[0])
         .args(&command[1..])
         .output()
+        .ok()
+        .filter(|output| output.status.success())
         // ncat tells its version on stderr.
         .map(|output| [output.stdout, output.stderr].concat())
         .map(|said| String::from_utf8_lossy(&said).into_owned())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_found_by_the_whole_name() {
+        let lock = "[[package]]\nname = \"tokio-macros\"\nversion = \"2.0.0\"\n\n\
+                    [[package]]\nname = \"tokio\"\nversion = \"1.54.1\"\n";
+        assert_eq!(locked_version(lock, "tokio"), Some("1.54.1"));
+        assert_eq!(locked_version(lock, "quinn-udp"), None);
+    }
 }

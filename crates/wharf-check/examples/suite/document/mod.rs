@@ -88,7 +88,8 @@ fn introduction(head: &Head, data: &Data) -> String {
          byte of every reply. The servers of a row are measured one after the other in every \
          round, in rotating order, {measured} ms each after {warm_up} ms of warm-up; every \
          round starts them anew. A ratio is the median of the ratios within the rounds, and its \
-         *middle half* reaches from the lower to the upper quartile. Absolute figures drift with \
+         *middle half* reaches from the lower to the upper quartile; losses are compared by their \
+         difference. Absolute figures drift with \
          the machine; **the ratios are what counts.**\n\n\
          Rounds: {rounds} of the bare loops in C, Wharf and tokio; {sparse} of all other peers \
          and of the serving modes, which take part in every {SPARSE}th round. A serving mode is \
@@ -296,7 +297,7 @@ fn transport_of(peer: &Peer) -> &'static str {
 const LEFT_OUT: &str = "\
 Left out: the relay, which Wharf does not have yet; 1,000 connections × 64 KiB at depth 16, since \
 a gigabyte in flight measures the kernel's limits of memory and no server; socat and ncat beyond \
-50 connections, since each is a process; socat over UDP, which starts a process for each datagram; io_uring, monoio, uvloop and quinn-udp, which Debian does \
+50 connections, since each is a process; socat over UDP, which starts a process for each datagram; monoio, which Debian does \
 not ship.\n\n";
 
 const REPEAT: &str = "\
@@ -311,7 +312,8 @@ bench/suite.sh --sections tcp-upper --rounds 15  # some sections, the table to s
 bench/compare.sh upper --rows 1000x64B           # two or three servers on one row
 ```
 
-It needs what `bench/peers` is built with and Debian's `golang-go nodejs socat ncat ngircd inspircd`; what
+It needs what `bench/peers` is built with and Debian's `golang-go nodejs socat
+ncat ngircd inspircd liburing-dev python3-uvloop`; what
 cannot be installed is left out and named above. A machine with something else to do gives other figures: look
 at the load average above, and at the middle halves.
 ";

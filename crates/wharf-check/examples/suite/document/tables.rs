@@ -120,11 +120,12 @@ pub(crate) fn goals_table(data: &Data, section: &Section, rows: &[&Row]) -> Stri
 
 /// All peers on the key rows, as ratios to the base.
 pub(crate) fn peers_table(data: &Data, section: &Section, rows: &[&Row]) -> Option<String> {
-    let shown: Vec<_> = peers_of(data, section, Role::Shown).collect();
+    let of = |role| peers_of(data, section, role);
+    let shown: Vec<_> = of(Role::Rival).chain(of(Role::Shown)).collect();
     if shown.is_empty() {
         return None;
     }
-    let all: Vec<_> = peers_of(data, section, Role::Goal).chain(shown).collect();
+    let all: Vec<_> = of(Role::Goal).chain(shown).collect();
     let base = base_of(section);
     let mut head = vec![String::new()];
     head.extend(all.iter().map(|peer| peer.name.to_owned()));
@@ -257,8 +258,13 @@ pub(crate) fn middle(ratio: Spread) -> String {
     format!("{:.2}–{:.2}", ratio.low, ratio.high)
 }
 
+/// A share and its middle half.
 fn percent(share: Spread) -> String {
-    format!("{:.2} %", share.median * 100.0)
+    let [low, median, high] = [share.low, share.median, share.high].map(|share| 100.0 * share);
+    match high < 0.005 {
+        true => format!("{median:.2} %"),
+        false => format!("{median:.2} % ({low:.2}–{high:.2})"),
+    }
 }
 
 /// A count per second with three digits: `121k`, `1.93M`.
