@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # suite.sh - Wharf beside everything that people would use instead, as a document.
 #
-#   bench/suite.sh                       all of it, and docs/benchmarks.md (thirteen minutes)
+#   bench/suite.sh                       all of it, and docs/benchmarks.md (some eighteen minutes)
 #   bench/suite.sh --resume              goes on with a run that was ended
 #   bench/suite.sh --quick               does it run? half a minute; the page to stdout
 #   bench/suite.sh --sections udp        some sections; the page to stdout
@@ -10,7 +10,7 @@
 # It builds what it needs. The options are those of `suite run`, see the first lines
 # of crates/wharf-check/examples/suite/main.rs. Peers that are not there (Go, Node,
 # socat, ncat, ngircd, InspIRCd, uvloop, io_uring) are left out, and the page says so. CHAT_ROUNDS is how
-# often the chats are compared (3).
+# often the chats are compared (9), CLIENT_ROUNDS how often the client is (9).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . bench/common.sh
@@ -42,9 +42,10 @@ suite() { # VERB OPTIONS...
     "$EXAMPLES/suite" "$1" --results "$RESULTS" --wharf "$WHARF" "${@:2}"
 }
 
-# Few rounds: logging a thousand users into an IRC server takes ten seconds.
+# IRC servers take part in few rounds: a thousand users need ten seconds to log in there.
 chat() {
-    bash bench/compare.sh chat --rounds "${CHAT_ROUNDS:-3}" --seconds 0.5 --json "$CHATS" >&2
+    bash bench/compare.sh chat --rounds "${CHAT_ROUNDS:-9}" --irc-every 3 --seconds 0.5 \
+        --json "$CHATS" >&2
 }
 
 # Frames per second of the lab, beside a bare loop of two of its stacks.
@@ -54,7 +55,7 @@ lab() {
 
 # How fast `wharf bench` is itself.
 client() {
-    bash bench/client.sh "${CLIENT_ROUNDS:-5}" >"$CLIENT.new" && mv "$CLIENT.new" "$CLIENT"
+    bash bench/client.sh "${CLIENT_ROUNDS:-9}" >"$CLIENT.new" && mv "$CLIENT.new" "$CLIENT"
 }
 
 status=0

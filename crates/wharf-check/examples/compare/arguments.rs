@@ -14,6 +14,7 @@ pub(crate) struct Arguments {
     chat: Vec<Spec>,
     pub(crate) rows: Vec<Row>,
     pub(crate) rounds: usize,
+    pub(crate) irc_every: usize,
     pub(crate) seconds: Duration,
     pub(crate) warm_up: Duration,
     pub(crate) expect: Expect,
@@ -29,6 +30,7 @@ impl Arguments {
             chat: Vec::new(),
             rows: ROWS.to_vec(),
             rounds: 9,
+            irc_every: 1,
             seconds: Duration::from_secs(1),
             warm_up: Duration::from_millis(200),
             expect: Expect::Echo,
@@ -55,6 +57,10 @@ impl Arguments {
             "--logins" => self.logins(&value)?,
             "--rows" => self.rows = rows(&value)?,
             "--rounds" => self.rounds = value.parse().map_err(|_| "--rounds is a number")?,
+            "--irc-every" => {
+                let every = value.parse().ok().filter(|every| *every > 0);
+                self.irc_every = every.ok_or("--irc-every is a number from 1 on")?;
+            }
             "--seconds" => self.seconds = seconds(&value)?,
             "--warm-up" => self.warm_up = seconds(&value)?,
             "--expect" => self.expect = expect(&value)?,

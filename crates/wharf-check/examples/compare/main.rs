@@ -11,6 +11,7 @@
 //!
 //!     --rows A,B,…     only these rows; `--rows help` lists them
 //!     --rounds N       rounds per row (9)
+//!     --irc-every N    servers of --irc take part in every Nth round only (1)
 //!     --seconds S      measured time per round and server (1.0)
 //!     --warm-up S      time before it (0.2)
 //!     --expect WHAT    echo or upper (echo)
@@ -31,7 +32,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use wharf_check::load::{Amount, Options, Report, raise_descriptor_limit, run};
+use wharf_check::load::{Amount, ChatDialect, Options, Report, raise_descriptor_limit, run};
 
 use arguments::Arguments;
 use peers::Server;
@@ -99,9 +100,13 @@ fn measure(
         for turn in 0..servers.len() {
             let index = (round + turn) % servers.len();
             let server = &servers[index];
+            let is_irc = server.speech.dialect == ChatDialect::Irc;
+            if is_irc && !round.is_multiple_of(arguments.irc_every) {
+                continue;
+            }
             let report = run(&options(row, server, arguments, round))?;
             judge(row, server, &report)?;
-            results[index].push(report);
+            results[index].push((round, report));
         }
     }
     Ok(results)

@@ -6,8 +6,11 @@ use wharf_check::load::Report;
 
 use crate::rows::Transport;
 
-/// The reports of one row: per server, one per round.
-pub(crate) type Results = Vec<Vec<Report>>;
+/// What a server gave in the round of this number.
+pub(crate) type Turn = (usize, Report);
+
+/// The reports of one row: per server, one per round in which it took part.
+pub(crate) type Results = Vec<Vec<Turn>>;
 
 pub(crate) fn print_head(transport: Transport, names: &[&str]) {
     let title = match transport {
@@ -41,7 +44,7 @@ pub(crate) fn print_row(name: &str, results: &Results) {
     let mut line = format!("| {name} | {}", short(median(rates(base))));
     for other in &results[1..] {
         let ratio = median(rates(other)) / median(rates(base));
-        let pairs = paired(rates(other), rates(base));
+        let pairs = paired(other, base);
         let p99 = median(p99s(other)) / median(p99s(base));
         let (low, high) = spread(&pairs);
         // Writing to a string cannot fail.
@@ -59,16 +62,16 @@ pub(crate) fn print_row(name: &str, results: &Results) {
 }
 
 /// Lines that clients of a chat got per second.
-fn line_rate(reports: &[Report]) -> Option<f64> {
-    let rate = |one: &Report| Some(one.chat?.lines as f64 / one.elapsed.as_secs_f64());
-    let rates: Option<Vec<_>> = reports.iter().map(rate).collect();
+fn line_rate(turns: &[Turn]) -> Option<f64> {
+    let rate = |(_, one): &Turn| Some(one.chat?.lines as f64 / one.elapsed.as_secs_f64());
+    let rates: Option<Vec<_>> = turns.iter().map(rate).collect();
     rates.map(median)
 }
 
 /// The share of datagrams lost, per server.
 fn losses(results: &Results) -> String {
-    let loss = |reports: &Vec<Report>| {
-        let all = reports.iter().filter_map(|report| report.datagrams);
+    let loss = |turns: &Vec<Turn>| {
+        let all = turns.iter().filter_map(|(_, report)| report.datagrams);
         let (lost, sent) = all.fold((0, 0), |sum, one| (sum.0 + one.lost, sum.1 + one.sent));
         (sent > 0).then(|| format!("{:.2}", 100.0 * lost as f64 / sent as f64))
     };
@@ -76,22 +79,29 @@ fn losses(results: &Results) -> String {
     all.join(", ")
 }
 
-fn rates(reports: &[Report]) -> Vec<f64> {
-    reports.iter().map(Report::messages_per_second).collect()
-}
-
-fn p99s(reports: &[Report]) -> Vec<f64> {
-    reports
+fn rates(turns: &[Turn]) -> Vec<f64> {
+    turns
         .iter()
-        .map(|one| one.latency.quantile(0.99).as_secs_f64())
+        .map(|(_, one)| one.messages_per_second())
         .collect()
 }
 
-fn paired(values: Vec<f64>, bases: Vec<f64>) -> Vec<f64> {
-    values
+fn p99s(turns: &[Turn]) -> Vec<f64> {
+    turns
         .iter()
-        .zip(bases)
-        .map(|(value, base)| value / base)
+        .map(|(_, one)| one.latency.quantile(0.99).as_secs_f64())
+        .collect()
+}
+
+/// The ratios of the rates within the rounds in which both took part.
+fn paired(turns: &[Turn], base: &[Turn]) -> Vec<f64> {
+    let rate_of_base = |round: usize| {
+        let (_, report) = base.iter().find(|(of, _)| *of == round)?;
+        Some(report.messages_per_second())
+    };
+    turns
+        .iter()
+        .filter_map(|(round, one)| Some(one.messages_per_second() / rate_of_base(*round)?))
         .collect()
 }
 
@@ -125,9 +135,9 @@ fn short(rate: f64) -> String {
 pub(crate) fn json(all: &[(&str, Vec<String>, Results)]) -> String {
     let mut lines = Vec::new();
     for (row, names, results) in all {
-        for (name, reports) in names.iter().zip(results) {
-            for (round, report) in reports.iter().enumerate() {
-                lines.push(object(row, name, round, report));
+        for (name, turns) in names.iter().zip(results) {
+            for (round, report) in turns {
+                lines.push(object(row, name, *round, report));
             }
         }
     }

@@ -171,7 +171,8 @@ fn title(section: &Section) -> String {
 fn chat_section(data: &Data, seconds: f64) -> String {
     format!(
         "## Chat\n\n\
-         `bench/compare.sh chat`: server and engine on a core each, {}, {:.0} ms each; messages \
+         `bench/compare.sh chat`: server and engine on a core each, {}, {:.0} ms each, the IRC \
+         servers in every third of them; messages \
          count when they were answered and delivered. *C epoll* is a bare chat in C \
          (`bench/peers/chat_epoll.c`). IRC servers write one line for a message where this \
          protocol writes two, so the lines written are compared, too.\n\n{}\n",
@@ -304,7 +305,7 @@ const REPEAT: &str = "\
 ## How to repeat it
 
 ```sh
-./ci.sh bench                                    # all of it, about fifteen minutes
+./ci.sh bench                                    # all of it, some eighteen minutes
 BENCH_OPTIONS=\"--rounds 15 --seconds 1 --minutes 120\" ./ci.sh bench
 BENCH_OPTIONS=\"--resume\" ./ci.sh bench           # goes on with a run that was ended
 bench/suite.sh --quick                           # does it run? half a minute, writes no page
