@@ -66,6 +66,10 @@ impl Report {
                 .comments
                 .push(format!("damaged before, in byte {byte}"));
         }
+        if recorded.frame.is_copy {
+            // Analysers take it for a retransmission.
+            frame.comments.push("a copy: doubled before".to_owned());
+        }
         for message in recorded.frame.messages() {
             frame.comments.push(format!("message {message}"));
         }

@@ -54,12 +54,13 @@ fn every_message_is_credited_with_what_was_written() {
     assert_eq!(reads(lossy), all);
 }
 
-#[test]
-fn damage_of_an_earlier_link_is_told_by_later_captures() {
+/// What later captures say of a datagram of 1,000 bytes that a link like this carried: the
+/// frames before the link's end, and those on the link after it.
+fn seen_behind(link: Link) -> [Vec<wharf_wire::frame::Frame>; 2] {
     let mut topology = Topology::line(2);
     let first = topology.link_between("h0", "s0").unwrap();
     let second = topology.link_between("s0", "s1").unwrap();
-    topology.links[first].link = Link::default().corrupt(1.0);
+    topology.links[first].link = link;
     let lab = Lab::new(3).topology(topology).with_recording();
     let outcome = lab.run(async |hosts| {
         let mut socket = hosts[0].bind("udp4::0").await?;
@@ -70,14 +71,37 @@ fn damage_of_an_earlier_link_is_told_by_later_captures() {
     });
     let outcome = outcome.unwrap();
     outcome.value.unwrap();
-    let link = |index: usize| Tap::Link(wharf_lab::core::LinkId(index as u32));
-    let long = |frame: &wharf_wire::frame::Frame| frame.bytes.len() > 1_000;
-    let before = outcome.report.frames(link(first)).find(long).unwrap();
-    let after = outcome.report.frames(link(second)).find(long).unwrap();
-    let marked = |frame: &wharf_wire::frame::Frame| {
-        let mut comments = frame.comments.iter();
-        comments.any(|it| it.starts_with("damaged before, in byte "))
+    [first, second].map(|index| {
+        let tap = Tap::Link(wharf_lab::core::LinkId(index as u32));
+        let frames = outcome.report.frames(tap);
+        frames.filter(|frame| frame.bytes.len() > 1_000).collect()
+    })
+}
+
+/// Whether a comment on a frame begins like this.
+fn says(frame: &wharf_wire::frame::Frame, words: &str) -> bool {
+    frame.comments.iter().any(|it| it.starts_with(words))
+}
+
+#[test]
+fn damage_of_an_earlier_link_is_told_by_later_captures() {
+    let [before, after] = seen_behind(Link::default().corrupt(1.0));
+    let ([before], [after]) = (&before[..], &after[..]) else {
+        panic!("{before:?} {after:?}");
     };
-    assert!(!marked(&before) && marked(&after), "{before:?} {after:?}");
+    let marked = |frame| says(frame, "damaged before, in byte ");
+    assert!(!marked(before) && marked(after), "{before:?} {after:?}");
     assert_ne!(before.bytes, after.bytes);
+}
+
+#[test]
+fn the_copy_of_an_earlier_link_is_told_by_later_captures() {
+    let [before, after] = seen_behind(Link::default().duplicate(1.0));
+    let ([before], [one, two]) = (&before[..], &after[..]) else {
+        panic!("{before:?} {after:?}");
+    };
+    assert!(says(before, "doubled on the way"), "{before:?}");
+    let copies = [before, one, two].map(|frame| says(frame, "a copy: doubled before"));
+    assert_eq!(copies, [false, false, true], "{after:?}");
+    assert_eq!(one.bytes, two.bytes);
 }

@@ -31,6 +31,9 @@ pub struct Frame {
     /// monitor station sets it, and removes what passes with the bit set. Ethernet
     /// has no such field, so it is carried beside the bytes.
     pub monitored: bool,
+    /// Whether it, or what it was made from, is the second of two: an earlier link has
+    /// doubled it.
+    pub(crate) is_copy: bool,
     bytes: Rc<[u8]>,
 }
 
@@ -67,6 +70,7 @@ impl Frame {
             pieces: None,
             damaged: None,
             monitored: false,
+            is_copy: false,
             bytes,
         }
     }
@@ -81,16 +85,18 @@ impl Frame {
             pieces: self.pieces.clone(),
             damaged: None,
             monitored: self.monitored,
+            is_copy: self.is_copy,
             bytes: bytes.into(),
         }
     }
 
-    /// The same bytes under a new number.
+    /// The same bytes under a new number, of a link that doubled it.
     #[must_use]
     pub(crate) fn twin(&self, id: FrameId) -> Self {
         Frame {
             id,
             parent: Some(self.id),
+            is_copy: true,
             ..self.clone()
         }
     }
