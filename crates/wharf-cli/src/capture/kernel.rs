@@ -1,5 +1,4 @@
-//! Two socket options that no safe interface offers: the only unsafe code of the
-//! command.
+//! Two socket options that no safe interface offers.
 
 #![allow(unsafe_code, reason = "getsockopt of two structures of plain numbers")]
 

@@ -4,11 +4,12 @@
 //! are what its hosts serve, `traffic` runs them and the clients; `view` shows what
 //! happened, `picture` the frames of a link as `wharf trace` would; `demo` are the guided
 //! experiments, `transport` the one about TCP and UDP, `gateway` lets programs outside
-//! take part.
+//! take part; `heap` keeps the memory of large networks small.
 
 mod args;
 mod demo;
 mod gateway;
+mod heap;
 mod network;
 mod picture;
 mod plot;
@@ -36,6 +37,7 @@ use network::Plan;
 
 /// Runs `wharf lab`.
 pub(crate) fn run(common: &Common, args: LabArgs) -> Result<Exit, Failure> {
+    heap::leave_untouched();
     match args.command {
         LabCommand::Run(args) => run_lab(common, &args),
         LabCommand::Demo(args) => demo::run(common, &args),
