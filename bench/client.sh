@@ -28,7 +28,7 @@ spread() { sort -g | awk '{ all[NR] = $1 } END { printf "%.3f (%.3f-%.3f)\n", al
 
 bare() { taskset -c 1 bench/peers/load_epoll "$port" "$1" "$2" "$3" 1; }
 ours() {
-    taskset -c 1 "$WHARF" bench "127.0.0.1:$port" -c "$1" -d "$2" -s "$3" -t 1s --warmup 200ms --json |
+    taskset -c 1 "$WHARF" bench "127.0.0.1:$port" -c "$1" -d "$2" -s "$3" -t 1s --warmup 200ms --late none --json |
         sed -n 's/.*"event":"result".*"messages_per_second":\([0-9.]*\).*/\1/p'
 }
 

@@ -6,8 +6,8 @@
  * All connections share a ring of buffers (io_uring_register_buf_ring(3)): the kernel
  * picks one for what came, it is sent from there, and goes back to the ring when all of
  * it is sent. A connection sends one buffer at a time and queues the others, so bytes
- * keep their order. If no buffer is left, receiving stops on connections that had
- * something to receive, and starts again as soon as a buffer comes back.
+ * keep their order. If no buffer is left, receiving stops, and as many connections
+ * start it again as buffers came back, as soon as they have something to receive.
  *
  *      accept ─▶ receive ─buffer─▶ queue ─▶ send ─all─▶ buffer back, next of the queue
  *                   │ end                     │ error
@@ -22,7 +22,7 @@
 
 #define ENTRIES 4096
 #define BUFFER 65536
-#define BUFFERS 256 /* a power of two */
+#define BUFFERS 1024 /* a power of two */
 #define GROUP 0
 #define NOBODY -1
 
@@ -44,18 +44,26 @@ static struct io_uring_buf_ring *spare;
 static unsigned char (*buffers)[BUFFER];
 static struct piece pieces[BUFFERS];
 static struct connection *starving;
-static int came_back; /* a buffer, since the starving were fed */
+static int came_back; /* buffers, since the starving were fed */
 
 /* What a completion belongs to stands in the lowest bit of its user data. */
 enum work { RECEIVE = 0, SEND = 1 };
+
+/* liburing returns errors and leaves errno alone. */
+static void check(int error, const char *what)
+{
+	if (error < 0) {
+		errno = -error;
+		die(what);
+	}
+}
 
 static struct io_uring_sqe *entry(void)
 {
 	struct io_uring_sqe *sqe;
 
 	while (!(sqe = io_uring_get_sqe(&ring)))
-		if (io_uring_submit(&ring) < 0)
-			die("io_uring_submit");
+		check(io_uring_submit(&ring), "io_uring_submit");
 	return sqe;
 }
 
@@ -69,7 +77,7 @@ static void give_back(int buffer)
 	io_uring_buf_ring_add(spare, buffers[buffer], BUFFER, (unsigned short)buffer,
 			      io_uring_buf_ring_mask(BUFFERS), 0);
 	io_uring_buf_ring_advance(spare, 1);
-	came_back = 1;
+	came_back++;
 }
 
 static void start_accept(int listener)
@@ -80,11 +88,12 @@ static void start_accept(int listener)
 	io_uring_sqe_set_data64(sqe, 0);
 }
 
-static void start_receive(struct connection *c)
+static void start_receive(struct connection *c, unsigned short flags)
 {
 	struct io_uring_sqe *sqe = entry();
 
 	io_uring_prep_recv_multishot(sqe, c->fd, NULL, 0, 0);
+	sqe->ioprio |= flags;
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = GROUP;
 	tag(sqe, c, RECEIVE);
@@ -112,7 +121,7 @@ static void accepted(int fd)
 	c->fd = fd;
 	c->first = c->last = NOBODY;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	start_receive(c);
+	start_receive(c, 0);
 }
 
 static void close_if_over(struct connection *c)
@@ -158,7 +167,7 @@ static void received(struct connection *c, struct io_uring_cqe *cqe, enum mode m
 		starving = c;
 	} else if (cqe->res > 0 && !c->receives) {
 		/* The kernel ended the multishot, and the stream goes on. */
-		start_receive(c);
+		start_receive(c, 0);
 	}
 	close_if_over(c);
 }
@@ -187,20 +196,20 @@ static void sent(struct connection *c, int res)
 	close_if_over(c);
 }
 
-/* Buffers came back: who found none tries again. */
+/*
+ * Buffers came back: as many of who found none try again, and take one only when there
+ * is something to receive.
+ */
 static void feed(void)
 {
-	struct connection *c = starving;
+	for (; starving && came_back; came_back--) {
+		struct connection *c = starving;
 
-	starving = NULL;
-	came_back = 0;
-	while (c) {
-		struct connection *next = c->next_starving;
-
+		starving = c->next_starving;
 		c->starves = 0;
-		start_receive(c);
-		c = next;
+		start_receive(c, IORING_RECVSEND_POLL_FIRST);
 	}
+	came_back = 0;
 }
 
 static void set_up(void)
@@ -211,21 +220,13 @@ static void set_up(void)
 		.cq_entries = 4 * ENTRIES,
 	};
 	struct io_uring_buf_reg reg = { .ring_entries = BUFFERS, .bgid = GROUP };
-	int error = io_uring_queue_init_params(ENTRIES, &ring, &params);
 
-	if (error < 0) {
-		errno = -error;
-		die("io_uring_queue_init");
-	}
+	check(io_uring_queue_init_params(ENTRIES, &ring, &params), "io_uring_queue_init");
 	if (posix_memalign((void **)&spare, 4096, BUFFERS * sizeof(struct io_uring_buf)) ||
 	    posix_memalign((void **)&buffers, 4096, sizeof *buffers * BUFFERS))
 		die("posix_memalign");
 	reg.ring_addr = (uintptr_t)spare;
-	error = io_uring_register_buf_ring(&ring, &reg, 0);
-	if (error < 0) {
-		errno = -error;
-		die("io_uring_register_buf_ring");
-	}
+	check(io_uring_register_buf_ring(&ring, &reg, 0), "io_uring_register_buf_ring");
 	io_uring_buf_ring_init(spare);
 	for (int i = 0; i < BUFFERS; i++)
 		give_back(i);
@@ -269,10 +270,8 @@ int main(int argc, char **argv)
 		unsigned head, count = 0;
 		int error = io_uring_submit_and_wait(&ring, 1);
 
-		if (error < 0 && error != -EINTR) {
-			errno = -error;
-			die("io_uring_submit_and_wait");
-		}
+		if (error != -EINTR)
+			check(error, "io_uring_submit_and_wait");
 		io_uring_for_each_cqe(&ring, head, cqe) {
 			uint64_t data = io_uring_cqe_get_data64(cqe);
 			struct connection *c = (void *)(uintptr_t)(data & ~(uint64_t)SEND);
@@ -288,7 +287,6 @@ int main(int argc, char **argv)
 				received(c, cqe, options.mode);
 		}
 		io_uring_cq_advance(&ring, count);
-		if (starving && came_back)
-			feed();
+		feed();
 	}
 }

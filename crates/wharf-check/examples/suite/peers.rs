@@ -28,7 +28,7 @@ pub(crate) enum Role {
     Goal,
     /// Measured on the key rows, every fourth round; the goal is to be ahead of them.
     Rival,
-    /// As a rival, without a goal.
+    /// As a rival, but what else C can do is shown without a goal.
     Shown,
 }
 
@@ -145,7 +145,7 @@ pub(crate) const PEERS: [Peer; 18] = [
         upper: true,
         words: "bench/peers/echo_uring {-u} 0",
         connections: MANY,
-        what: "C, one thread, multishot accept and receive into 256 buffers of 64 KiB that all share (`bench/peers/echo_uring.c`)",
+        what: "C, one thread, multishot accept and receive into 1,024 buffers of 64 KiB that all share; shown without a goal (`bench/peers/echo_uring.c`)",
     },
     Peer {
         name: "C mmsg",

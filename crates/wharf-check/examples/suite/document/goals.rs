@@ -156,7 +156,7 @@ pub(crate) fn all(data: &Data) -> Vec<Goal> {
         RATE,
         Bound::AtLeast(1.0),
     ));
-    goals.push(ahead_of_shown(data));
+    goals.push(ahead_of_rivals(data));
     goals.extend(chats(data));
     goals.push(memory(
         data,
@@ -228,14 +228,14 @@ fn lossless(data: &Data, what: String, sections: &[&Section]) -> Goal {
     goal
 }
 
-fn ahead_of_shown(data: &Data) -> Goal {
+fn ahead_of_rivals(data: &Data) -> Goal {
     let mut goal = Goal::new("ahead of Go, Python, Node, socat, ncat and quinn-udp");
     for section in &SECTIONS {
         for row in section.rows(Scale::Full) {
-            let shown = PEERS
+            let rivals = PEERS
                 .iter()
                 .filter(|peer| peer.role == Role::Rival && peer.serves(section));
-            for peer in shown {
+            for peer in rivals {
                 // Where the peer itself failed or is not asked, there is nothing to be ahead of.
                 let Some(of_peer) = data.figure(section.name, row.name, peer.name, RATE) else {
                     continue;

@@ -121,11 +121,11 @@ pub(crate) fn goals_table(data: &Data, section: &Section, rows: &[&Row]) -> Stri
 /// All peers on the key rows, as ratios to the base.
 pub(crate) fn peers_table(data: &Data, section: &Section, rows: &[&Row]) -> Option<String> {
     let of = |role| peers_of(data, section, role);
-    let shown: Vec<_> = of(Role::Rival).chain(of(Role::Shown)).collect();
-    if shown.is_empty() {
+    let others: Vec<_> = of(Role::Rival).chain(of(Role::Shown)).collect();
+    if others.is_empty() {
         return None;
     }
-    let all: Vec<_> = of(Role::Goal).chain(shown).collect();
+    let all: Vec<_> = of(Role::Goal).chain(others).collect();
     let base = base_of(section);
     let mut head = vec![String::new()];
     head.extend(all.iter().map(|peer| peer.name.to_owned()));
