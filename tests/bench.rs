@@ -40,7 +40,7 @@ fn event(name: &str, address: &str, options: &[&str]) -> Value {
 
 /// On a machine that runs other tests as well, replies may take their time.
 fn patience<'a>(options: &[&str]) -> &'a [&'a str] {
-    let says_more = |option: &&str| ["--bulk", "--idle", "--late", "--compare"].contains(option);
+    let says_more = |option: &&str| ["send", "receive", "--idle", "--late"].contains(option);
     match options.iter().any(says_more) {
         true => &[],
         false => &["--late", "none"],

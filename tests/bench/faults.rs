@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::Ended;
 use crate::{bench, find};
 
 /// What a server does with a message.
@@ -94,25 +95,39 @@ fn a_lost_reply() {
     found(&at, &short, "no_reply_in_time", "after 8 replies", 28);
 }
 
+/// How long a server with this fault stalls. What counts is that this program looked for the
+/// reply in vain, every 20 ms: on a busy machine some of 200 ms may not.
+const STALL: Duration = Duration::from_millis(300);
+
+/// Expects that a run failed since a reply stalled.
+#[track_caller]
+fn stalled(ended: &Ended) {
+    assert_eq!(ended.code(), 28, "{}{}", ended.stdout, ended.stderr);
+    let error = find("error", ended);
+    let words = error["cause"].as_str().unwrap();
+    assert!(words.starts_with("a stall of "), "{error}");
+    let slowest = &find("result", ended)["slowest"];
+    let unanswered = slowest["unanswered_seconds"].as_f64().unwrap();
+    let took = slowest["seconds"].as_f64().unwrap();
+    assert!(took >= STALL.as_secs_f64(), "{slowest}");
+    assert!((0.15..=took).contains(&unanswered), "{slowest}");
+}
+
 #[test]
 fn a_stall() {
-    // What this program itself waits for a processor is taken off: on a busy machine 200 ms
-    // might not be left.
-    const STALL: Duration = Duration::from_millis(900);
     let at = server(|number, message| {
         if number == 9 {
             thread::sleep(STALL);
         }
         Act::Reply(message)
     });
-    let ended = bench(&at, &["-n", "40", "--json"]);
-    assert_eq!(ended.code(), 28, "{}", ended.stderr);
-    let error = find("error", &ended);
-    let words = error["cause"].as_str().unwrap();
-    assert!(words.starts_with("a stall of "), "{error}");
-    let slowest = &find("result", &ended)["slowest"];
-    let took = slowest["seconds"].as_f64().unwrap();
-    assert!(took >= STALL.as_secs_f64(), "{slowest}");
+    for options in [
+        &["-n", "40"][..],
+        &["-n", "200", "-c", "4"],
+        &["-n", "200", "-c", "2", "--rate", "400"],
+    ] {
+        stalled(&bench(&at, &[options, &["--json"]].concat()));
+    }
 
     found(&at, &["--late", "150ms"], "late_reply", "after ", 28);
     let limited = bench(
@@ -139,15 +154,68 @@ fn a_stall_when_the_measured_time_ends() {
         Act::Reply(message)
     });
     // Four replies take no time; the one that is owed comes after the end.
-    let ended = bench(&at, &["--duration", "400ms", "--json"]);
-    assert_eq!(ended.code(), 28, "{}", ended.stderr);
+    let options = ["--duration", "400ms", "--fail-if", "max>1s", "--json"];
+    let ended = bench(&at, &[&options[..], &["--late", "none"]].concat());
+    assert_eq!(ended.code(), 5, "{}", ended.stderr);
+    stalled(&bench(&at, &["--duration", "400ms", "--json"]));
     let result = find("result", &ended);
     assert_eq!(result["messages"], 4);
     assert!(
-        result["slowest"]["seconds"].as_f64().unwrap() >= 1.2,
+        result["latency"]["max"].as_f64().unwrap() >= 1.2,
         "{result}"
     );
-    assert!(result["latency"]["max"].as_f64().unwrap() < 0.4, "{result}");
+}
+
+/// A UDP server that does this before it answers the datagram of this number.
+fn datagrams(before: fn(usize)) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = format!("udp:{}", socket.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut space = [0; 100];
+        for number in 1.. {
+            let (length, peer) = socket.recv_from(&mut space).unwrap();
+            before(number);
+            // Who is gone needs no reply.
+            let _ = socket.send_to(&space[..length], peer);
+        }
+    });
+    at
+}
+
+#[test]
+fn a_stall_of_datagrams_that_were_given_up() {
+    let pause = |number| {
+        if number == 20 {
+            thread::sleep(STALL);
+        }
+    };
+    let ended = bench(&datagrams(pause), &["--duration", "1s", "--json"]);
+    stalled(&ended);
+    let result = find("result", &ended);
+    assert_eq!(result["datagrams"]["late"], 1, "{result}");
+    // It is slower than any, and counted as such.
+    let at = datagrams(pause);
+    let late = ["--duration", "1s", "--late", "250ms", "--json"];
+    let ended = bench(&at, &late);
+    assert_eq!(ended.code(), 28, "{}", ended.stderr);
+    let errors = &find("result", &ended)["errors"];
+    assert_eq!(errors["late_reply"]["count"], 1, "{errors}");
+}
+
+#[test]
+fn a_datagram_server_that_falls_silent() {
+    let at = datagrams(|number| {
+        if number == 20 {
+            thread::sleep(Duration::from_secs(60));
+        }
+    });
+    let ended = bench(&at, &["--duration", "2s", "--json"]);
+    assert_eq!(ended.code(), 28, "{}", ended.stderr);
+    let error = find("error", &ended);
+    let words = error["cause"].as_str().unwrap();
+    assert!(words.ends_with(" fell silent"), "{error}");
+    let result = find("result", &ended);
+    assert!(result["silent_seconds"].as_f64().unwrap() > 1.0, "{result}");
 }
 
 #[test]

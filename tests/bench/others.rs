@@ -1,9 +1,11 @@
 //! Bulk, idle connections, chats, two servers in turns, and the picture.
 
+use std::io::Read;
+
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::screen::Terminal;
-use crate::support::{run, wharf};
+use crate::support::{Process, run, wharf};
 use crate::{bench, event, find, serve};
 
 #[test]
@@ -308,6 +310,30 @@ fn a_small_terminal_has_a_line_instead_of_a_picture() {
     assert_eq!(status.exit_code(), 0);
     let text = screen.screen().contents();
     assert!(text.contains("no reply wrong or missing"), "{text}");
+}
+
+#[test]
+fn silent_connections_that_wait_for_their_reply_end_at_once() {
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for mut stream in silent.incoming().map_while(Result::ok) {
+            // The first one only finds out whether somebody is there.
+            if stream.read(&mut [0; 5]).is_ok_and(|count| count > 0) {
+                asked.send(()).unwrap();
+                kept.push(stream);
+            }
+        }
+    });
+    let mut command = wharf(["bench", &at, "--idle", "20", "-m", "hello"]);
+    let process = Process::start(command.args(["--timeout", "1h", "--json"]));
+    is_asked.recv().unwrap();
+    process.signal("INT");
+    let ended = process.end();
+    assert_eq!(ended.code(), 130, "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(find("idle", &ended)["open"], 0);
 }
 
 #[test]

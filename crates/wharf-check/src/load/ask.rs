@@ -166,6 +166,7 @@ fn drive(mut poll: Poll, flows: &mut [Flow], common: &mut Common<'_>) -> Result<
             }
             _ => {}
         }
+        common.meter.looked();
         for event in &events {
             // The timer has no flow.
             if let Some(flow) = flows.get_mut(event.token().0) {
@@ -324,6 +325,7 @@ impl Flow {
         };
         if let Some(fault) = common.questions[asked.question].answer.fault(reply) {
             let index = self.index;
+            common.meter.heard(now);
             common.meter.abandon(1);
             common
                 .meter

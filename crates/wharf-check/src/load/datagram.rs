@@ -156,6 +156,7 @@ fn drive(mut poll: Poll, flows: &mut [Flow], common: &mut Common<'_>) -> Result<
             }
             _ => {}
         }
+        common.meter.looked();
         for event in &events {
             // The timer has no flow.
             if let Some(flow) = flows.get_mut(event.token().0) {
@@ -222,7 +223,15 @@ struct Flow {
     highest_answered: u64,
     /// The first number of the measured time.
     measured_from: u64,
-    lost: VecDeque<u64>,
+    lost: VecDeque<Lost>,
+}
+
+/// A datagram that was given up.
+#[derive(Clone, Copy)]
+struct Lost {
+    number: u64,
+    due: u64,
+    at: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -378,6 +387,7 @@ impl Flow {
                 common
                     .meter
                     .fail(Cause::Wrong, || format!("flow {index}: {evidence}"));
+                common.meter.heard(now);
                 if let Some(number) = number {
                     self.decide_wrong(number, common);
                 }
@@ -386,7 +396,7 @@ impl Flow {
         };
         let counts = number >= self.measured_from;
         if number < self.base {
-            return self.take_old(number, counts, &mut common.counts);
+            return self.take_old(number, counts, now, common);
         }
         let slot = &mut self.slots[(number - self.base) as usize];
         if slot.answered {
@@ -423,14 +433,16 @@ impl Flow {
     }
 
     /// A reply to a number that was decided before: late, or a duplicate.
-    fn take_old(&mut self, number: u64, counts: bool, to: &mut Datagrams) {
-        let lost = self.lost.iter().position(|&lost| lost == number);
-        if let Some(place) = lost {
-            self.lost.remove(place);
-            to.lost -= u64::from(counts);
-            to.late += u64::from(counts);
-        } else {
-            to.duplicated += u64::from(counts);
+    fn take_old(&mut self, number: u64, counts: bool, now: u64, common: &mut Common<'_>) {
+        let lost = self.lost.iter().position(|lost| lost.number == number);
+        let Some(lost) = lost.and_then(|place| self.lost.remove(place)) else {
+            common.counts.duplicated += u64::from(counts);
+            return;
+        };
+        if counts {
+            common.counts.lost -= 1;
+            common.counts.late += 1;
+            common.meter.came_after_all(now, lost.due, lost.at);
         }
     }
 
@@ -497,7 +509,11 @@ impl Flow {
                 if self.lost.len() == REMEMBERED {
                     self.lost.pop_front();
                 }
-                self.lost.push_back(self.base);
+                self.lost.push_back(Lost {
+                    number: self.base,
+                    due: slot.due,
+                    at: slot.at,
+                });
             }
             self.slots.pop_front();
             self.base += 1;

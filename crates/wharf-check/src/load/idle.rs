@@ -234,8 +234,15 @@ fn open_until(
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Option<IdleFailure> {
     for number in held.len()..count {
-        match Held::open(options, number) {
+        let mut watch = Watch {
+            progress,
+            open: held.len(),
+            is_over: false,
+        };
+        match Held::open(options, number, &mut watch) {
             Ok(one) => held.push(one),
+            // It was not opened since nobody wanted it any more.
+            Err(_) if watch.is_over => break,
             Err(Failure { cause, evidence }) => {
                 return Some(IdleFailure {
                     connection: number,
@@ -257,9 +264,51 @@ enum Held {
     Unix(UnixStream),
 }
 
+/// Who watches, and may want no more.
+struct Watch<'a> {
+    progress: &'a mut dyn FnMut(usize) -> ControlFlow<()>,
+    /// How many connections are open.
+    open: usize,
+    is_over: bool,
+}
+
+/// A socket that waits a little at a time, and asks whether to go on.
+struct Patient<'a, 'b, S> {
+    socket: &'a mut S,
+    until: Instant,
+    watch: &'a mut Watch<'b>,
+}
+
+impl<S: Read> Read for Patient<'_, '_, S> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.socket.read(space) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let watch = &mut *self.watch;
+                    watch.is_over |= (watch.progress)(watch.open).is_break();
+                    if watch.is_over || Instant::now() >= self.until {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+impl<S: Write> Write for Patient<'_, '_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
 impl Held {
-    fn open(options: &IdleOptions, number: usize) -> Result<Held, Failure> {
-        let mut held = Held::connect(options).map_err(|error| match error.kind() {
+    fn open(options: &IdleOptions, number: usize, watch: &mut Watch<'_>) -> Result<Held, Failure> {
+        let mut held = Held::connect(options, watch).map_err(|error| match error.kind() {
             // A socket that waits says so when its time is over (SO_RCVTIMEO, socket(7)).
             io::ErrorKind::WouldBlock => Failure::new(
                 Cause::ConnectTimeout,
@@ -272,26 +321,50 @@ impl Held {
             _ => error.into(),
         })?;
         if let Some(greeting) = options.greeting.of(number) {
+            let until = Instant::now() + options.timeout;
             match &mut held {
-                Held::Tcp(stream) => exchange(stream, &greeting)?,
-                Held::Tls(stream, session) => exchange(&mut Secured(stream, session), &greeting)?,
-                Held::Unix(stream) => exchange(stream, &greeting)?,
+                Held::Tcp(socket) => {
+                    let mut patient = Patient {
+                        socket,
+                        until,
+                        watch,
+                    };
+                    exchange(&mut patient, &greeting)?;
+                }
+                Held::Tls(socket, session) => {
+                    let patient = Patient {
+                        socket,
+                        until,
+                        watch,
+                    };
+                    exchange(&mut Secured(patient, session), &greeting)?;
+                }
+                Held::Unix(socket) => {
+                    let mut patient = Patient {
+                        socket,
+                        until,
+                        watch,
+                    };
+                    exchange(&mut patient, &greeting)?;
+                }
             }
         }
         Ok(held)
     }
 
-    fn connect(options: &IdleOptions) -> io::Result<Held> {
+    fn connect(options: &IdleOptions, watch: &mut Watch<'_>) -> io::Result<Held> {
         let timeout = Some(options.timeout);
+        // A read waits so long before it is asked whether to go on.
+        let look = Some(PAUSE.min(options.timeout));
         let tcp = |peer| {
             let stream = TcpStream::connect_timeout(peer, options.timeout)?;
-            stream.set_read_timeout(timeout)?;
+            stream.set_read_timeout(look)?;
             stream.set_write_timeout(timeout)?;
             Ok::<_, io::Error>(stream)
         };
         let unix = |address: SockAddr| {
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-            socket.set_read_timeout(timeout)?;
+            socket.set_read_timeout(look)?;
             // connect(2) waits for room in the server's queue, no longer than this.
             socket.set_write_timeout(timeout)?;
             socket.connect(&address)?;
@@ -303,7 +376,11 @@ impl Held {
                 let mut stream = tcp(&target.at)?;
                 let session = target.tls.session(&target.host);
                 let mut session = session.map_err(io::Error::other)?;
-                session.handshake(&mut stream)?;
+                session.handshake(&mut Patient {
+                    socket: &mut stream,
+                    until: Instant::now() + options.timeout,
+                    watch,
+                })?;
                 Ok(Held::Tls(stream, Box::new(session)))
             }
             Target::Unix(path) => unix(SockAddr::unix(path)?),
@@ -345,21 +422,21 @@ impl Held {
 }
 
 /// TLS over a socket that waits.
-struct Secured<'a>(&'a mut TcpStream, &'a mut ClientSession);
+struct Secured<'a, S>(S, &'a mut ClientSession);
 
-impl Read for Secured<'_> {
+impl<S: Read + Write> Read for Secured<'_, S> {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        self.1.read(self.0, space)
+        self.1.read(&mut self.0, space)
     }
 }
 
-impl Write for Secured<'_> {
+impl<S: Read + Write> Write for Secured<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.1.write(self.0, bytes)
+        self.1.write(&mut self.0, bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.1.flush(self.0)
+        self.1.flush(&mut self.0)
     }
 }
 

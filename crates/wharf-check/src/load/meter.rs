@@ -11,15 +11,15 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::options::{Amount, Options, Pacing};
-use super::process::{self, Memory, Waiting};
+use super::process::{self, Memory};
 use super::report::{Cause, Errors, Latency, OpenLoop, Report, ServerUse, Slowest};
 use super::schedule::Schedule;
 
 /// Time between two looks at deadlines.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Of slowest replies that took as long, it is found out what this thread waited meanwhile.
-const LONG: u64 = 20_000_000;
+/// A server has fallen silent when it left so many datagrams in a row without a reply.
+const SILENT_AFTER: u64 = 3;
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,12 @@ pub(super) struct Meter<'a> {
     measured: Latency,
     acknowledgement: Latency,
     slowest: Slowest,
-    waiting: Waiting,
+    /// When the sockets were looked at last, and before that.
+    looked_at: u64,
+    looked_before: u64,
+    /// When the last reply came.
+    heard_at: u64,
+    missed_in_a_row: u64,
     open_loop: Option<OpenLoop>,
     errors: Errors,
     server: Option<Server>,
@@ -117,7 +122,7 @@ pub(super) struct Meter<'a> {
     cpu_at_start: Duration,
     cpu: Duration,
     /// What this thread had waited for a processor when measuring began, and while it lasted.
-    waited_at_start: Option<u64>,
+    waited_at_start: Option<Duration>,
     waited: Option<Duration>,
     /// Messages that may still be sent while measuring.
     allowance: u64,
@@ -162,7 +167,10 @@ impl<'a> Meter<'a> {
             measured: Latency::new(),
             acknowledgement: Latency::new(),
             slowest: Slowest::default(),
-            waiting: Waiting::of_this_thread(),
+            looked_at: 0,
+            looked_before: 0,
+            heard_at: 0,
+            missed_in_a_row: 0,
             open_loop: match options.pacing {
                 Pacing::Closed { .. } => None,
                 Pacing::Open { rate, .. } => Some(OpenLoop::new(rate)),
@@ -201,6 +209,12 @@ impl<'a> Meter<'a> {
         self.phase
     }
 
+    /// The sockets were looked at just now: whatever had come is known.
+    pub(super) fn looked(&mut self) {
+        self.looked_before = self.looked_at;
+        self.looked_at = self.now();
+    }
+
     /// How long the engine may wait for events.
     pub(super) fn patience(&self) -> Duration {
         TICK
@@ -233,6 +247,7 @@ impl<'a> Meter<'a> {
     /// sent in the phase `of`.
     pub(super) fn replies(&mut self, now: u64, sent: u64, of: Phase, count: u64) {
         self.in_flight -= count;
+        self.heard(now);
         self.measure(now, sent, of, count);
     }
 
@@ -240,43 +255,70 @@ impl<'a> Meter<'a> {
     pub(super) fn measure(&mut self, now: u64, sent: u64, of: Phase, count: u64) {
         let took = now.saturating_sub(sent);
         self.was_ever_right = true;
+        self.is_late(took, count);
+        let counts = self.counts(of);
+        if counts {
+            self.counts.messages += count;
+        }
+        if counts || self.is_owed(of) {
+            self.recent.record(took, count);
+            if self.open_loop.is_none() {
+                self.was_slow(now, sent);
+            }
+        }
+    }
+
+    /// A reply came at `now` to what was sent at `sent`: is it the slowest?
+    ///
+    /// Long ones are compared by how long the reply was surely not there: a look at the
+    /// sockets found none. What this program did not look for may have been there.
+    fn was_slow(&mut self, now: u64, sent: u64) {
+        let slow = Slowest {
+            nanoseconds: now.saturating_sub(sent),
+            at: now.saturating_sub(self.measuring_began),
+            unanswered: self.looked_before.saturating_sub(sent),
+        };
+        if slow.weight() > self.slowest.weight() {
+            self.slowest = slow;
+        }
+    }
+
+    /// A reply came after all to a datagram that was given up.
+    pub(super) fn came_after_all(&mut self, now: u64, due: u64, at: u64) {
+        self.heard(now);
+        self.is_late(now.saturating_sub(due), 1);
+        self.was_slow(now, at);
+    }
+
+    /// Something came, be it right or wrong.
+    pub(super) fn heard(&mut self, now: u64) {
+        self.heard_at = now;
+        self.missed_in_a_row = 0;
+    }
+
+    /// Counts replies that took too long.
+    fn is_late(&mut self, took: u64, count: u64) {
         if took > self.late_after {
             let late = Duration::from_nanos(took);
             self.fail_many(Cause::Late, count, || format!("after {late:.1?}"));
         }
-        if self.counts(of) {
-            self.counts.messages += count;
-            self.recent.record(took, count);
-            self.was_slow(now, took);
-        } else if self.phase == Phase::Draining && of == Phase::Measuring {
-            // A server that stalls at the end would be hidden otherwise.
-            self.was_slow(now, took);
-        }
     }
 
-    /// A reply came at `now` that took so long: is it the slowest?
-    fn was_slow(&mut self, now: u64, took: u64) {
-        if took <= self.slowest.nanoseconds {
-            return;
-        }
-        self.slowest = Slowest {
-            nanoseconds: took,
-            at: now.saturating_sub(self.measuring_began),
-            client_waited: match took >= LONG {
-                true => self.waiting.since(now.saturating_sub(took)).min(took),
-                false => 0,
-            },
-        };
+    /// Whether a reply that comes now belongs to the run, whose time is over.
+    fn is_owed(&self, of: Phase) -> bool {
+        self.phase == Phase::Draining && self.is_of_run(of)
     }
 
     /// In an open loop: replies came at `now` to messages that were really sent at `sent`,
     /// in the phase `of`.
     pub(super) fn uncorrected(&mut self, now: u64, sent: u64, of: Phase, count: u64) {
-        if self.counts(of)
-            && let Some(open) = &mut self.open_loop
-        {
+        if !self.counts(of) && !self.is_owed(of) {
+            return;
+        }
+        if let Some(open) = &mut self.open_loop {
             open.uncorrected.record(now.saturating_sub(sent), count);
         }
+        self.was_slow(now, sent);
     }
 
     /// In an open loop: a message was sent so much later than it was due, for no reason
@@ -319,12 +361,15 @@ impl<'a> Meter<'a> {
 
     /// Whether a reply that comes now to what was sent in the phase `of` is measured.
     fn counts(&self, of: Phase) -> bool {
+        let is_left_out = self.phase == Phase::Measuring && !self.is_of_run(of);
+        !is_left_out && self.is_counting()
+    }
+
+    /// Whether what was sent in the phase `of` is of the run, once that is measured.
+    fn is_of_run(&self, of: Phase) -> bool {
         // A run of so many requests leaves out what the warm-up had sent. When that was due
         // says nothing: what is due in the warm-up may be sent after it.
-        let is_left_out = self.phase == Phase::Measuring
-            && of != Phase::Measuring
-            && matches!(self.options.amount, Amount::Requests { .. });
-        !is_left_out && self.is_counting()
+        of == Phase::Measuring || matches!(self.options.amount, Amount::Time(_))
     }
 
     /// Whether what happens now belongs to the run, and not to its end.
@@ -358,6 +403,7 @@ impl<'a> Meter<'a> {
     pub(super) fn miss(&mut self) {
         self.abandon(1);
         self.counts.missing += 1;
+        self.missed_in_a_row += 1;
     }
 
     /// `count` messages that were allowed are not sent after all.
@@ -433,7 +479,6 @@ impl<'a> Meter<'a> {
             return false;
         }
         self.next_tick = now + nanoseconds(TICK);
-        self.waiting.look(now);
         self.show(now);
         true
     }
@@ -486,7 +531,7 @@ impl<'a> Meter<'a> {
         self.has_measured = true;
         self.measuring_began = now;
         self.cpu_at_start = process::thread_cpu();
-        self.waited_at_start = self.waiting.total();
+        self.waited_at_start = process::thread_waited();
         if let Some(server) = &mut self.server {
             server.cpu_at_start = process::cpu_of(server.pid).ok();
         }
@@ -510,27 +555,31 @@ impl<'a> Meter<'a> {
         if self.phase == Phase::Measuring {
             self.measuring_ended = now;
             self.cpu = process::thread_cpu().saturating_sub(self.cpu_at_start);
-            let waited = self.waiting.total().zip(self.waited_at_start);
-            self.waited =
-                waited.map(|(now, before)| Duration::from_nanos(now.saturating_sub(before)));
+            let waited = process::thread_waited().zip(self.waited_at_start);
+            self.waited = waited.map(|(now, before)| now.saturating_sub(before));
             if let Some(server) = &mut self.server {
                 let cpu = process::cpu_of(server.pid).ok();
                 let used = cpu.zip(server.cpu_at_start);
                 server.cpu = used.map(|(now, before)| now.saturating_sub(before));
             }
+            // What came since the last one is of the run, too.
+            self.snapshot(now);
         }
     }
 
     fn show(&mut self, now: u64) {
-        if now < self.next_snapshot {
-            return;
+        if now >= self.next_snapshot {
+            self.next_snapshot = now.saturating_add(self.every);
+            self.snapshot(now);
         }
-        self.next_snapshot = now.saturating_add(self.every);
+    }
+
+    fn snapshot(&mut self, now: u64) {
         let (shown_at, shown) = std::mem::replace(&mut self.last_snapshot, (now, self.counts));
         let snapshot = Snapshot {
             phase: self.phase,
             elapsed: Duration::from_nanos(now),
-            interval: Duration::from_nanos(now - shown_at),
+            interval: Duration::from_nanos(now.saturating_sub(shown_at)),
             messages: self.counts.messages,
             interval_messages: self.counts.messages.saturating_sub(shown.messages),
             received_bytes: self.counts.received_bytes,
@@ -570,6 +619,7 @@ impl<'a> Meter<'a> {
         }
         self.measured.absorb(&mut self.recent);
         let elapsed = self.measuring_ended.saturating_sub(self.measuring_began);
+        let silent = self.silent();
         Report {
             elapsed: Duration::from_nanos(elapsed),
             messages: self.counts.messages,
@@ -586,7 +636,16 @@ impl<'a> Meter<'a> {
             server: self.server.map(Server::used),
             cpu: self.cpu,
             waited: self.waited,
+            silent,
             cut_short: self.cut_short,
         }
+    }
+
+    /// How long nothing had come when the measured time ended, if much was to come.
+    fn silent(&self) -> Option<Duration> {
+        let since = self.measuring_ended.saturating_sub(self.heard_at);
+        let was_heard = self.heard_at > 0 && since > 0;
+        let is_silent = was_heard && self.missed_in_a_row >= SILENT_AFTER;
+        is_silent.then_some(Duration::from_nanos(since))
     }
 }

@@ -1,9 +1,7 @@
 //! What `/proc` says about processor time and memory (proc(5)).
 
-use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 pub use super::sys::raise_descriptor_limit;
@@ -75,77 +73,33 @@ fn ticks(stat: &str) -> Option<Duration> {
 /// Processor time of the calling thread so far: to the nanosecond where the
 /// kernel has `schedstat`, else to 10 ms.
 pub(super) fn thread_cpu() -> Duration {
-    let exact = fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|text| text.split_whitespace().next()?.parse().ok());
-    match exact {
-        Some(nanoseconds) if nanoseconds > 0 => Duration::from_nanos(nanoseconds),
-        _ => fs::read_to_string("/proc/thread-self/stat")
+    match schedstat() {
+        Some((used, _)) => used,
+        None => fs::read_to_string("/proc/thread-self/stat")
             .ok()
             .and_then(|text| ticks(&text))
             .unwrap_or_default(),
     }
 }
 
-/// How long a thread was ready to run and had no processor, watched over time.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    /// `schedstat` of the thread; not every kernel has it.
-    file: Option<File>,
-    /// The latest looks, the oldest first: when, and what had been waited by then.
-    looks: VecDeque<(u64, u64)>,
+/// How long the calling thread was ready to run and had no processor so far; `None` where the
+/// kernel does not tell.
+pub(super) fn thread_waited() -> Option<Duration> {
+    let (_, waited) = schedstat()?;
+    Some(waited)
 }
 
-/// How many looks are kept: at one every 20 ms, ten seconds.
-const LOOKS: usize = 512;
-
-impl Waiting {
-    /// Of the thread that calls.
-    pub(super) fn of_this_thread() -> Self {
-        Waiting {
-            file: File::open("/proc/thread-self/schedstat").ok(),
-            looks: VecDeque::new(),
-        }
-    }
-
-    /// Nanoseconds so far; `None` where the kernel does not tell.
-    pub(super) fn total(&self) -> Option<u64> {
-        // Three numbers of at most 20 digits: time on a processor, time waiting for one, turns.
-        let mut space = [0; 64];
-        let length = self.file.as_ref()?.read_at(&mut space, 0).ok()?;
-        second_number(space.get(..length)?)
-    }
-
-    /// Remembers what it is at `now`.
-    pub(super) fn look(&mut self, now: u64) {
-        if let Some(total) = self.total() {
-            if self.looks.len() == LOOKS {
-                self.looks.pop_front();
-            }
-            self.looks.push_back((now, total));
-        }
-    }
-
-    /// Nanoseconds since `then`, or since the last look before it; since the first one that
-    /// is known if that was later.
-    pub(super) fn since(&self, then: u64) -> u64 {
-        match (self.before(then), self.total()) {
-            (Some(before), Some(total)) => total.saturating_sub(before),
-            _ => 0,
-        }
-    }
-
-    /// What had been waited at the last look before `then`, or else at the first.
-    fn before(&self, then: u64) -> Option<u64> {
-        let after = self.looks.partition_point(|(when, _)| *when <= then);
-        let (_, waited) = self.looks.get(after.saturating_sub(1))?;
-        Some(*waited)
-    }
+fn schedstat() -> Option<(Duration, Duration)> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    used_and_waited(&text)
 }
 
-fn second_number(text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?;
-    text.split_whitespace().nth(1)?.parse().ok()
+/// The first two numbers of `schedstat`, which a kernel that does not count has as zeros.
+fn used_and_waited(text: &str) -> Option<(Duration, Duration)> {
+    let mut numbers = text.split_whitespace();
+    let mut next = || numbers.next()?.parse().ok().map(Duration::from_nanos);
+    let (used, waited) = (next()?, next()?);
+    (!used.is_zero()).then_some((used, waited))
 }
 
 #[cfg(test)]
@@ -159,17 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_thread_waited_is_counted_from_the_last_look_before() {
-        assert_eq!(second_number(b"425228 77 1\n"), Some(77));
-        assert_eq!(second_number(b"425228"), None);
-        let mut waiting = Waiting {
-            file: None,
-            looks: VecDeque::new(),
-        };
-        assert_eq!((waiting.before(5), waiting.since(5)), (None, 0));
-        waiting.looks = [(100, 7), (200, 9)].into();
-        for (then, waited) in [(50, 7), (100, 7), (199, 7), (200, 9), (900, 9)] {
-            assert_eq!(waiting.before(then), Some(waited), "{then}");
+    fn a_kernel_that_does_not_count_is_known() {
+        let [used, waited] = [425_228, 77].map(Duration::from_nanos);
+        assert_eq!(used_and_waited("425228 77 1\n"), Some((used, waited)));
+        for unknown in ["425228", "0 0 0\n", ""] {
+            assert_eq!(used_and_waited(unknown), None);
         }
     }
 

@@ -23,7 +23,8 @@ pub struct Report {
     /// Connections that ended in order after their share of messages (churn).
     pub connections: u64,
     /// From sending a message to the last byte of its reply; from connect(2)
-    /// where each connection carries one message.
+    /// where each connection carries one message. Replies that were owed when the measured
+    /// time ended are in it, and not among [`Report::messages`].
     pub latency: Latency,
     /// What went wrong, by cause, warm-up and end of the run included.
     pub errors: Errors,
@@ -33,7 +34,8 @@ pub struct Report {
     pub chat: Option<ChatCounts>,
     /// From sending a chat message to its answer; empty in any other run.
     pub acknowledgement: Latency,
-    /// The slowest reply, of those that were owed when the measured time ended, too.
+    /// The slowest reply, of those that were owed when the measured time ended and of datagrams
+    /// that were given up, too.
     pub slowest: Slowest,
     /// What only an open loop has; [`Report::latency`] then counts from when messages were
     /// due.
@@ -47,6 +49,9 @@ pub struct Report {
     /// How long the engine's thread was ready to run and had no processor; `None` where the
     /// kernel has no `schedstat`.
     pub waited: Option<Duration>,
+    /// Over UDP: how long nothing had come when the measured time ended, if three datagrams
+    /// or more in a row had no reply then.
+    pub silent: Option<Duration>,
     /// Whether the run ended before its time: too many errors, or it was stopped.
     pub cut_short: bool,
 }
@@ -68,11 +73,14 @@ impl Report {
 pub struct Slowest {
     pub(super) nanoseconds: u64,
     pub(super) at: u64,
-    pub(super) client_waited: u64,
+    pub(super) unanswered: u64,
 }
 
+/// Replies that took as long are compared by what is sure, 20 ms in nanoseconds.
+const LONG: u64 = 20_000_000;
+
 impl Slowest {
-    /// How long it took.
+    /// How long it took, from when the message was really sent.
     pub fn took(&self) -> Duration {
         Duration::from_nanos(self.nanoseconds)
     }
@@ -82,11 +90,19 @@ impl Slowest {
         Duration::from_nanos(self.at)
     }
 
-    /// How long the engine's thread meanwhile was ready to run and had no processor: its own
-    /// part in [`Slowest::took`], if that was 20 ms or more. Too long by up to 20 ms, and zero
-    /// where the kernel has no `schedstat`.
-    pub fn client_waited(&self) -> Duration {
-        Duration::from_nanos(self.client_waited)
+    /// For how long of that the reply was surely not there: the sockets were looked at, and
+    /// it had not come. They are looked at every 20 ms, or less often by a program that has no
+    /// processor; what it had not looked for yet is no fault of the server.
+    pub fn unanswered(&self) -> Duration {
+        Duration::from_nanos(self.unanswered)
+    }
+
+    /// By what replies are compared.
+    pub(super) fn weight(&self) -> u64 {
+        match self.nanoseconds < LONG {
+            true => self.nanoseconds,
+            false => self.unanswered.max(LONG),
+        }
     }
 }
 

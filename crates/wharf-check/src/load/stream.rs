@@ -129,6 +129,7 @@ impl Engine<'_, '_> {
                 }
                 _ => {}
             }
+            self.common.meter.looked();
             for event in &events {
                 if event.token() == TIMER {
                     continue;
@@ -265,7 +266,8 @@ impl Engine<'_, '_> {
         };
         match Link::open(target, source, self.poll.registry(), Token(index)) {
             Ok(link) => {
-                if self.common.share > 1 {
+                // The one message of a connection goes out whole; TLS has said something before.
+                if self.common.share > 1 || matches!(link, Link::Tls(_)) {
                     link.send_at_once();
                 }
                 let place = &mut self.places[index];

@@ -166,8 +166,8 @@ pub(crate) struct BenchArgs {
 
     /// Count slower replies as errors; none: no limit [default: a stall]
     ///
-    /// A stall is a reply that took 200 ms and fifty times the median, without the time that
-    /// this program itself waited for a processor. Not with --compare.
+    /// A stall is a reply that was surely not there for 150 ms and fifty times the median: this
+    /// program looked for it in vain. With --compare it is no failure.
     #[arg(long, value_name = "TIME|none", value_parser = parse_timeout)]
     pub(crate) late: Option<Timeout>,
 

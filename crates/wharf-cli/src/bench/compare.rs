@@ -38,6 +38,10 @@ pub(super) fn run(bench: &Bench<'_>, first: Found, second: Found) -> Result<Exit
             }
             if let Some(failure) = verdict::of(bench.args, &report, &names[which]) {
                 let place = format!("round {} of {rounds}", round + 1);
+                let whole = pairs(reports);
+                if !whole[0].is_empty() {
+                    tell(bench, &names, &options[0], &whole)?;
+                }
                 return Err(failure.with("in", place));
             }
             reports[which].push(report);

@@ -141,6 +141,9 @@ fn tell(
         );
     }
     match (report.memory, each, options.server) {
+        _ if report.open > 0 && report.closed == report.open => {
+            text += "  memory       unknown: the server closed all of them\n";
+        }
         (Some((before, with)), Some(each), Some(pid)) => {
             let name = crate::holder::name_of(pid);
             let each = match each > 0.0 {

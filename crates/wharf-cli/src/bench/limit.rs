@@ -145,7 +145,7 @@ impl Limit {
             Figure::Max => time(report.latency.max()),
             Figure::Rate => {
                 let rate = report.messages_per_second();
-                Some((rate, format!("{rate:.0}/s")))
+                (report.messages > 0).then(|| (rate, format!("{rate:.0}/s")))
             }
             Figure::Bytes => {
                 let sent = report.sent_bytes as f64 / report.elapsed.as_secs_f64().max(1e-9);

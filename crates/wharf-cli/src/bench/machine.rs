@@ -46,7 +46,7 @@ pub(super) fn result(args: &BenchArgs, who: &str, report: &Report) -> Value {
         "slowest": (!report.latency.is_empty()).then(|| json!({
             "seconds": report.slowest.took().as_secs_f64(),
             "at": report.slowest.at().as_secs_f64(),
-            "client_waited_seconds": report.slowest.client_waited().as_secs_f64(),
+            "unanswered_seconds": report.slowest.unanswered().as_secs_f64(),
         })),
         "datagrams": report.datagrams.map(|all| json!({
             "sent": all.sent,
@@ -69,6 +69,7 @@ pub(super) fn result(args: &BenchArgs, who: &str, report: &Report) -> Value {
             "answer_latency": latency(&report.acknowledgement),
         })),
         "errors": errors,
+        "silent_seconds": report.silent.map(|silent| silent.as_secs_f64()),
         "cut_short": report.cut_short,
         "client": {
             "cores": client_cores(report),

@@ -8,7 +8,7 @@ use wharf_check::load::{
 };
 
 use super::args::{BenchArgs, Way};
-use super::stall::Stall;
+use super::stall::{self, Stall};
 use crate::failure::{visible, without_numbers};
 use crate::style::{Style, bytes, duration};
 
@@ -173,7 +173,9 @@ fn bulk(page: &mut Page, args: &BenchArgs, report: &Report) {
 /// Every delivery of a chat.
 fn chat(page: &mut Page, all: &ChatCounts, report: &Report) {
     let count = |value: u64| number(value as f64);
-    page.row("answered in", quantiles(&report.acknowledgement));
+    if !report.acknowledgement.is_empty() {
+        page.row("answered in", quantiles(&report.acknowledgement));
+    }
     page.row(
         "chat",
         format!(
@@ -397,6 +399,7 @@ fn notes(report: &Report) -> Vec<String> {
     if let Some(stall) = Stall::of(report) {
         notes.push(format!("a stall: {}", stall.words()));
     }
+    notes.extend(stall::silence(report));
     if let Some(all) = report.datagrams
         && all.lost > 0
         && all.receive_buffer < DATAGRAM_BUFFER

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use wharf_check::load::{Report, Slowest};
 
-use super::render::short;
+use super::render::{count, short};
 use crate::style::duration;
 
 /// A reply is called a stall if it took so many times the median, and at least so long.
 const TIMES: u32 = 50;
 const TOLD: Duration = Duration::from_millis(20);
 
-/// A stall fails the run from here on, unless --late says otherwise.
-const FAILS: Duration = Duration::from_millis(200);
+/// A stall fails the run if the reply was surely not there for so long, unless --late says
+/// otherwise: one of 200 ms, and a look at the sockets every 20 ms on a machine with other
+/// things to do.
+const FAILS: Duration = Duration::from_millis(150);
 
 /// The slowest reply of a run in which it was a stall.
 pub(super) struct Stall {
@@ -22,35 +24,53 @@ pub(super) struct Stall {
 
 impl Stall {
     pub(super) fn of(report: &Report) -> Option<Self> {
-        let (slowest, median) = (report.slowest, report.latency.quantile(0.5));
+        // Of none there is nothing that it took longer than.
+        let (slowest, median) = (report.slowest, median(report)?);
         let is_stall = slowest.took() >= TOLD && slowest.took() > median * TIMES;
         is_stall.then_some(Stall { slowest, median })
     }
 
-    /// Whether it was long, also without what this program itself waited for a processor.
+    /// Whether it was long, and surely the server's.
     pub(super) fn fails(&self) -> bool {
-        let without_us = self.slowest.took().saturating_sub(self.client_waited());
-        without_us >= FAILS
+        let sure = self.slowest.unanswered();
+        sure >= FAILS && sure > self.median * TIMES
     }
 
     /// What happened, in words.
     pub(super) fn words(&self) -> String {
-        let own = match self.client_waited() {
-            waited if waited < TOLD => String::new(),
-            waited => format!(
-                "; this program itself had no processor for up to {} of that",
-                duration(waited)
-            ),
+        let (took, sure) = (self.slowest.took(), self.slowest.unanswered());
+        // A look that came late, on a machine with other things to do.
+        let late = match took.saturating_sub(sure) {
+            own if own < 2 * TOLD => String::new(),
+            _ => format!(", and was surely not there for {}", duration(sure)),
         };
         format!(
-            "the slowest reply took {}, the median {}; it came {} into the measurement{own}",
-            duration(self.slowest.took()),
+            "the slowest reply took {}{late}, the median {}; it came {} into the measurement",
+            duration(took),
             short(self.median),
             duration(self.slowest.at())
         )
     }
+}
 
-    fn client_waited(&self) -> Duration {
-        self.slowest.client_waited()
-    }
+/// How long replies usually took, from when their messages were really sent.
+fn median(report: &Report) -> Option<Duration> {
+    let latency = match &report.open_loop {
+        Some(open) => &open.uncorrected,
+        None => &report.latency,
+    };
+    (!latency.is_empty()).then(|| latency.quantile(0.5))
+}
+
+/// That nothing came any more in the end, if it lasted, in words.
+pub(super) fn silence(report: &Report) -> Option<String> {
+    let (lasted, median) = (report.silent?, median(report)?);
+    (lasted >= FAILS && lasted > median * TIMES).then(|| {
+        let missing = report.datagrams.map_or(0, |all| all.lost);
+        format!(
+            "nothing came in the last {} of the measurement; {} had no reply in all",
+            duration(lasted),
+            count(missing, "datagram")
+        )
+    })
 }

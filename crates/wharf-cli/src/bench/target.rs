@@ -117,7 +117,10 @@ fn is_ours(endpoint: &Endpoint) -> bool {
         socket.connect(at)?;
         socket.local_addr()
     };
-    endpoint.is_local() || sender().is_ok_and(|sender| sender.ip() == at.ip())
+    // Whoever connects to no address in particular reaches this machine (ip(7)).
+    at.ip().is_unspecified()
+        || endpoint.is_local()
+        || sender().is_ok_and(|sender| sender.ip() == at.ip())
 }
 
 /// A name that leads nowhere.
@@ -186,7 +189,13 @@ mod tests {
         for other in ["192.0.2.1:9", "[2001:db8::1]:9", "224.0.0.1:9"] {
             assert!(!is_ours(&endpoint(other)), "{other}");
         }
-        for ours in ["127.0.0.1:9", "127.3.4.5:9", "[::1]:9"] {
+        for ours in [
+            "127.0.0.1:9",
+            "127.3.4.5:9",
+            "[::1]:9",
+            "0.0.0.0:9",
+            "[::]:9",
+        ] {
             assert!(is_ours(&endpoint(ours)), "{ours}");
         }
         // The address that a packet to elsewhere would have, if there is a way there.

@@ -4,7 +4,7 @@ use wharf_check::load::{Cause, Report};
 
 use super::args::{BenchArgs, Way};
 use super::render::{count, found, number};
-use super::stall::Stall;
+use super::stall::{self, Stall};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -117,9 +117,13 @@ fn may_be_left(due: f64, connections: usize) -> f64 {
     (BEHIND_AT_MOST * due).max(waiting)
 }
 
-/// The failure of a run that went well otherwise, if a reply stalled and nobody said what is
-/// late.
+/// The failure of a run that went well otherwise, if the server fell silent, or a reply stalled
+/// and nobody said what is late.
 pub(super) fn stalled(args: &BenchArgs, report: &Report, who: &str) -> Option<Failure> {
+    if let Some(found) = stall::silence(report) {
+        let failure = Failure::new(Exit::TimedOut, format!("{who} fell silent"));
+        return Some(failure.with("found", found));
+    }
     let stall = match args.late {
         None => Stall::of(report)?,
         Some(_) => return None,

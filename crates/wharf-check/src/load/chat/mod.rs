@@ -139,6 +139,7 @@ impl Engine<'_, '_> {
             }
             _ => {}
         }
+        self.meter.looked();
         for event in &*events {
             let index = event.token().0;
             self.list(index);
