@@ -14,7 +14,7 @@ use crate::modes::{self, MODES};
 use crate::peers::{PEERS, Peer, Programs, WHARF, on_path};
 use crate::plan::{Place, SECTIONS, SPARSE, Section, Service, Transport};
 use crate::record::{Figures, Head, Outcome, Record, Store};
-use crate::server::{Affinity, Server};
+use crate::server::{Affinity, Server, settle};
 
 pub(crate) const MODES_SECTION: &str = "modes";
 pub(crate) const MEMORY_SECTION: &str = "memory";
@@ -162,6 +162,7 @@ impl<'a> Suite<'a> {
                 let outcome = match server {
                     Err(failure) => Outcome::Failure(failure.clone()),
                     Ok(server) => {
+                        settle();
                         let target = match section.transport {
                             Transport::Tcp => Target::Tcp(server.at),
                             Transport::Udp => Target::Udp(server.at),

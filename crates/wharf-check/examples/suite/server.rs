@@ -88,6 +88,30 @@ impl Drop for Server {
     }
 }
 
+/// How long others may go on before a measurement, and for how long nobody must.
+const SETTLE_AT_MOST: Duration = Duration::from_secs(1);
+const STILL: Duration = Duration::from_millis(12);
+
+/// Waits until nobody but this thread runs: a server that was measured before may have a
+/// thousand threads that end, on the core of the next one.
+pub(crate) fn settle() {
+    let began = Instant::now();
+    let mut still_since = began;
+    while still_since.elapsed() < STILL && began.elapsed() < SETTLE_AT_MOST {
+        std::thread::sleep(Duration::from_millis(2));
+        if running().is_some_and(|count| count > 1) {
+            still_since = Instant::now();
+        }
+    }
+}
+
+/// How many threads of the machine run or are ready to (proc(5), loadavg).
+fn running() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let (running, _) = text.split_whitespace().nth(3)?.split_once('/')?;
+    running.parse().ok()
+}
+
 /// A port that nobody has at this moment.
 fn free_port(transport: Transport) -> io::Result<SocketAddr> {
     match transport {
