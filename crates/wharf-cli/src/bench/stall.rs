@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wharf_check::load::{Report, Slowest};
+use wharf_check::load::{Latency, Report, Slowest};
 
 use super::render::{count, short};
 use crate::style::duration;
@@ -16,10 +16,16 @@ const TOLD: Duration = Duration::from_millis(20);
 /// things to do.
 const FAILS: Duration = Duration::from_millis(150);
 
+/// And it must be so many times the mean of the others: where hundreds of large messages are
+/// in flight, some wait long for their turn, and half of them hardly at all.
+const TIMES_MEAN: u32 = 25;
+
 /// The slowest reply of a run in which it was a stall.
 pub(super) struct Stall {
     slowest: Slowest,
     median: Duration,
+    /// Of all others.
+    mean: Duration,
 }
 
 impl Stall {
@@ -27,13 +33,17 @@ impl Stall {
         // Of none there is nothing that it took longer than.
         let (slowest, median) = (report.slowest, median(report)?);
         let is_stall = slowest.took() >= TOLD && slowest.took() > median * TIMES;
-        is_stall.then_some(Stall { slowest, median })
+        is_stall.then(|| Stall {
+            slowest,
+            median,
+            mean: mean_of_others(report),
+        })
     }
 
     /// Whether it was long, and surely the server's.
     pub(super) fn fails(&self) -> bool {
         let sure = self.slowest.unanswered();
-        sure >= FAILS && sure > self.median * TIMES
+        sure >= FAILS && sure > self.median * TIMES && sure > self.mean * TIMES_MEAN
     }
 
     /// What happened, in words.
@@ -53,13 +63,26 @@ impl Stall {
     }
 }
 
-/// How long replies usually took, from when their messages were really sent.
-fn median(report: &Report) -> Option<Duration> {
-    let latency = match &report.open_loop {
+/// How long replies took from when their messages were really sent.
+fn latency(report: &Report) -> &Latency {
+    match &report.open_loop {
         Some(open) => &open.uncorrected,
         None => &report.latency,
-    };
+    }
+}
+
+fn median(report: &Report) -> Option<Duration> {
+    let latency = latency(report);
     (!latency.is_empty()).then(|| latency.quantile(0.5))
+}
+
+/// The mean without the slowest reply, which makes most of it where there are few.
+fn mean_of_others(report: &Report) -> Duration {
+    let latency = latency(report);
+    let count = latency.histogram().len();
+    let all = latency.mean().as_secs_f64() * count as f64;
+    let others = all - report.slowest.took().as_secs_f64();
+    Duration::from_secs_f64((others / count.saturating_sub(1).max(1) as f64).max(0.0))
 }
 
 /// That nothing came any more in the end, if it lasted, in words.
