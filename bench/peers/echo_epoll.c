@@ -20,7 +20,6 @@
 
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 
 #define BUFFER 65536
 #define EVENTS 1024
@@ -135,35 +134,11 @@ static void accept_all(int epoll, int listener)
 	}
 }
 
-static int listen_on(in_port_t port)
-{
-	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die("socket");
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	bind_loopback(fd, port);
-	if (listen(fd, 4096) < 0)
-		die("listen");
-	return fd;
-}
-
-/* The soft limit is 1,024 on most machines; a benchmark may want 10,000. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct options options = parse_options(argc, argv);
 	struct epoll_event events[EVENTS];
-	int listener = listen_on(options.port);
+	int listener = listen_on(options.port, SOCK_NONBLOCK);
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
 	if (epoll < 0)

@@ -18,7 +18,6 @@
 
 #include <liburing.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 
 #define ENTRIES 4096
 #define BUFFER 65536
@@ -232,34 +231,10 @@ static void set_up(void)
 		give_back(i);
 }
 
-static int listen_on(in_port_t port)
-{
-	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die("socket");
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	bind_loopback(fd, port);
-	if (listen(fd, 4096) < 0)
-		die("listen");
-	return fd;
-}
-
-/* The soft limit is 1,024 on most machines; a benchmark may want 10,000. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct options options = parse_options(argc, argv);
-	int listener = listen_on(options.port);
+	int listener = listen_on(options.port, 0);
 
 	raise_descriptor_limit();
 	set_up();

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -69,6 +70,31 @@ static inline void bind_loopback(int fd, in_port_t port)
 
 	if (bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
 		die("bind");
+}
+
+/* flags are those of socket(2) besides SOCK_CLOEXEC. */
+static inline int listen_on(in_port_t port, int flags)
+{
+	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	bind_loopback(fd, port);
+	if (listen(fd, 4096) < 0)
+		die("listen");
+	return fd;
+}
+
+/* The soft limit is 1,024 on most machines; a benchmark may want 10,000. */
+static inline void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 static inline void announce(int fd)
