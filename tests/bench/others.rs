@@ -113,6 +113,10 @@ fn idle_connections_are_held_and_their_memory_is_told() {
     assert_eq!(held["pid"], server.process.pid());
     assert!(held["anonymous_bytes_each"].is_number());
     assert_eq!(held["first"], 10);
+    // As long a time as can be said is no time that a clock can show.
+    let patient = ["--idle", "2", "-m", "hello", "--duration", "10ms"];
+    let patient = [&patient[..], &["--timeout", "10000000000000000000s"]].concat();
+    assert_eq!(event("idle", &at, &patient)["open"], 2);
     let ended = bench(&at, &["--idle", "10", "--duration", "10ms"]);
     let told = ["for each: ", "which had room: "];
     assert!(
@@ -304,6 +308,7 @@ fn a_picture_is_drawn_on_a_terminal_and_the_report_comes_after_it() {
 fn a_small_terminal_has_a_line_instead_of_a_picture() {
     let (_server, at) = serve("echo", "tcp", &[]);
     let arguments = ["bench", &at, "--warmup", "0", "-t", "1s"];
+    let arguments = [&arguments[..], &["--late", "none"]].concat();
     let mut terminal = Terminal::wharf(&arguments, 79, 10);
     terminal.shows("messages/s  p50");
     let (status, screen) = terminal.end();

@@ -275,7 +275,8 @@ struct Watch<'a> {
 /// A socket that waits a little at a time, and asks whether to go on.
 struct Patient<'a, 'b, S> {
     socket: &'a mut S,
-    until: Instant,
+    began: Instant,
+    timeout: Duration,
     watch: &'a mut Watch<'b>,
 }
 
@@ -286,7 +287,7 @@ impl<S: Read> Read for Patient<'_, '_, S> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let watch = &mut *self.watch;
                     watch.is_over |= (watch.progress)(watch.open).is_break();
-                    if watch.is_over || Instant::now() >= self.until {
+                    if watch.is_over || self.began.elapsed() >= self.timeout {
                         return Err(error);
                     }
                 }
@@ -321,12 +322,13 @@ impl Held {
             _ => error.into(),
         })?;
         if let Some(greeting) = options.greeting.of(number) {
-            let until = Instant::now() + options.timeout;
+            let (began, timeout) = (Instant::now(), options.timeout);
             match &mut held {
                 Held::Tcp(socket) => {
                     let mut patient = Patient {
                         socket,
-                        until,
+                        began,
+                        timeout,
                         watch,
                     };
                     exchange(&mut patient, &greeting)?;
@@ -334,7 +336,8 @@ impl Held {
                 Held::Tls(socket, session) => {
                     let patient = Patient {
                         socket,
-                        until,
+                        began,
+                        timeout,
                         watch,
                     };
                     exchange(&mut Secured(patient, session), &greeting)?;
@@ -342,7 +345,8 @@ impl Held {
                 Held::Unix(socket) => {
                     let mut patient = Patient {
                         socket,
-                        until,
+                        began,
+                        timeout,
                         watch,
                     };
                     exchange(&mut patient, &greeting)?;
@@ -378,7 +382,8 @@ impl Held {
                 let mut session = session.map_err(io::Error::other)?;
                 session.handshake(&mut Patient {
                     socket: &mut stream,
-                    until: Instant::now() + options.timeout,
+                    began: Instant::now(),
+                    timeout: options.timeout,
                     watch,
                 })?;
                 Ok(Held::Tls(stream, Box::new(session)))
