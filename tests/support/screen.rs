@@ -10,6 +10,9 @@ use vt100::Parser;
 
 use crate::support::{DEADLINE, root};
 
+/// How many lines are kept of those that went out at the top.
+const SCROLLBACK: usize = 1_000;
+
 /// A terminal with a program on it, which ends with the test.
 pub(crate) struct Terminal {
     master: Box<dyn MasterPty + Send>,
@@ -47,7 +50,7 @@ impl Terminal {
             master: pair.master,
             child,
             output,
-            parser: Parser::new(cells(rows), cells(columns), 0),
+            parser: Parser::new(cells(rows), cells(columns), SCROLLBACK),
         }
     }
 
@@ -92,7 +95,7 @@ impl Terminal {
     /// Gives the terminal another size, as a window manager does.
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
         // With nothing of what was drawn before: the program has to draw all of it.
-        self.parser = Parser::new(cells(rows), cells(columns), 0);
+        self.parser = Parser::new(cells(rows), cells(columns), SCROLLBACK);
         self.master.resize(size(columns, rows)).unwrap();
         self
     }
