@@ -9,7 +9,7 @@
 #
 # It builds what it needs. The options are those of `suite run`, see the first lines
 # of crates/wharf-check/examples/suite/main.rs. Peers that are not there (Go, Node,
-# socat, ncat, ngircd, InspIRCd, uvloop, io_uring) are left out, and the page says so. CHAT_ROUNDS is how
+# socat, ncat, ngircd, InspIRCd, uvloop, io_uring, monoio) are left out, and the page says so. CHAT_ROUNDS is how
 # often the chats are compared (9), CLIENT_ROUNDS how often the client is (9).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,8 +36,9 @@ build
 if command -v go >/dev/null; then
     make -s -C bench/peers go >&2
 fi
-# Without liburing there is one peer less, and the page says so.
+# Without liburing, or monoio's crates, there is one peer less, and the page says so.
 make -s -C bench/peers uring >&2 || rm -f bench/peers/echo_uring
+make -s -C bench/peers monoio >&2 || rm -f bench/peers/echo_monoio
 suite() { # VERB OPTIONS...
     "$EXAMPLES/suite" "$1" --results "$RESULTS" --wharf "$WHARF" "${@:2}"
 }

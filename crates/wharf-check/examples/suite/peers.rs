@@ -47,7 +47,7 @@ const MANY: usize = 10_000;
 /// Where Debian's modules of Python are.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
-pub(crate) const PEERS: [Peer; 18] = [
+pub(crate) const PEERS: [Peer; 19] = [
     Peer {
         name: "C epoll",
         role: Role::Base,
@@ -83,6 +83,15 @@ pub(crate) const PEERS: [Peer; 18] = [
         words: "bench/peers/echo_go 0",
         connections: MANY,
         what: "net, a goroutine and a 64 KiB buffer per connection (`bench/peers/echo.go`)",
+    },
+    Peer {
+        name: "monoio",
+        role: Role::Rival,
+        transport: Transport::Tcp,
+        upper: true,
+        words: "bench/peers/echo_monoio {-u} 0",
+        connections: MANY,
+        what: "Rust on io_uring, one thread, a task and a 64 KiB buffer per connection (`bench/peers/monoio`)",
     },
     Peer {
         name: "asyncio",

@@ -33,9 +33,13 @@ pub(crate) fn facts() -> Vec<(String, String)> {
     for (name, command) in versions {
         facts.push((name, version(command)));
     }
-    // The bare loops in Rust are built with what the library is built with.
-    let locked = fs::read_to_string("Cargo.lock").unwrap_or_default();
-    for name in ["tokio", "quinn-udp"] {
+    // Most of the loops in Rust are built with what the library is built with.
+    for (name, lock) in [
+        ("tokio", "Cargo.lock"),
+        ("quinn-udp", "Cargo.lock"),
+        ("monoio", "bench/peers/monoio/Cargo.lock"),
+    ] {
+        let locked = fs::read_to_string(lock).unwrap_or_default();
         facts.push((
             name,
             locked_version(&locked, name).unwrap_or_default().to_owned(),

@@ -298,8 +298,7 @@ fn transport_of(peer: &Peer) -> &'static str {
 const LEFT_OUT: &str = "\
 Left out: the relay, which Wharf does not have yet; 1,000 connections × 64 KiB at depth 16, since \
 a gigabyte in flight measures the kernel's limits of memory and no server; socat and ncat beyond \
-50 connections, since each is a process; socat over UDP, which starts a process for each datagram; monoio, which Debian does \
-not ship.\n\n";
+50 connections, since each is a process; socat over UDP, which starts a process for each datagram.\n\n";
 
 const REPEAT: &str = "\
 ## How to repeat it
@@ -314,7 +313,7 @@ bench/compare.sh upper --rows 1000x64B           # two or three servers on one r
 ```
 
 It needs what `bench/peers` is built with and Debian's `golang-go nodejs socat
-ncat ngircd inspircd liburing-dev python3-uvloop`; what
+ncat ngircd inspircd liburing-dev python3-uvloop`, and the crates of monoio; what
 cannot be installed is left out and named above. A machine with something else to do gives other figures: look
 at the load average above, and at the middle halves.
 ";
