@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-/// A duration: a number with `us`, `ms`, `s`, `min` or `h`; without a unit, seconds.
+/// The longest duration: a century, which every clock can show.
+const LONGEST: Duration = Duration::from_secs(876_000 * 3_600);
+
+/// A duration: a number with `us`, `ms`, `s`, `min` or `h`; without a unit, seconds. At
+/// most a century.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let seconds = match unit {
@@ -20,7 +24,10 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let number: f64 = number
         .parse()
         .map_err(|_| "a duration is a number with a unit, for example 500ms or 5s".to_owned())?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| "out of range".to_owned())
+    match Duration::try_from_secs_f64(number * seconds) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        _ => Err("a duration is at most 876000h, a hundred years".to_owned()),
+    }
 }
 
 /// A duration, or `none`.
@@ -111,7 +118,17 @@ mod tests {
         assert_eq!(parse_duration("2min"), Ok(Duration::from_secs(120)));
         assert!(parse_duration("5 parsecs").unwrap_err().contains("parsecs"));
         assert!(parse_duration("s").is_err());
-        assert!(parse_duration("99999999999999999999999h").is_err());
+        assert_eq!(parse_duration("876000h"), Ok(LONGEST));
+        for long in [
+            "876001h",
+            "10000000000000000000s",
+            "99999999999999999999999h",
+        ] {
+            assert!(
+                parse_duration(long).unwrap_err().contains("876000h"),
+                "{long}"
+            );
+        }
         assert_eq!(parse_timeout("none"), Ok(Timeout(None)));
         assert!(parse_timeout("0").is_err());
     }

@@ -3,8 +3,6 @@
 //! Every line also goes to a [`Verifier`], so each round is judged as soon as it is
 //! over.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::cards::{Card, Chips};
@@ -13,7 +11,7 @@ use super::grammar::{DEALER, No, Nonce, Reply, Request};
 use super::round::Outcome;
 use super::rules::SEATS;
 use super::verify::{Verdict, Verifier};
-use crate::games::{MAX_ROWS, is_key, is_name};
+use crate::games::{self, MAX_ROWS, is_key, is_name};
 
 /// The most hands at a table that a client keeps, and cards of a hand.
 const MAX_HANDS: usize = 16;
@@ -169,7 +167,7 @@ impl Client {
     }
 
     fn take(&mut self, reply: &Reply<'_>, now: Instant) {
-        let after = |seconds: u64| Some(now + Duration::from_secs(seconds));
+        let after = |seconds| Some(games::after(now, seconds));
         match *reply {
             Reply::Greeting { most, .. } => self.most = most,
             Reply::Welcome { name, key, chips } => {
@@ -382,5 +380,26 @@ fn has_good_names(reply: &Reply<'_>) -> bool {
         | Reply::Pay { name, .. }
         | Reply::Score { name, .. } => is_name(name),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_no_clock_can_show_is_a_long_one() {
+        let longest = u64::MAX;
+        for line in [
+            format!("CLOSING {longest}"),
+            format!("REVEAL {longest}"),
+            format!("TURN ann 1 {longest} STAND"),
+        ] {
+            let mut client = Client::default();
+            let now = Instant::now();
+            client.receive(&line, now).unwrap();
+            let year = std::time::Duration::from_secs(365 * 24 * 3_600);
+            assert!(client.until.is_some_and(|end| end > now + year), "{line}");
+        }
     }
 }

@@ -27,7 +27,7 @@ mod talk;
 pub(crate) mod testing;
 mod words;
 
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 pub(crate) use desk::{Desk, Door, Ending, MemberId};
 pub(crate) use dice::Dice;
@@ -57,6 +57,15 @@ pub(crate) const BACKPRESSURE_BYTES: usize = 8 * 1024;
 
 /// How many rows a table of scores has at most.
 pub(crate) const MAX_ROWS: usize = 20;
+
+/// The longest time that a peer is believed, in seconds: a century, which every clock
+/// can show.
+const LONGEST_TIME: u64 = 100 * 365 * 24 * 3_600;
+
+/// When the time that a peer told is over.
+pub(crate) fn after(now: Instant, seconds: u64) -> Instant {
+    now + Duration::from_secs(seconds.min(LONGEST_TIME))
+}
 
 /// The rules of a game for everybody who is connected.
 pub(crate) trait Game: Send + 'static {

@@ -7,12 +7,11 @@
 //! for people are left to whoever draws.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::grammar::{Move, No, Outcome, Reply, Why};
-use crate::games::is_name;
+use crate::games::{after, is_name};
 
 /// How many rounds a client remembers: as many as a tall terminal shows.
 const MAX_LOG: usize = 64;
@@ -122,7 +121,7 @@ impl Client {
             Reply::Waiting { seconds, name } => {
                 self.phase = Phase::Waiting;
                 self.other = name.map(str::to_owned);
-                self.until = Some(now + Duration::from_secs(seconds));
+                self.until = Some(after(now, seconds));
             }
             Reply::Invite { name, .. } => self.invitation = Some(name.to_owned()),
             Reply::Match { other, best_of, .. } => self.begin(other, best_of),
@@ -138,7 +137,7 @@ impl Client {
                 }
                 self.round = number;
                 self.wins = wins;
-                self.until = Some(now + Duration::from_secs(seconds));
+                self.until = Some(after(now, seconds));
             }
             Reply::Moved(shown) => self.phase = Phase::Moved(shown),
             Reply::Ready(_) => self.other_is_ready = true,
@@ -150,7 +149,7 @@ impl Client {
             } => self.end_round(number, moves, outcome, wins),
             Reply::Over { why, outcome, wins } => self.end(why, outcome, wins),
             Reply::Away { seconds, .. } => {
-                self.other_away = Some(now + Duration::from_secs(seconds));
+                self.other_away = Some(after(now, seconds));
             }
             Reply::Back(_) => self.other_away = None,
             Reply::Idle => self.rest(),
@@ -271,6 +270,25 @@ mod tests {
         assert_eq!(over.matches, [1, 0, 0]);
         hear("MATCH ann carl 3");
         assert!(hear("ROUND 1 30 0 0").log.is_empty());
+    }
+
+    #[test]
+    fn a_time_that_no_clock_can_show_is_a_long_one() {
+        let mut client = Client::default();
+        let now = Instant::now();
+        let longest = u64::MAX;
+        for line in [
+            format!("WAITING {longest}"),
+            "MATCH ann ben 3".to_owned(),
+            format!("ROUND 1 {longest} 0 0"),
+            format!("AWAY ben {longest}"),
+        ] {
+            client.receive(&line, now).unwrap();
+            let year = std::time::Duration::from_secs(365 * 24 * 3_600);
+            let end = client.other_away.or(client.until);
+            assert!(end.is_none_or(|end| end > now + year), "{line}");
+        }
+        assert!(client.until.is_some() && client.other_away.is_some());
     }
 
     #[test]
