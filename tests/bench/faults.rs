@@ -11,6 +11,8 @@ use crate::{bench, find};
 /// What a server does with a message.
 enum Act {
     Reply(Vec<u8>),
+    /// And hangs up.
+    LastReply(Vec<u8>),
     /// Nothing.
     Lose,
     Reset,
@@ -38,6 +40,7 @@ fn serve(mut stream: TcpStream, act: fn(usize, Vec<u8>) -> Act) {
         match act(number, message.clone()) {
             // The client may have hung up on a wrong reply.
             Act::Reply(reply) => drop(stream.write_all(&reply)),
+            Act::LastReply(reply) => return drop(stream.write_all(&reply)),
             Act::Lose => {}
             Act::Reset => {
                 // Closed at once, without a farewell (SO_LINGER of 0, socket(7)).
@@ -146,6 +149,18 @@ fn a_stall() {
 }
 
 #[test]
+fn a_stall_of_one_reply_in_ten() {
+    let at = server(|number, message| {
+        if number == 9 {
+            thread::sleep(STALL);
+        }
+        Act::Reply(message)
+    });
+    // None of them excuses the others.
+    stalled(&bench(&at, &["-n", "100", "-c", "10", "--json"]));
+}
+
+#[test]
 fn a_stall_when_the_measured_time_ends() {
     let at = server(|number, message| {
         if number == 5 {
@@ -166,17 +181,18 @@ fn a_stall_when_the_measured_time_ends() {
     );
 }
 
-/// A UDP server that does this before it answers the datagram of this number.
-fn datagrams(before: fn(usize)) -> String {
+/// A UDP server that does this before it answers the datagram of this number, if it does.
+fn datagrams(answers: fn(usize) -> bool) -> String {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let at = format!("udp:{}", socket.local_addr().unwrap());
     thread::spawn(move || {
         let mut space = [0; 100];
         for number in 1.. {
             let (length, peer) = socket.recv_from(&mut space).unwrap();
-            before(number);
-            // Who is gone needs no reply.
-            let _ = socket.send_to(&space[..length], peer);
+            if answers(number) {
+                // Who is gone needs no reply.
+                let _ = socket.send_to(&space[..length], peer);
+            }
         }
     });
     at
@@ -188,6 +204,7 @@ fn a_stall_of_datagrams_that_were_given_up() {
         if number == 20 {
             thread::sleep(STALL);
         }
+        true
     };
     let ended = bench(&datagrams(pause), &["--duration", "1s", "--json"]);
     stalled(&ended);
@@ -204,18 +221,36 @@ fn a_stall_of_datagrams_that_were_given_up() {
 
 #[test]
 fn a_datagram_server_that_falls_silent() {
-    let at = datagrams(|number| {
-        if number == 20 {
-            thread::sleep(Duration::from_secs(60));
-        }
-    });
-    let ended = bench(&at, &["--duration", "2s", "--json"]);
+    let at = || datagrams(|number| number < 20);
+    let ended = bench(&at(), &["--duration", "2s", "--json"]);
     assert_eq!(ended.code(), 28, "{}", ended.stderr);
     let error = find("error", &ended);
     let words = error["cause"].as_str().unwrap();
     assert!(words.ends_with(" fell silent"), "{error}");
     let result = find("result", &ended);
     assert!(result["silent_seconds"].as_f64().unwrap() > 1.0, "{result}");
+    let waits = ["--duration", "2s", "--late", "none"];
+    let ended = bench(&at(), &waits);
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+}
+
+/// Answers 49 of 50, in no order.
+fn loses_some(number: usize) -> bool {
+    number.wrapping_mul(2_654_435_761) % (1 << 32) / 1_024 % 50 != 0
+}
+
+#[test]
+fn datagrams_that_are_lost_are_no_silence() {
+    for options in [
+        &["-n", "2000", "-c", "10"][..],
+        &["-n", "2000", "-d", "16"],
+        &["--duration", "1s", "-c", "10", "--timeout", "500ms"],
+    ] {
+        let ended = bench(&datagrams(loses_some), &[options, &["--json"]].concat());
+        assert_eq!(ended.code(), 0, "{options:?}: {}", ended.stdout);
+        let lost = &find("result", &ended)["datagrams"]["lost"];
+        assert!(lost.as_u64().unwrap() > 0, "{options:?}: {lost}");
+    }
 }
 
 #[test]
@@ -225,6 +260,19 @@ fn a_reset_and_an_end() {
         _ => Act::Reply(message),
     });
     found(&at, &[], "connection_reset", "connection 0", 4);
+}
+
+#[test]
+fn an_end_after_all_that_was_asked() {
+    let at = server(|number, message| match number {
+        5 => Act::LastReply(message),
+        _ => Act::Reply(message),
+    });
+    for _ in 0..5 {
+        let ended = bench(&at, &["-n", "5"]);
+        assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    }
+    assert_eq!(bench(&at, &["-n", "6"]).code(), 4);
 }
 
 #[test]

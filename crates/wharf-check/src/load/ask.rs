@@ -15,13 +15,11 @@ use mio::{Events, Poll, Registry, Token};
 
 use super::conversation::quoted;
 use super::link::{datagram_socket, retry};
-use super::meter::{Meter, Phase, nanoseconds};
+use super::meter::{EVENTS, Meter, Phase, nanoseconds};
 use super::options::{LoadError, Messages, Options, Pacing, Rule};
 use super::report::{Cause, Datagrams, Report};
 use super::schedule::Schedule;
 use super::sys::{BATCH, Received, Timer};
-
-const EVENTS: usize = 1_024;
 
 /// The token of the timer of an open loop.
 const TIMER: Token = Token(usize::MAX);
@@ -166,7 +164,7 @@ fn drive(mut poll: Poll, flows: &mut [Flow], common: &mut Common<'_>) -> Result<
             }
             _ => {}
         }
-        common.meter.looked();
+        common.meter.looked(events.iter().count());
         for event in &events {
             // The timer has no flow.
             if let Some(flow) = flows.get_mut(event.token().0) {
@@ -348,7 +346,7 @@ impl Flow {
             return;
         }
         self.asked = None;
-        common.meter.miss();
+        common.meter.miss(asked.at);
         common.counts.lost += asked.counts();
         match datagram_socket(common.peer, &common.registry, Token(self.index)) {
             Ok((socket, _)) => self.socket = socket,

@@ -12,12 +12,10 @@ use mio::{Events, Poll, Token};
 
 use super::conversation::{Failure, quoted};
 use super::link::Link;
-use super::meter::{Meter, Phase, nanoseconds};
+use super::meter::{EVENTS, Meter, Phase, nanoseconds};
 use super::options::{Bulk, Direction, LoadError, Options};
 use super::report::{Cause, Report};
 use super::script::{SLICE, random};
-
-const EVENTS: usize = 1_024;
 
 /// How many connections are opened at the same time.
 const CONNECTING_AT_MOST: usize = 512;

@@ -97,6 +97,8 @@ pub(super) enum Course {
     Waits,
     /// It has had its share of messages.
     Finished,
+    /// The peer ended it, and nothing was to be asked any more.
+    Over,
 }
 
 /// Why a conversation failed.
@@ -223,7 +225,10 @@ impl Conversation {
         if self.state == State::Connecting {
             self.begin(common)?;
         } else {
-            self.receive(until, common)?;
+            match self.receive(until, common) {
+                Err(failure) if self.is_over(failure.cause, common) => return Ok(Course::Over),
+                received => received?,
+            }
         }
         self.flush(&common.script, &mut common.meter)?;
         // At the end of a run, connections that come and go make way for those that
@@ -376,6 +381,13 @@ impl Conversation {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether the end of the connection is no failure: the peer has done all that was asked,
+    /// and when it hangs up then says nothing about it.
+    fn is_over(&self, cause: Cause, common: &Common<'_>) -> bool {
+        let is_end = matches!(cause, Cause::Ended | Cause::Closed | Cause::Reset);
+        is_end && self.in_flight == 0 && common.meter.asks_no_more()
     }
 
     fn ended(&self) -> Result<(), Failure> {

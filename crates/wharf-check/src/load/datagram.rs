@@ -24,7 +24,7 @@ use mio::net::UdpSocket;
 use mio::{Events, Poll, Token};
 
 use super::link::{datagram_socket, retry};
-use super::meter::{Meter, Phase, nanoseconds};
+use super::meter::{EVENTS, Meter, Phase, nanoseconds};
 use super::options::{LoadError, Messages, Options, Pacing};
 use super::report::{Cause, Datagrams, Report};
 use super::schedule::Schedule;
@@ -40,8 +40,6 @@ const SPAN: usize = 8;
 
 /// How many lost numbers a flow remembers, to know late replies from duplicates.
 const REMEMBERED: usize = 4_096;
-
-const EVENTS: usize = 1_024;
 
 /// The token of the timer of an open loop.
 const TIMER: Token = Token(usize::MAX);
@@ -156,7 +154,7 @@ fn drive(mut poll: Poll, flows: &mut [Flow], common: &mut Common<'_>) -> Result<
             }
             _ => {}
         }
-        common.meter.looked();
+        common.meter.looked(events.iter().count());
         for event in &events {
             // The timer has no flow.
             if let Some(flow) = flows.get_mut(event.token().0) {
@@ -504,7 +502,7 @@ impl Flow {
                     return;
                 }
                 self.in_flight -= 1;
-                common.meter.miss();
+                common.meter.miss(slot.at);
                 common.counts.lost += u64::from(self.base >= self.measured_from);
                 if self.lost.len() == REMEMBERED {
                     self.lost.pop_front();

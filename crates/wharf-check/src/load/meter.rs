@@ -18,8 +18,17 @@ use super::schedule::Schedule;
 /// Time between two looks at deadlines.
 const TICK: Duration = Duration::from_millis(20);
 
-/// A server has fallen silent when it left so many datagrams in a row without a reply.
+/// How many events a look at the sockets tells of at most.
+pub(super) const EVENTS: usize = 1_024;
+
+/// A server has fallen silent when so many datagrams were sent after its last reply, at
+/// least, and none of them was answered.
 const SILENT_AFTER: u64 = 3;
+
+/// And when chance leaves so many unanswered as rarely as this, where each is lost as often
+/// as before, or this often.
+const SILENT_BY_CHANCE: f64 = 1e-4;
+const LOST_AT_LEAST: f64 = 0.02;
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +121,8 @@ pub(super) struct Meter<'a> {
     looked_before: u64,
     /// When the last reply came.
     heard_at: u64,
-    missed_in_a_row: u64,
+    /// Datagrams that were sent after that and given up.
+    missed_since: u64,
     open_loop: Option<OpenLoop>,
     errors: Errors,
     server: Option<Server>,
@@ -170,7 +180,7 @@ impl<'a> Meter<'a> {
             looked_at: 0,
             looked_before: 0,
             heard_at: 0,
-            missed_in_a_row: 0,
+            missed_since: 0,
             open_loop: match options.pacing {
                 Pacing::Closed { .. } => None,
                 Pacing::Open { rate, .. } => Some(OpenLoop::new(rate)),
@@ -209,10 +219,13 @@ impl<'a> Meter<'a> {
         self.phase
     }
 
-    /// The sockets were looked at just now: whatever had come is known.
-    pub(super) fn looked(&mut self) {
-        self.looked_before = self.looked_at;
-        self.looked_at = self.now();
+    /// The sockets were looked at just now, and so many have something to say.
+    pub(super) fn looked(&mut self, events: usize) {
+        // There may be more of them than a look tells of, and they have their turn later.
+        if events < EVENTS {
+            self.looked_before = self.looked_at;
+            self.looked_at = self.now();
+        }
     }
 
     /// How long the engine may wait for events.
@@ -293,7 +306,7 @@ impl<'a> Meter<'a> {
     /// Something came, be it right or wrong.
     pub(super) fn heard(&mut self, now: u64) {
         self.heard_at = now;
-        self.missed_in_a_row = 0;
+        self.missed_since = 0;
     }
 
     /// Counts replies that took too long.
@@ -334,6 +347,15 @@ impl<'a> Meter<'a> {
     /// Whether nothing was received or sent while measuring.
     pub(super) fn is_silent(&self) -> bool {
         self.counts.received_bytes == 0 && self.counts.sent_bytes == 0
+    }
+
+    /// Whether nothing is to be sent any more, once traffic has begun.
+    pub(super) fn asks_no_more(&self) -> bool {
+        match self.phase {
+            Phase::Opening | Phase::WarmUp => false,
+            Phase::Measuring => self.allowance == 0,
+            Phase::Draining | Phase::Done => true,
+        }
     }
 
     /// Whether messages may be sent now.
@@ -399,11 +421,12 @@ impl<'a> Meter<'a> {
         self.in_flight -= count as u64;
     }
 
-    /// A datagram in flight is given up: no reply came in time.
-    pub(super) fn miss(&mut self) {
+    /// A datagram in flight, sent at `sent`, is given up: no reply came in time.
+    pub(super) fn miss(&mut self, sent: u64) {
         self.abandon(1);
         self.counts.missing += 1;
-        self.missed_in_a_row += 1;
+        // One that was sent before was lost while the server still answered others.
+        self.missed_since += u64::from(sent >= self.heard_at);
     }
 
     /// `count` messages that were allowed are not sent after all.
@@ -641,11 +664,15 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// How long nothing had come when the measured time ended, if much was to come.
+    /// How long nothing had come when the measured time ended, if that is no chance.
     fn silent(&self) -> Option<Duration> {
         let since = self.measuring_ended.saturating_sub(self.heard_at);
         let was_heard = self.heard_at > 0 && since > 0;
-        let is_silent = was_heard && self.missed_in_a_row >= SILENT_AFTER;
-        is_silent.then_some(Duration::from_nanos(since))
+        let lost_before = self.counts.missing.saturating_sub(self.missed_since) as f64;
+        let sent_before = (self.counts.messages as f64 + lost_before).max(1.0);
+        let loss = (lost_before / sent_before).max(LOST_AT_LEAST);
+        let is_silent = self.missed_since >= SILENT_AFTER
+            && loss.powf(self.missed_since as f64) < SILENT_BY_CHANCE;
+        (was_heard && is_silent).then_some(Duration::from_nanos(since))
     }
 }

@@ -8,7 +8,7 @@ use mio::{Events, Poll, Token};
 
 use super::conversation::{Common, Conversation, Course, Failure, Until};
 use super::link::{Link, Sources};
-use super::meter::{Meter, Phase, nanoseconds};
+use super::meter::{EVENTS, Meter, Phase, nanoseconds};
 use super::options::{LoadError, Messages, Options, Pacing};
 use super::report::Report;
 use super::schedule::Schedule;
@@ -26,9 +26,6 @@ const REOPEN_PAUSE: u64 = 100_000_000;
 
 /// The pause before connect(2) is tried again on a full Unix listener, in ns.
 const BUSY_PAUSE: u64 = 2_000_000;
-
-/// How many events one wait can report.
-const EVENTS: usize = 1_024;
 
 /// The token of the timer of an open loop.
 const TIMER: Token = Token(usize::MAX);
@@ -129,7 +126,7 @@ impl Engine<'_, '_> {
                 }
                 _ => {}
             }
-            self.common.meter.looked();
+            self.common.meter.looked(events.iter().count());
             for event in &events {
                 if event.token() == TIMER {
                     continue;
@@ -324,6 +321,7 @@ impl Engine<'_, '_> {
         match outcome {
             Ok(Course::Waits) => {}
             Ok(Course::Finished) => self.finished(index),
+            Ok(Course::Over) => self.close(index),
             Err(failure) => self.failed(index, failure),
         }
     }

@@ -16,16 +16,16 @@ const TOLD: Duration = Duration::from_millis(20);
 /// things to do.
 const FAILS: Duration = Duration::from_millis(150);
 
-/// And it must be so many times the mean of the others: where hundreds of large messages are
-/// in flight, some wait long for their turn, and half of them hardly at all.
-const TIMES_MEAN: u32 = 25;
+/// And it must be so many times what nine of ten others took: where hundreds of large messages
+/// are in flight, some wait long for their turn, and half of them hardly at all.
+const TIMES_MOST: u32 = 25;
 
 /// The slowest reply of a run in which it was a stall.
 pub(super) struct Stall {
     slowest: Slowest,
     median: Duration,
-    /// Of all others.
-    mean: Duration,
+    /// What nine of ten others took at most.
+    most: Duration,
 }
 
 impl Stall {
@@ -36,14 +36,14 @@ impl Stall {
         is_stall.then(|| Stall {
             slowest,
             median,
-            mean: mean_of_others(report),
+            most: most_of_others(report),
         })
     }
 
     /// Whether it was long, and surely the server's.
     pub(super) fn fails(&self) -> bool {
         let sure = self.slowest.unanswered();
-        sure >= FAILS && sure > self.median * TIMES && sure > self.mean * TIMES_MEAN
+        sure >= FAILS && sure > self.median * TIMES && sure > self.most * TIMES_MOST
     }
 
     /// What happened, in words.
@@ -76,13 +76,11 @@ fn median(report: &Report) -> Option<Duration> {
     (!latency.is_empty()).then(|| latency.quantile(0.5))
 }
 
-/// The mean without the slowest reply, which makes most of it where there are few.
-fn mean_of_others(report: &Report) -> Duration {
+/// What nine of ten replies besides the slowest one took at most.
+fn most_of_others(report: &Report) -> Duration {
     let latency = latency(report);
-    let count = latency.histogram().len();
-    let all = latency.mean().as_secs_f64() * count as f64;
-    let others = all - report.slowest.took().as_secs_f64();
-    Duration::from_secs_f64((others / count.saturating_sub(1).max(1) as f64).max(0.0))
+    let all = latency.histogram().len() as f64;
+    latency.quantile(0.9 * (all - 1.0) / all)
 }
 
 /// That nothing came any more in the end, if it lasted, in words.

@@ -7,6 +7,7 @@ use super::render::{count, found, number};
 use super::stall::{self, Stall};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::quantity::Timeout;
 
 /// This share of the messages that were due may be left over at the end of a fixed rate.
 const BEHIND_AT_MOST: f64 = 0.01;
@@ -120,6 +121,10 @@ fn may_be_left(due: f64, connections: usize) -> f64 {
 /// The failure of a run that went well otherwise, if the server fell silent, or a reply stalled
 /// and nobody said what is late.
 pub(super) fn stalled(args: &BenchArgs, report: &Report, who: &str) -> Option<Failure> {
+    // Whoever says that no reply is late waits for one without end.
+    if args.late == Some(Timeout(None)) {
+        return None;
+    }
     if let Some(found) = stall::silence(report) {
         let failure = Failure::new(Exit::TimedOut, format!("{who} fell silent"));
         return Some(failure.with("found", found));

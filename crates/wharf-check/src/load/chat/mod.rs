@@ -24,7 +24,7 @@ use mio::{Events, Poll, Token};
 
 use super::conversation::Failure;
 use super::link::{Link, Sources};
-use super::meter::{Meter, Phase, nanoseconds};
+use super::meter::{EVENTS, Meter, Phase, nanoseconds};
 use super::options::{LoadError, Options};
 use super::report::{Cause, ChatCounts, Report};
 use super::script::SLICE;
@@ -41,9 +41,6 @@ const USERS_PER_ADDRESS: usize = 20_000;
 /// After the last message was delivered, all are listened to for so long: what is
 /// delivered a second time comes at once or never.
 const QUIET: u64 = 50_000_000;
-
-/// How many events one wait can report.
-const EVENTS: usize = 1_024;
 
 /// Runs the users of a chat.
 pub(super) fn run(options: &Options, chat: &Chat, meter: Meter<'_>) -> Result<Report, LoadError> {
@@ -139,7 +136,7 @@ impl Engine<'_, '_> {
             }
             _ => {}
         }
-        self.meter.looked();
+        self.meter.looked(events.iter().count());
         for event in &*events {
             let index = event.token().0;
             self.list(index);
