@@ -253,6 +253,10 @@ impl Engine<'_, '_> {
     }
 
     fn open(&mut self, index: usize, now: u64) {
+        // What was due has opened one already, before this place had its turn.
+        if self.places[index].conversation.is_some() {
+            return;
+        }
         let Some(due) = self.due(index, now) else {
             return;
         };

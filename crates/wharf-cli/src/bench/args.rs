@@ -166,7 +166,7 @@ pub(crate) struct BenchArgs {
 
     /// Count slower replies as errors; none: no limit [default: a stall]
     ///
-    /// A stall is a reply that was surely not there – this program looked for it in vain – for
+    /// A stall is a reply that was surely not there (this program looked for it in vain) for
     /// 150 ms, fifty times the median and 25 times what nine of ten others took. With --compare
     /// it is no failure. With none, a server that falls silent over udp is none, either.
     #[arg(long, value_name = "TIME|none", value_parser = parse_timeout)]
