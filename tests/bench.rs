@@ -21,7 +21,7 @@ use support::{Ended, Server, run, wharf};
 /// `wharf bench ADDRESS OPTIONS`, without a warm-up, and no longer than a test may take.
 fn bench(address: &str, options: &[&str]) -> Ended {
     let mut command = wharf(["bench", address]);
-    if !options.contains(&"--idle") {
+    if !options.contains(&"--idle") && !options.contains(&"--warmup") {
         command.args(["--warmup", "0"]);
     }
     if !options.contains(&"--duration") {

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::Ended;
+use crate::support::{Ended, run, wharf};
 use crate::{bench, find};
 
 /// What a server does with a message.
@@ -232,6 +232,30 @@ fn a_datagram_server_that_falls_silent() {
     let waits = ["--duration", "2s", "--late", "none"];
     let ended = bench(&at(), &waits);
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
+}
+
+#[test]
+fn a_datagram_server_that_is_slower_than_the_timeout() {
+    let at = datagrams(|_| {
+        thread::sleep(STALL);
+        true
+    });
+    let ended = bench(&at, &["--duration", "1s", "--json"]);
+    assert_eq!(ended.code(), 28, "{}", ended.stderr);
+    let error = find("error", &ended);
+    let found = error["evidence"]["found"].as_str().unwrap();
+    assert!(found.ends_with("came later than --timeout"), "{error}");
+}
+
+#[test]
+fn a_run_in_which_nothing_was_due() {
+    let at = server(|_, message| Act::Reply(message));
+    // The first one is of the warm-up, and the second one would come after the end.
+    let mut command = wharf(["bench", &at, "--rate", "1", "--warmup", "500ms"]);
+    let ended = run(command.args(["--duration", "100ms"]), "");
+    assert_eq!(ended.code(), 28, "{}", ended.stderr);
+    let cause = "error: no message was due within the measured time";
+    assert!(ended.stderr.starts_with(cause), "{}", ended.stderr);
 }
 
 /// Answers 49 of 50, in no order.

@@ -195,6 +195,18 @@ fn so_many_messages_at_a_fixed_rate_are_as_many_after_a_warm_up() {
 }
 
 #[test]
+fn connections_that_come_and_go_at_a_rate_are_all_counted() {
+    let (_server, at) = serve("echo", "tcp", &[]);
+    // More often than one connection can come and go: it is always behind.
+    let often = ["--churn", "--rate", "50000", "-n", "2000"];
+    let ended = bench(&at, &[&often[..], &["--late", "none", "--json"]].concat());
+    let result = find("result", &ended);
+    assert_eq!(result["messages"], 2_000, "{result}");
+    assert_eq!(result["connections_ended"], 2_000, "{result}");
+    assert_eq!(result["errors"], serde_json::json!({}));
+}
+
+#[test]
 fn a_rate_that_is_kept_is_no_failure() {
     let (_server, at) = serve("echo", "tcp", &[]);
     // The eleventh message is due in the moment in which the run ends.
@@ -260,6 +272,19 @@ fn files_are_written_and_never_overwritten() {
     let end: f64 = last[0].parse().unwrap();
     // The last part of the run has a row, too.
     assert!(end >= 0.3, "{text}");
+    // And none of them is of the warm-up as well.
+    let (csv, warm) = (path("warm.csv"), ["--warmup", "350ms"]);
+    let more = [&["--duration", "250ms", "--csv", &csv], &warm[..]].concat();
+    let result = event("result", &at, &more);
+    let text = std::fs::read_to_string(&csv).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(|row| row.split(',').collect()).collect();
+    let end_of = |phase: &str| -> f64 {
+        let row = rows.iter().rfind(|row| row[1] == phase).unwrap();
+        row[0].parse().unwrap()
+    };
+    let measured = end_of("measuring") - end_of("warm-up");
+    let seconds = result["seconds"].as_f64().unwrap();
+    assert!((measured - seconds).abs() < 0.002, "{seconds}: {text}");
     let again = bench(&at, &files);
     assert_eq!(again.code(), 1, "{}", again.stderr);
     assert!(

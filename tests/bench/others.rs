@@ -1,6 +1,6 @@
 //! Bulk, idle connections, chats, two servers in turns, and the picture.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -70,6 +70,54 @@ fn bulk_is_told_over_time_in_bytes() {
     terminal.type_in("q");
     let (status, _) = terminal.end();
     assert_eq!(status.exit_code(), 130);
+}
+
+#[test]
+fn bulk_that_moves_no_more_is_an_error() {
+    // Each takes or sends so much, and then waits.
+    const MUCH: usize = 8 << 20;
+    let sink = listener(|mut stream| {
+        let mut space = vec![0; 65_536];
+        let mut left = MUCH;
+        while left > 0 {
+            left = left.saturating_sub(stream.read(&mut space).unwrap());
+        }
+        std::thread::park();
+    });
+    let source = listener(|mut stream| {
+        // The client may have gone by then.
+        let _ = stream.write_all(&vec![7; MUCH]);
+        std::thread::park();
+    });
+    for (at, way) in [(sink, "send"), (source, "receive")] {
+        let options = ["--bulk", way, "--duration", "2s", "--json"];
+        let ended = bench(&at, &options);
+        assert_eq!(ended.code(), 28, "{way}: {}", ended.stdout);
+        let error = find("error", &ended);
+        assert!(error["cause"].as_str().unwrap().ends_with(" fell silent"));
+        let found = error["evidence"]["found"].as_str().unwrap();
+        assert!(found.starts_with("no byte moved in the last "), "{found}");
+    }
+}
+
+#[test]
+fn a_name_with_several_addresses_over_udp() {
+    let (_server, at) = serve("echo", "udp", &[]);
+    let port = at.rsplit(':').next().unwrap();
+    // Nothing listens on ::1, which comes first.
+    let ended = bench(&format!("udp:localhost:{port}"), &["-n", "20"]);
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    let socket = std::net::UdpSocket::bind("[::1]:0").unwrap();
+    let at = format!("udp::{}", socket.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        let mut space = [0; 100];
+        while let Ok((length, peer)) = socket.recv_from(&mut space) {
+            // Who is gone needs no reply.
+            let _ = socket.send_to(&space[..length], peer);
+        }
+    });
+    let ended = bench(&at, &["-n", "20"]);
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
 }
 
 #[test]
@@ -255,7 +303,8 @@ fn two_servers_are_loaded_in_turns() {
     );
     assert_ne!(ended.code(), 0);
     let error = find("error", &ended);
-    assert_eq!(error["evidence"]["in"], "round 1 of 5");
+    let place = error["evidence"]["in"].as_str().unwrap();
+    assert_eq!(place, format!("round 1 of 5, {}", &wrong[4..]));
 }
 
 #[test]

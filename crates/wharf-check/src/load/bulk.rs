@@ -44,7 +44,9 @@ pub(super) fn run(options: &Options, bulk: &Bulk, meter: Meter<'_>) -> Result<Re
     let waiting_at_end = engine.waiting();
     engine.settle();
     let waiting_at_start = engine.waiting_at_start;
+    let stuck = engine.meter.stuck();
     let mut report = engine.meter.report();
+    report.silent = stuck;
     report.sent_bytes = (report.sent_bytes + waiting_at_start).saturating_sub(waiting_at_end);
     Ok(report)
 }
@@ -289,6 +291,7 @@ impl Flow {
                 Ok(count) => {
                     self.at = (self.at + count) % bytes.len();
                     self.moved_at = meter.now();
+                    meter.moved(self.moved_at);
                     meter.bytes(count as u64, 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -319,6 +322,7 @@ impl Flow {
                 Ok(0) => return Err(ended("sent no more")),
                 Ok(count) => {
                     self.moved_at = meter.now();
+                    meter.moved(self.moved_at);
                     meter.bytes(0, count as u64);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

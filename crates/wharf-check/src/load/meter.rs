@@ -30,6 +30,12 @@ const SILENT_AFTER: u64 = 3;
 const SILENT_BY_CHANCE: f64 = 1e-4;
 const LOST_AT_LEAST: f64 = 0.02;
 
+/// Bulk is stuck when no byte moved for so many times the longest pause before.
+const STUCK_TIMES: u64 = 5;
+
+/// The kernel tells what other processes use in steps of 10 ms: a shorter run says nothing.
+const SERVER_CPU_FROM: Duration = Duration::from_millis(100);
+
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -121,6 +127,8 @@ pub(super) struct Meter<'a> {
     looked_before: u64,
     /// When the last reply came.
     heard_at: u64,
+    /// Of bulk: the longest time between two moments in which bytes moved.
+    longest_pause: u64,
     /// Datagrams that were sent after that and given up.
     missed_since: u64,
     open_loop: Option<OpenLoop>,
@@ -180,6 +188,7 @@ impl<'a> Meter<'a> {
             looked_at: 0,
             looked_before: 0,
             heard_at: 0,
+            longest_pause: 0,
             missed_since: 0,
             open_loop: match options.pacing {
                 Pacing::Closed { .. } => None,
@@ -307,6 +316,22 @@ impl<'a> Meter<'a> {
     pub(super) fn heard(&mut self, now: u64) {
         self.heard_at = now;
         self.missed_since = 0;
+    }
+
+    /// Bytes moved: what bulk has instead of replies.
+    pub(super) fn moved(&mut self, now: u64) {
+        let pause = now.saturating_sub(self.heard_at);
+        if self.is_sending() && self.heard_at > 0 {
+            self.longest_pause = self.longest_pause.max(pause);
+        }
+        self.heard_at = now;
+    }
+
+    /// How long no byte had moved when the measured time ended, if no pause was nearly as long.
+    pub(super) fn stuck(&self) -> Option<Duration> {
+        let since = self.measuring_ended.saturating_sub(self.heard_at);
+        let is_stuck = self.heard_at > 0 && since > self.longest_pause.saturating_mul(STUCK_TIMES);
+        is_stuck.then_some(Duration::from_nanos(since))
     }
 
     /// Counts replies that took too long.
@@ -493,17 +518,23 @@ impl<'a> Meter<'a> {
     ///
     /// Returns whether the engine is to look at its connections' deadlines.
     pub(super) fn update(&mut self, now: u64) -> bool {
-        if self.cut_short && self.phase != Phase::Done {
-            self.end_measuring(now);
-            self.phase = Phase::Done;
-        }
+        self.end_if_cut_short(now);
         self.change_phase(now);
         if now < self.next_tick {
             return false;
         }
         self.next_tick = now + nanoseconds(TICK);
         self.show(now);
+        // Whoever was shown it may want no more.
+        self.end_if_cut_short(now);
         true
+    }
+
+    fn end_if_cut_short(&mut self, now: u64) {
+        if self.cut_short && self.phase != Phase::Done {
+            self.end_measuring(now);
+            self.phase = Phase::Done;
+        }
     }
 
     fn change_phase(&mut self, now: u64) {
@@ -549,8 +580,14 @@ impl<'a> Meter<'a> {
                 at_most
             }
         };
+        // What is shown next is of this phase alone.
+        match self.counts.sent_bytes {
+            0 => self.last_snapshot.0 = now,
+            _ => self.snapshot(now),
+        }
         self.enter(Phase::Measuring, now, lasts);
         self.forget();
+        self.next_snapshot = now.saturating_add(self.every);
         self.has_measured = true;
         self.measuring_began = now;
         self.cpu_at_start = process::thread_cpu();
@@ -586,7 +623,9 @@ impl<'a> Meter<'a> {
                 server.cpu = used.map(|(now, before)| now.saturating_sub(before));
             }
             // What came since the last one is of the run, too.
-            self.snapshot(now);
+            if now > self.last_snapshot.0 {
+                self.snapshot(now);
+            }
         }
     }
 
@@ -642,9 +681,13 @@ impl<'a> Meter<'a> {
         }
         self.measured.absorb(&mut self.recent);
         let elapsed = self.measuring_ended.saturating_sub(self.measuring_began);
+        let elapsed = Duration::from_nanos(elapsed);
         let silent = self.silent();
+        if let Some(server) = self.server.as_mut().filter(|_| elapsed < SERVER_CPU_FROM) {
+            server.cpu = None;
+        }
         Report {
-            elapsed: Duration::from_nanos(elapsed),
+            elapsed,
             messages: self.counts.messages,
             sent_bytes: self.counts.sent_bytes,
             received_bytes: self.counts.received_bytes,
@@ -657,7 +700,8 @@ impl<'a> Meter<'a> {
             slowest: self.slowest,
             open_loop: self.open_loop,
             server: self.server.map(Server::used),
-            cpu: self.cpu,
+            // One thread; the last look at its clock was a moment after the run.
+            cpu: self.cpu.min(elapsed),
             waited: self.waited,
             silent,
             cut_short: self.cut_short,

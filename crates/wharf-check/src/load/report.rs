@@ -49,8 +49,9 @@ pub struct Report {
     /// How long the engine's thread was ready to run and had no processor; `None` where the
     /// kernel has no `schedstat`.
     pub waited: Option<Duration>,
-    /// Over UDP: how long nothing had come when the measured time ended, if three datagrams
-    /// or more in a row had no reply then.
+    /// How long nothing had come when the measured time ended, if that was no chance: over
+    /// UDP when three datagrams or more that were sent after the last reply had none, and of
+    /// [bulk](super::Bulk) when no pause before was a fifth as long.
     pub silent: Option<Duration>,
     /// Whether the run ended before its time: too many errors, or it was stopped.
     pub cut_short: bool,
@@ -139,7 +140,8 @@ impl OpenLoop {
 pub struct ServerUse {
     /// Its number.
     pub pid: u32,
-    /// Processor time of all its threads in the measured time, to 10 ms.
+    /// Processor time of all its threads in the measured time, to 10 ms; `None` if that was
+    /// shorter than 100 ms.
     pub cpu: Option<Duration>,
     /// Memory before the first connection.
     pub memory_before: Option<Memory>,
@@ -258,7 +260,8 @@ pub struct ChatCounts {
     pub late: u64,
     /// Deliveries of what was delivered before.
     pub doubled: u64,
-    /// Deliveries that overtook an earlier message of the same sender and receiver.
+    /// Deliveries that came after a later message of the same sender and receiver, and
+    /// before they were counted as lost.
     pub reordered: u64,
     /// Deliveries of what was not sent, or not to that user.
     pub altered: u64,

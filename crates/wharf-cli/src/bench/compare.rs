@@ -37,7 +37,7 @@ pub(super) fn run(bench: &Bench<'_>, first: Found, second: Found) -> Result<Exit
                 return Ok(Exit::Aborted);
             }
             if let Some(failure) = verdict::of(bench.args, &report, &names[which]) {
-                let place = format!("round {} of {rounds}", round + 1);
+                let place = format!("round {} of {rounds}, {}", round + 1, names[which]);
                 let whole = pairs(reports);
                 if !whole[0].is_empty() {
                     tell(bench, &names, &options[0], &whole)?;
@@ -119,7 +119,10 @@ fn tell(
         style.dim(&format!(
             "{shape}; {} of {}",
             count(rounds as u64, "pair"),
-            crate::style::duration(bench.args.lasts())
+            match bench.args.requests {
+                Some(requests) => count(requests as u64, "message"),
+                None => crate::style::duration(bench.args.lasts()),
+            }
         ))
     );
     for (letter, (name, (rates, p99s))) in ["A", "B"]

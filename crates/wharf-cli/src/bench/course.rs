@@ -61,6 +61,9 @@ struct Events {
 #[derive(Default)]
 struct Sum {
     began: Duration,
+    until: Duration,
+    phase: Option<Phase>,
+    errors: u64,
     messages: u64,
     received: u64,
     sent: u64,
@@ -126,23 +129,34 @@ impl Course {
 
 impl Events {
     fn look(&mut self, now: &Snapshot<'_>) {
+        // An event tells of one phase.
+        if self.sum.phase.is_some_and(|phase| phase != now.phase) {
+            self.tell();
+        }
         let sum = &mut self.sum;
+        sum.phase = Some(now.phase);
+        sum.until = now.elapsed;
         sum.messages += now.interval_messages;
         sum.received += now.interval_received_bytes;
         sum.sent += now.interval_sent_bytes;
+        sum.errors = now.errors.total();
         match &mut sum.latency {
             Some(latency) => latency.add(now.latency),
             None => sum.latency = Some(now.latency.clone()),
         }
-        if now.elapsed < self.due {
-            return;
+        if now.elapsed >= self.due {
+            self.tell();
         }
-        let time = (now.elapsed - sum.began).as_secs_f64().max(1e-9);
+    }
+
+    fn tell(&mut self) {
+        let sum = &self.sum;
+        let time = (sum.until - sum.began).as_secs_f64().max(1e-9);
         let event = json!({
             "event": "interval",
             "server": self.server,
-            "seconds": now.elapsed.as_secs_f64(),
-            "phase": phase(now.phase),
+            "seconds": sum.until.as_secs_f64(),
+            "phase": sum.phase.map(phase),
             "messages_per_second": match self.unit {
                 Unit::Messages => Some(sum.messages as f64 / time),
                 Unit::Bytes => None,
@@ -150,13 +164,15 @@ impl Events {
             "received_bytes_per_second": sum.received as f64 / time,
             "sent_bytes_per_second": sum.sent as f64 / time,
             "latency": sum.latency.as_ref().map(latency),
-            "errors": now.errors.total(),
+            "errors": sum.errors,
         });
         // On a closed stdout the end still tells.
         let _ = say(&format!("{event}\n"));
-        self.due = now.elapsed + EVENT;
+        let until = self.sum.until;
+        self.due = until + EVENT;
         self.sum = Sum {
-            began: now.elapsed,
+            began: until,
+            until,
             ..Sum::default()
         };
     }

@@ -85,7 +85,17 @@ fn most_of_others(report: &Report) -> Duration {
 
 /// That nothing came any more in the end, if it lasted, in words.
 pub(super) fn silence(report: &Report) -> Option<String> {
-    let (lasted, median) = (report.silent?, median(report)?);
+    let lasted = report.silent?;
+    let Some(median) = median(report) else {
+        // Bulk has no replies.
+        let words = || {
+            format!(
+                "no byte moved in the last {} of the measurement",
+                duration(lasted)
+            )
+        };
+        return (lasted >= FAILS).then(words);
+    };
     (lasted >= FAILS && lasted > median * TIMES).then(|| {
         let missing = report.datagrams.map_or(0, |all| all.lost);
         format!(

@@ -1,5 +1,6 @@
 //! From an address to the one endpoint that is loaded.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use crate::holder;
 
 /// How long the connection before the run may take, unless --timeout says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a host is waited for to say that nothing listens there; this one says it at once.
+const REFUSAL: Duration = Duration::from_millis(100);
 
 /// Whether other machines may be loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +74,8 @@ async fn look_for(address: &Address, reach: Reach, timeout: Duration) -> Result<
     let peer = match scheme.is_datagram() {
         true => {
             let opened = client.datagrams(address).await;
-            opened.map_err(|error| connect_failure(&error))?.1
+            let first = opened.map_err(|error| connect_failure(&error))?.1;
+            takes_datagrams(&endpoints).await.unwrap_or(first)
         }
         false => {
             let opened = client.connect(address).await;
@@ -101,6 +106,39 @@ async fn look_for(address: &Address, reach: Reach, timeout: Duration) -> Result<
     Ok(Found { target, words, pid })
 }
 
+/// Of several addresses of a name, the first that does not refuse an empty datagram.
+async fn takes_datagrams(endpoints: &[Endpoint]) -> Option<Endpoint> {
+    if endpoints.len() < 2 {
+        return None;
+    }
+    for endpoint in endpoints {
+        if let Endpoint::Inet(at) = endpoint
+            && matches!(refuses(*at).await, Ok(false))
+        {
+            return Some(endpoint.clone());
+        }
+    }
+    None
+}
+
+/// Whether the answer to an empty datagram is that nothing listens there (udp(7)).
+async fn refuses(at: SocketAddr) -> io::Result<bool> {
+    let socket = tokio::net::UdpSocket::bind((any(at), 0)).await?;
+    socket.connect(at).await?;
+    socket.send(&[]).await?;
+    let mut space = [0; 1];
+    let answer = tokio::time::timeout(REFUSAL, socket.recv(&mut space)).await;
+    Ok(answer.is_ok_and(|answer| answer.is_err()))
+}
+
+/// No address in particular, of the same family.
+fn any(at: SocketAddr) -> IpAddr {
+    match at {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
 /// Whether an endpoint is of this machine: packets to its own addresses go over its loopback,
 /// and the kernel takes the same address for their sender. Nothing is sent to find out
 /// (connect(2) of a datagram socket).
@@ -108,12 +146,8 @@ fn is_ours(endpoint: &Endpoint) -> bool {
     let Endpoint::Inet(at) = endpoint else {
         return endpoint.is_local();
     };
-    let any: IpAddr = match at {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
     let sender = || {
-        let socket = UdpSocket::bind((any, 0))?;
+        let socket = UdpSocket::bind((any(*at), 0))?;
         socket.connect(at)?;
         socket.local_addr()
     };

@@ -23,14 +23,34 @@ pub(super) fn of(args: &BenchArgs, report: &Report, who: &str) -> Option<Failure
     }
     let is_bulk = matches!(args.bulk, Some(Way::Send | Way::Receive));
     if report.messages == 0 && !is_bulk {
-        let cause = format!("{who} sent no reply within the measured time");
-        let failure = Failure::new(Exit::TimedOut, cause);
-        return Some(match report.datagrams {
-            Some(_) => failure.with("means", "nothing listens there, or it answers otherwise"),
-            None => failure,
-        });
+        return Some(no_reply(report, who));
     }
     incomplete(args, report).or_else(|| limits(args, report))
+}
+
+/// The failure of a run in which no reply came.
+fn no_reply(report: &Report, who: &str) -> Failure {
+    if report.sent_bytes == 0
+        && let Some(open) = &report.open_loop
+    {
+        let cause = "no message was due within the measured time";
+        let rate = format!("{} messages/s", number(f64::from(open.rate)));
+        return Failure::new(Exit::TimedOut, cause)
+            .with("rate", rate)
+            .cure("--duration with a longer time, or a higher --rate");
+    }
+    let cause = format!("{who} sent no reply within the measured time");
+    let failure = Failure::new(Exit::TimedOut, cause);
+    match report.datagrams {
+        Some(all) if all.late > 0 => failure
+            .with(
+                "found",
+                format!("{} came later than --timeout", number(all.late as f64)),
+            )
+            .cure("--timeout with a longer time"),
+        Some(_) => failure.with("means", "nothing listens there, or it answers otherwise"),
+        None => failure,
+    }
 }
 
 fn errors(args: &BenchArgs, report: &Report, who: &str) -> Failure {
@@ -46,6 +66,9 @@ fn errors(args: &BenchArgs, report: &Report, who: &str) -> Failure {
         failure = failure.with("found", found);
     }
     let has = |cause| report.errors.count(cause) > 0;
+    if has(Cause::Refused) {
+        failure = failure.with("means", "nothing listens there");
+    }
     if has(Cause::NoSockets) {
         failure = failure.cure(match args.chat {
             true => "fewer --users, or ulimit -n with a higher number",

@@ -6,8 +6,8 @@
 //! ```
 //! A message carries its [`Number`]: its slot, and how often that slot was used
 //! before. So a delivery is judged without any memory of what has been: one whose
-//! slot has gone on is doubled, and one that overtook an older message to the same
-//! user is reordered.
+//! slot has gone on is doubled, and one that a newer message to the same user has
+//! overtaken is reordered – if it comes: one that is lost was overtaken by all.
 
 use std::collections::VecDeque;
 
@@ -70,6 +70,8 @@ struct Slot {
     delivery: Part,
     /// It was counted as lost, and is not waited for.
     given_up: bool,
+    /// A newer message to the same user was delivered before it.
+    overtaken: bool,
 }
 
 /// One of the two things that a message waits for.
@@ -106,6 +108,8 @@ pub(super) struct Came {
     pub(super) done: bool,
     /// It came after it had been given up.
     pub(super) late: bool,
+    /// It was delivered after a newer message to the same user.
+    pub(super) overtaken: bool,
 }
 
 /// What is wrong with a delivery.
@@ -163,6 +167,7 @@ impl Ledger {
             answer: part(matches!(due, Due::Answer | Due::AnswerAndDelivery)),
             delivery: part(matches!(due, Due::Delivery | Due::AnswerAndDelivery)),
             given_up: false,
+            overtaken: false,
         };
         if entry.answer == Part::Due {
             self.unanswered.push_back(slot);
@@ -187,20 +192,12 @@ impl Ledger {
             return Err(Fault::Misdelivered);
         }
         self.slots[usize::from(slot)].delivery = Part::Done;
+        let order = self.slots[usize::from(slot)].order;
+        for older in &mut self.slots {
+            let waits = older.delivery == Part::Due && older.receiver == receiver;
+            older.overtaken |= waits && older.order < order;
+        }
         Ok(self.came(slot))
-    }
-
-    /// Whether an older message to the same user has not been delivered yet.
-    pub(super) fn overtakes(&self, number: Number) -> bool {
-        let Some(this) = self.slots.get(usize::from(number.slot)) else {
-            return false;
-        };
-        self.slots.len() > 1
-            && self.slots.iter().any(|other| {
-                other.delivery == Part::Due
-                    && other.receiver == this.receiver
-                    && other.order < this.order
-            })
     }
 
     /// The slot of a message that waits for its delivery.
@@ -220,6 +217,7 @@ impl Ledger {
             receiver: entry.receiver,
             done: over && !entry.given_up,
             late: entry.given_up,
+            overtaken: entry.overtaken,
         };
         if over {
             self.free.push(slot);
@@ -316,14 +314,19 @@ mod tests {
 
     #[test]
     fn only_an_older_message_to_the_same_user_is_overtaken() {
-        let mut ledger = Ledger::new(3);
-        let old = ledger.send(5, BOTH, 0).unwrap();
-        let other = ledger.send(6, BOTH, 0).unwrap();
-        let new = ledger.send(5, BOTH, 0).unwrap();
-        assert!(!ledger.overtakes(other));
-        assert!(ledger.overtakes(new));
-        ledger.delivered(old, 5).unwrap();
-        assert!(!ledger.overtakes(new));
+        let mut ledger = Ledger::new(4);
+        let send = |ledger: &mut Ledger, to| ledger.send(to, BOTH, 0).unwrap();
+        let (old, other) = (send(&mut ledger, 5), send(&mut ledger, 6));
+        let (new, newest) = (send(&mut ledger, 5), send(&mut ledger, 5));
+        for (number, receiver, overtaken) in [
+            (new, 5, false),
+            (other, 6, false),
+            (old, 5, true),
+            (newest, 5, false),
+        ] {
+            let came = ledger.delivered(number, receiver).unwrap();
+            assert_eq!(came.overtaken, overtaken, "{number:?}");
+        }
     }
 
     #[test]

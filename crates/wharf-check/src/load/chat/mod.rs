@@ -345,23 +345,22 @@ impl Engine<'_, '_> {
             Some(None) => return,
             None => return self.altered(receiver, from, text),
         };
-        let overtakes = user.ledger.overtakes(number);
         let came = match user.ledger.delivered(number, receiver as u32) {
             Ok(came) => came,
             Err(fault) => return self.fault(fault, receiver, from, text),
         };
         if !self.texts.is_right(sender, number, text) {
             self.altered(receiver, from, text);
-        } else if overtakes {
+        } else if came.late {
+            self.counts.late += 1;
+        } else if came.overtaken {
             self.counts.reordered += 1;
             let evidence = || {
                 format!(
-                    "user {receiver}: a message of user {sender} came before one sent to it earlier"
+                    "user {receiver}: a message of user {sender} came after one sent to it later"
                 )
             };
             self.meter.fail(Cause::Reordered, evidence);
-        } else if came.late {
-            self.counts.late += 1;
         } else {
             let of = self.meter.phase_at(came.sent);
             self.meter.measure(now, came.sent, of, 1);

@@ -193,6 +193,17 @@ fn planted_faults_are_each_found_and_told_apart() {
 }
 
 #[test]
+fn a_lost_message_is_overtaken_by_none() {
+    let lost: Fault = |number, line| if number == 7 { vec![] } else { vec![line] };
+    // All go from one of two users to the other, and many follow the lost one.
+    let mut options = options(faulty_chat(lost), 2, 40);
+    options.pacing = Pacing::Closed { depth: 4 };
+    let report = run(&options).unwrap();
+    assert_eq!(report.errors.count(Cause::Lost), 1, "{}", report.errors);
+    assert_eq!(report.errors.total(), 1, "{}", report.errors);
+}
+
+#[test]
 fn a_message_that_overtakes_another_is_found() {
     static HELD: Mutex<Vec<String>> = Mutex::new(Vec::new());
     // The first message of u0 is held back until the second one.
