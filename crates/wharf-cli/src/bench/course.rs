@@ -111,8 +111,11 @@ impl Course {
         match &self.shows {
             Shows::Picture(live) => live.push(Point::of(now)),
             Shows::Line => {
+                // One that wrapped would stay; the last column is for the cursor.
+                let columns = crossterm::terminal::size().map_or(80, |(columns, _)| columns);
+                let line = line(now, self.unit, usize::from(columns).saturating_sub(1));
                 // \x1b[K takes away what is left of a longer line; nobody misses a lost one.
-                let _ = write!(io::stderr(), "\r{}\x1b[K", line(now, self.unit));
+                let _ = write!(io::stderr(), "\r{line}\x1b[K");
             }
             Shows::Nothing => {}
         }
@@ -204,30 +207,41 @@ fn row(csv: &mut String, now: &Snapshot<'_>) {
     );
 }
 
-fn line(now: &Snapshot<'_>, unit: Unit) -> String {
-    if unit == Unit::Bytes {
-        let moved = now.interval_received_bytes + now.interval_sent_bytes;
-        return format!(
-            "{:>5.1} s  {:<9} {:>11}/s  errors {}",
-            now.elapsed.as_secs_f64(),
-            phase(now.phase),
-            bytes(rate(moved, now) as u64),
-            now.errors.total()
-        );
-    }
+/// How a run stands, in one line of at most so many columns: what matters least is left out
+/// first.
+fn line(now: &Snapshot<'_>, unit: Unit, columns: usize) -> String {
+    let at = format!("{:>5.1} s", now.elapsed.as_secs_f64());
+    let phase = phase(now.phase);
     let missing = match now.missing {
         0 => String::new(),
         missing => format!("missing {}  ", number(missing as f64)),
     };
-    format!(
-        "{:>5.1} s  {:<9} {:>11} messages/s  p50 {}  p99 {}  {missing}errors {}",
-        now.elapsed.as_secs_f64(),
-        phase(now.phase),
-        number(rate(now.interval_messages, now)),
-        short(now.latency.quantile(0.5)),
-        short(now.latency.quantile(0.99)),
-        now.errors.total()
-    )
+    let end = format!("{missing}errors {}", now.errors.total());
+    let (rate, noun, middle, short) = match unit {
+        Unit::Bytes => {
+            let moved = now.interval_received_bytes + now.interval_sent_bytes;
+            let rate = bytes(rate(moved, now) as u64);
+            (rate, "/s", String::new(), String::new())
+        }
+        Unit::Messages => {
+            let rate = number(rate(now.interval_messages, now));
+            let [p50, p99] = [0.5, 0.99].map(|share| short(now.latency.quantile(share)));
+            let (both, one) = match now.latency.is_empty() {
+                true => ("no reply  ".to_owned(), "no reply  ".to_owned()),
+                false => (format!("p50 {p50}  p99 {p99}  "), format!("p99 {p99}  ")),
+            };
+            (rate, " messages/s", both, one)
+        }
+    };
+    let lines = [
+        format!("{at}  {phase:<9} {rate:>11}{noun}  {middle}{end}"),
+        format!("{at}  {rate}/s  {short}{end}"),
+        format!("{at}  {rate}/s  {end}"),
+    ];
+    let fits = lines.iter().find(|line| line.len() <= columns);
+    let line = fits.unwrap_or(&lines[2]);
+    // All of it is ASCII.
+    line.chars().take(columns).collect()
 }
 
 /// A phase in one word.

@@ -52,14 +52,14 @@ fn progress(frame: &mut Frame<'_>, area: Rect, plan: &Plan, history: &History) {
         Some(point) => (point.at, phase(point.phase)),
         None => (Duration::ZERO, "opening"),
     };
-    let share = at.as_secs_f64() / plan.lasts.as_secs_f64().max(1e-9);
-    let label = format!(
-        "{name}, {:.1} s of {:.1} s",
-        at.as_secs_f64(),
-        plan.lasts.as_secs_f64()
-    );
+    let (at, lasts) = (at.as_secs_f64(), plan.lasts.as_secs_f64());
+    let label = match at <= lasts {
+        true => format!("{name}, {at:.1} s of {lasts:.1} s"),
+        // The last replies are waited for.
+        false => format!("{name}, {at:.1} s"),
+    };
     let gauge = Gauge::default()
-        .ratio(share.clamp(0.0, 1.0))
+        .ratio((at / lasts.max(1e-9)).clamp(0.0, 1.0))
         .label(label)
         .gauge_style(Style::new().fg(Color::Blue));
     frame.render_widget(gauge, area);
@@ -168,13 +168,16 @@ fn numbers(frame: &mut Frame<'_>, area: Rect, plan: &Plan, history: &History) {
         let second = Line::from(vec![Span::from(all), errors]);
         return frame.render_widget(Paragraph::new(vec![first, second]), area);
     }
-    let first = Line::from(format!(
-        "now  {}/s   p50 {}   p99 {}   max {}",
-        number(now.rate()),
-        short(now.p50),
-        short(now.p99),
-        short(now.max)
-    ));
+    let latencies = match now.messages {
+        0 => "no reply".to_owned(),
+        _ => format!(
+            "p50 {}   p99 {}   max {}",
+            short(now.p50),
+            short(now.p99),
+            short(now.max)
+        ),
+    };
+    let first = Line::from(format!("now  {}/s   {latencies}", number(now.rate())));
     let second = Line::from(vec![
         Span::from(format!(
             "all  {}/s   {} replies   {}   ",
