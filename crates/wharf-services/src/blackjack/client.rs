@@ -3,7 +3,7 @@
 //! Every line also goes to a [`Verifier`], so each round is judged as soon as it is
 //! over.
 
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::cards::{Card, Chips};
 use super::fair::hash_of;
@@ -167,7 +167,7 @@ impl Client {
     }
 
     fn take(&mut self, reply: &Reply<'_>, now: Instant) {
-        let after = |seconds| Some(games::after(now, seconds));
+        let after = |seconds| Some(games::after(now, Duration::from_secs(seconds)));
         match *reply {
             Reply::Greeting { most, .. } => self.most = most,
             Reply::Welcome { name, key, chips } => {
@@ -398,7 +398,7 @@ mod tests {
             let mut client = Client::default();
             let now = Instant::now();
             client.receive(&line, now).unwrap();
-            let year = std::time::Duration::from_secs(365 * 24 * 3_600);
+            let year = Duration::from_secs(365 * 24 * 3_600);
             assert!(client.until.is_some_and(|end| end > now + year), "{line}");
         }
     }

@@ -20,7 +20,7 @@ use super::grammar::{DEALER, No, Nonce, Reply, Request, Where};
 use super::round::Action;
 use super::rules::Rules;
 use super::table::{Company, Payment, Phase, Table};
-use crate::games::{Desk, Ending, Game, LoginRefusal, MAX_ROWS, MemberId, PlayerId};
+use crate::games::{Desk, Ending, Game, LoginRefusal, MAX_ROWS, MemberId, PlayerId, after};
 
 /// What people are told who ask for help.
 const HELP: [&str; 10] = [
@@ -273,7 +273,7 @@ impl House {
         if table.all_have_bet() {
             self.close_bets(index, now);
         } else if table.until.is_none() {
-            table.until = Some(now + self.rules.bet);
+            table.until = Some(after(now, self.rules.bet));
             let closing = Reply::Closing(seconds(self.rules.bet));
             table.news.push(closing.to_string());
         }
@@ -286,7 +286,7 @@ impl House {
         };
         if table.close_bets() {
             table.phase = Phase::Revealing;
-            table.until = Some(now + self.rules.reveal);
+            table.until = Some(after(now, self.rules.reveal));
             let reveal = Reply::Reveal(seconds(self.rules.reveal));
             table.news.push(reveal.to_string());
         } else {
@@ -391,7 +391,7 @@ impl House {
         {
             return self.do_act(index, Action::Stand, now);
         }
-        table.until = Some(now + self.rules.turn);
+        table.until = Some(after(now, self.rules.turn));
         if let Some(line) = self.turn_line(index, now)
             && let Some(table) = self.tables.get_mut(index)
         {

@@ -58,13 +58,12 @@ pub(crate) const BACKPRESSURE_BYTES: usize = 8 * 1024;
 /// How many rows a table of scores has at most.
 pub(crate) const MAX_ROWS: usize = 20;
 
-/// The longest time that a peer is believed, in seconds: a century, which every clock
-/// can show.
-const LONGEST_TIME: u64 = 100 * 365 * 24 * 3_600;
+/// The longest time that rules or a peer can set: a century, which every clock can show.
+const LONGEST_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
-/// When the time that a peer told is over.
-pub(crate) fn after(now: Instant, seconds: u64) -> Instant {
-    now + Duration::from_secs(seconds.min(LONGEST_TIME))
+/// When a time is over that rules or a peer set.
+pub(crate) fn after(now: Instant, time: Duration) -> Instant {
+    now + time.min(LONGEST_TIME)
 }
 
 /// The rules of a game for everybody who is connected.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::grammar::{Move, Outcome, Why};
 use super::rules::{ROUNDS_PER_WIN, Rules};
+use crate::games::after;
 
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +100,7 @@ impl Bout {
             round: 1,
             wins: [0; 2],
             moves: [None; 2],
-            until: now + rules.turn,
+            until: after(now, rules.turn),
             rest: rules.turn,
             away: [None; 2],
             grace: [rules.grace; 2],
@@ -153,7 +154,7 @@ impl Bout {
     pub(super) fn leave(&mut self, side: Side, now: Instant) -> Duration {
         self.rest = self.left(now);
         let grace = self.grace[side.index()];
-        let until = self.away[side.index()].get_or_insert(now + grace);
+        let until = self.away[side.index()].get_or_insert(after(now, grace));
         until.saturating_duration_since(now)
     }
 
@@ -164,7 +165,7 @@ impl Bout {
         if let Some(until) = self.away[side.index()].take() {
             self.grace[side.index()] = until.saturating_duration_since(now);
             if self.away == [None; 2] {
-                self.until = now + self.rest;
+                self.until = after(now, self.rest);
             }
         }
     }
@@ -213,7 +214,7 @@ impl Bout {
             over: self.over(moves),
         };
         self.round += 1;
-        self.until = now + self.turn;
+        self.until = after(now, self.turn);
         self.rest = self.turn;
         round
     }
@@ -246,6 +247,22 @@ mod tests {
     fn bout() -> (Bout, Instant) {
         let now = Instant::now();
         (Bout::new(&Rules::default(), now), now)
+    }
+
+    #[test]
+    fn times_without_end_are_long_ones() {
+        let rules = Rules {
+            turn: Duration::MAX,
+            grace: Duration::MAX,
+            ..Rules::default()
+        };
+        let now = Instant::now();
+        let mut bout = Bout::new(&rules, now);
+        let year = Duration::from_secs(365 * 24 * 3_600);
+        assert!(bout.left(now) > year);
+        assert!(bout.leave(Side::First, now) > year);
+        bout.come_back(Side::First, now);
+        assert!(bout.left(now) > year);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! for people are left to whoever draws.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -121,7 +122,7 @@ impl Client {
             Reply::Waiting { seconds, name } => {
                 self.phase = Phase::Waiting;
                 self.other = name.map(str::to_owned);
-                self.until = Some(after(now, seconds));
+                self.until = Some(after(now, Duration::from_secs(seconds)));
             }
             Reply::Invite { name, .. } => self.invitation = Some(name.to_owned()),
             Reply::Match { other, best_of, .. } => self.begin(other, best_of),
@@ -137,7 +138,7 @@ impl Client {
                 }
                 self.round = number;
                 self.wins = wins;
-                self.until = Some(after(now, seconds));
+                self.until = Some(after(now, Duration::from_secs(seconds)));
             }
             Reply::Moved(shown) => self.phase = Phase::Moved(shown),
             Reply::Ready(_) => self.other_is_ready = true,
@@ -149,7 +150,7 @@ impl Client {
             } => self.end_round(number, moves, outcome, wins),
             Reply::Over { why, outcome, wins } => self.end(why, outcome, wins),
             Reply::Away { seconds, .. } => {
-                self.other_away = Some(after(now, seconds));
+                self.other_away = Some(after(now, Duration::from_secs(seconds)));
             }
             Reply::Back(_) => self.other_away = None,
             Reply::Idle => self.rest(),
@@ -284,7 +285,7 @@ mod tests {
             format!("AWAY ben {longest}"),
         ] {
             client.receive(&line, now).unwrap();
-            let year = std::time::Duration::from_secs(365 * 24 * 3_600);
+            let year = Duration::from_secs(365 * 24 * 3_600);
             let end = client.other_away.or(client.until);
             assert!(end.is_none_or(|end| end > now + year), "{line}");
         }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::bout::{Bout, Late, Moved, Round, Side};
 use super::grammar::{Move, No, Outcome, Reply, Request, Why};
 use super::rules::Rules;
-use crate::games::{Desk, Ending, Game, LoginRefusal, MAX_ROWS, MemberId, PlayerId};
+use crate::games::{Desk, Ending, Game, LoginRefusal, MAX_ROWS, MemberId, PlayerId, after};
 
 /// The name under which the server itself plays.
 pub const HOUSE: &str = "house";
@@ -231,7 +231,7 @@ impl Referee {
     }
 
     fn wait(&mut self, player: PlayerId, whom: Option<PlayerId>, now: Instant) {
-        let until = now + self.rules.wait;
+        let until = after(now, self.rules.wait);
         match whom {
             None => self.anybody = Some(player),
             Some(whom) => self.invitations.entry(whom).or_default().push_back(player),

@@ -20,6 +20,9 @@ use crate::network::Endpoint;
 /// The resolution of tokio's timers.
 const TICK: Duration = Duration::from_millis(1);
 
+/// An idle time that no clock can show counts as a century.
+const LONGEST_IDLE: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// How many sessions there may be, and for how long.
 #[derive(Clone, Debug)]
 pub struct SessionLimits {
@@ -131,7 +134,7 @@ impl<C: Conversation> Table<C> {
         now: Instant,
         open: impl Fn(&Endpoint) -> C,
     ) -> Admission {
-        let idle_at = now + self.limits.idle;
+        let idle_at = now + self.limits.idle.min(LONGEST_IDLE);
         if let Some(&key) = self.by_peer.get(peer) {
             let session = &mut self.sessions[key];
             // A session whose time is over has ended, even if nobody looked yet.
@@ -313,6 +316,18 @@ mod tests {
             unproven,
             idle: Duration::from_secs(10),
         })
+    }
+
+    #[test]
+    fn an_idle_time_without_end_is_a_long_one() {
+        let mut table = Table::new(SessionLimits {
+            idle: Duration::MAX,
+            ..SessionLimits::default()
+        });
+        let now = Instant::now();
+        arrive(&mut table, 1, None, now);
+        arrive(&mut table, 1, None, now + Duration::from_secs(3_600));
+        assert_eq!(table.sessions.len(), 1);
     }
 
     fn arrive(table: &mut Table<Sleeper>, from: u8, pause: Option<u64>, now: Instant) {
