@@ -308,7 +308,7 @@ fn more_than_was_asked_for() {
         }
         Act::Reply(message)
     });
-    found(&at, &[], "unexpected_bytes", "1 bytes after reply 9", 4);
+    found(&at, &[], "unexpected_bytes", "1 byte after reply 9", 4);
 }
 
 #[test]

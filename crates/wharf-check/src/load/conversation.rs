@@ -393,9 +393,9 @@ impl Conversation {
     fn ended(&self) -> Result<(), Failure> {
         let replies = self.reply_number;
         Err(match self.in_flight {
-            0 => Failure::new(Cause::Ended, format!("after {replies} replies")),
+            0 => Failure::new(Cause::Ended, format!("after {}", replied(replies))),
             owed => {
-                let evidence = format!("after {replies} replies, with {owed} owed");
+                let evidence = format!("after {}, with {owed} owed", replied(replies));
                 Failure::new(Cause::Closed, evidence)
             }
         })
@@ -409,8 +409,8 @@ impl Conversation {
         }
         if bytes.len() > self.owed {
             let evidence = format!(
-                "{} bytes after reply {}, and none were owed",
-                bytes.len() - due,
+                "{} after reply {}, and none were owed",
+                in_bytes(bytes.len() - due),
                 self.reply_number + self.in_flight as u64
             );
             return Err(Failure::new(Cause::Unexpected, evidence));
@@ -573,8 +573,9 @@ impl Conversation {
     /// The failure of a conversation that is owed replies at the end.
     pub(super) fn no_reply(&self) -> Failure {
         let evidence = format!(
-            "after {} replies, with {} owed",
-            self.reply_number, self.in_flight
+            "after {}, with {} owed",
+            replied(self.reply_number),
+            self.in_flight
         );
         Failure::new(Cause::NoReply, evidence)
     }
@@ -614,6 +615,22 @@ pub(super) fn quoted(bytes: &[u8]) -> String {
     let shown = bytes[..bytes.len().min(SHOWN)].escape_ascii();
     match bytes.len().checked_sub(SHOWN) {
         None | Some(0) => format!("\"{shown}\""),
-        Some(more) => format!("\"{shown}\" and {more} bytes more"),
+        Some(more) => format!("\"{shown}\" and {} more", in_bytes(more)),
+    }
+}
+
+/// So many bytes, in words.
+pub(super) fn in_bytes(count: usize) -> String {
+    match count {
+        1 => "1 byte".to_owned(),
+        _ => format!("{count} bytes"),
+    }
+}
+
+/// So many replies, in words.
+fn replied(count: u64) -> String {
+    match count {
+        1 => "1 reply".to_owned(),
+        _ => format!("{count} replies"),
     }
 }

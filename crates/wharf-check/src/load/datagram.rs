@@ -23,6 +23,7 @@ use std::time::Duration;
 use mio::net::UdpSocket;
 use mio::{Events, Poll, Token};
 
+use super::conversation::in_bytes;
 use super::link::{datagram_socket, retry};
 use super::meter::{EVENTS, Meter, Phase, nanoseconds};
 use super::options::{LoadError, Messages, Options, Pacing};
@@ -451,7 +452,7 @@ impl Flow {
             evidence,
         };
         let Some((number, body)) = reply.split_at_checked(NUMBER) else {
-            let evidence = format!("{} bytes, too few for a number", reply.len());
+            let evidence = format!("{}, too few for a number", in_bytes(reply.len()));
             return Err(unknown(evidence));
         };
         let number = decode(number)

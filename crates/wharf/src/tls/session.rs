@@ -106,6 +106,11 @@ impl ClientSession {
                 }
                 // What came before the error is right, and the next call tells of it.
                 Err(_) if count > 0 => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    // In the words of rustls there is a link to its manual.
+                    let words = "closed without the close_notify of TLS";
+                    return Err(io::Error::new(error.kind(), words));
+                }
                 Err(error) => return Err(error),
             }
             if count == space.len() {
