@@ -349,23 +349,24 @@ pub(crate) fn connect_failure_to(service: &str, error: &ConnectError) -> Failure
             }
             failure.cure("--timeout with a longer time, for example --timeout 30s")
         }
-        ConnectErrorKind::TlsConfig(tls) => {
-            let failure = Failure::new(Exit::Tls, cause);
-            match tls.cure() {
-                Some(cure) => failure.cure(cure),
-                None => failure,
-            }
-        }
-        ConnectErrorKind::Handshake(tls) => {
-            let failure = Failure::new(Exit::Tls, cause);
-            match tls.cure() {
-                Some(cure) => failure.cure(cure),
-                None => failure,
-            }
-        }
+        ConnectErrorKind::TlsConfig(tls) => tls_failure(error, cause, tls.cure()),
+        ConnectErrorKind::Handshake(tls) => tls_failure(error, cause, tls.cure()),
         ConnectErrorKind::Failed => unreachable_failure(service, error, cause),
         ConnectErrorKind::WrongScheme(_) => Failure::usage(cause),
         _ => Failure::new(Exit::Failed, cause),
+    }
+}
+
+/// What is known when TLS did not come about. An option goes behind the address.
+fn tls_failure(error: &ConnectError, cause: String, cure: Option<String>) -> Failure {
+    let failure = Failure::new(Exit::Tls, cause);
+    let Some(cure) = cure else { return failure };
+    match ["pin=", "ca=", "sni="]
+        .iter()
+        .any(|option| cure.starts_with(option))
+    {
+        true => failure.cure(format!("{},{cure}", error.address)),
+        false => failure.cure(cure),
     }
 }
 
@@ -380,6 +381,9 @@ fn unreachable_failure(service: &str, error: &ConnectError, cause: String) -> Fa
         return forbidden(&error.address, &attempt.error);
     }
     let failure = Failure::new(Exit::Unreachable, cause);
+    if !scheme.is_internet() {
+        return no_socket(failure, service, error);
+    }
     let refused = error
         .attempts
         .iter()
@@ -402,4 +406,29 @@ fn unreachable_failure(service: &str, error: &ConnectError, cause: String) -> Fa
         )),
         _ => failure.with("means", "the host answers, but nothing listens there"),
     }
+}
+
+/// A Unix socket's name that nobody serves, or a file that is no socket.
+fn no_socket(failure: Failure, service: &str, error: &ConnectError) -> Failure {
+    let is_free = |attempt: &Attempt| {
+        let kind = attempt.error.kind();
+        matches!(
+            kind,
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+        )
+    };
+    if !error.attempts.iter().all(is_free) {
+        return failure;
+    }
+    if let Target::Path(path) = &error.address.target
+        && std::fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket())
+    {
+        return failure
+            .with("means", "the file there is no socket")
+            .cure("the path of a socket");
+    }
+    failure.with("means", "nothing listens there").cure(format!(
+        "wharf serve {service} {}    in another terminal",
+        error.address
+    ))
 }

@@ -76,11 +76,31 @@ fn errors(args: &BenchArgs, report: &Report, who: &str) -> Failure {
         });
     }
     if has(Cause::Wrong) || has(Cause::Unexpected) {
-        failure = failure.cure(
-            "--expect with what the server says, --frame with what ends its messages; or mend it",
-        );
+        failure = failure.cure(otherwise(args));
+    }
+    let has_messages = !args.chat && args.bulk.is_none();
+    if has(Cause::NoReply) {
+        failure = failure.cure(match has_messages {
+            true => "--timeout with a longer time, or --expect and --frame with how it answers",
+            false => "--timeout with a longer time",
+        });
+    }
+    if (has(Cause::Closed) || has(Cause::Ended)) && has_messages && !args.churn {
+        failure = failure.cure("--churn if the server answers one message per connection");
     }
     failure
+}
+
+/// What to do about a server that says something else.
+fn otherwise(args: &BenchArgs) -> &'static str {
+    match args.bulk {
+        Some(Way::Send) => "--bulk both if the server sends everything back",
+        Some(_) => "--expect upper if it answers in upper case; or mend it",
+        None if args.chat => "the address of a chat; or mend it",
+        None => {
+            "--expect with what the server says, --frame with what ends its messages; or mend it"
+        }
+    }
 }
 
 /// What a run ends with in which this went wrong.
