@@ -62,7 +62,7 @@ fn options_are_corrected() {
     );
     assert_mistake(
         &["serve", "echo", "0", "--idle-timeout", "0"],
-        &["say none for no timeout"],
+        &["say none for no limit"],
     );
     assert_mistake(
         &["serve", "echo", "0", "--idle-timeout", "5x"],

@@ -1,5 +1,7 @@
 //! Numbers as people write them on a command line: `10k`, `5s`, `100ms`, `64KiB`.
 
+use std::num::{IntErrorKind, ParseIntError};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The longest duration: a century, which every clock can show.
@@ -8,7 +10,11 @@ const LONGEST: Duration = Duration::from_secs(876_000 * 3_600);
 /// A duration: a number with `us`, `ms`, `s`, `min` or `h`; without a unit, seconds. At
 /// most a century.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    const SHAPE: &str = "a duration is a number with a unit, for example 500ms or 5s";
     let (number, unit) = split(text);
+    if number.is_empty() {
+        return Err(SHAPE.to_owned());
+    }
     let seconds = match unit {
         "" | "s" | "sec" => 1.0,
         "ms" => 1e-3,
@@ -21,12 +27,18 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
             ));
         }
     };
-    let number: f64 = number
-        .parse()
-        .map_err(|_| "a duration is a number with a unit, for example 500ms or 5s".to_owned())?;
+    let number: f64 = number.parse().map_err(|_| SHAPE.to_owned())?;
     match Duration::try_from_secs_f64(number * seconds) {
         Ok(duration) if duration <= LONGEST => Ok(duration),
         _ => Err("a duration is at most 876000h, a hundred years".to_owned()),
+    }
+}
+
+/// A duration that is not 0.
+pub(crate) fn parse_period(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("0 leaves no time at all".to_owned()),
+        time => Ok(time),
     }
 }
 
@@ -34,13 +46,10 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn parse_timeout(text: &str) -> Result<Timeout, String> {
     match text {
         "none" | "never" | "off" => Ok(Timeout(None)),
-        _ => {
-            let time = parse_duration(text)?;
-            if time.is_zero() {
-                return Err("0 would end everything at once; say none for no timeout".to_owned());
-            }
-            Ok(Timeout(Some(time)))
-        }
+        _ => match parse_duration(text)? {
+            Duration::ZERO => Err("0 leaves no time at all; say none for no limit".to_owned()),
+            time => Ok(Timeout(Some(time))),
+        },
     }
 }
 
@@ -51,6 +60,9 @@ pub(crate) struct Timeout(pub(crate) Option<Duration>);
 /// A count: `500`, `10k`, `2M`.
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     let (number, unit) = split(text);
+    if number.is_empty() {
+        return Err("it is a whole number, for example 500 or 10k".to_owned());
+    }
     let factor: usize = match unit {
         "" => 1,
         "k" | "K" => 1_000,
@@ -58,6 +70,17 @@ pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
         _ => return Err(format!("unknown unit {unit:?}; units are k and M")),
     };
     whole(number, factor)
+}
+
+/// A count within a range.
+pub(crate) fn count_in(
+    range: RangeInclusive<usize>,
+) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| match parse_count(text)? {
+        count if range.contains(&count) => Ok(count),
+        _ if *range.end() == usize::MAX => Err(format!("it is {} or more", range.start())),
+        _ => Err(format!("it goes from {} to {}", range.start(), range.end())),
+    }
 }
 
 /// A cap on clients: a count that lets at least one of them in.
@@ -71,6 +94,9 @@ pub(crate) fn parse_cap(text: &str) -> Result<usize, String> {
 /// A size in bytes: `512`, `64KiB`, `1M`.
 pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
     let (number, unit) = split(text);
+    if number.is_empty() {
+        return Err("a size is a whole number of bytes, for example 512 or 64KiB".to_owned());
+    }
     let factor: usize = match unit {
         "" | "B" => 1,
         "k" | "kB" => 1_000,
@@ -89,12 +115,14 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
 }
 
 fn whole(number: &str, factor: usize) -> Result<usize, String> {
+    let too_large = || "it is too large".to_owned();
     let number: usize = number
         .parse()
-        .map_err(|_| format!("{number:?} is not a whole number"))?;
-    number
-        .checked_mul(factor)
-        .ok_or_else(|| "out of range".to_owned())
+        .map_err(|error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow => too_large(),
+            _ => format!("{number:?} is not a whole number"),
+        })?;
+    number.checked_mul(factor).ok_or_else(too_large)
 }
 
 fn split(text: &str) -> (&str, &str) {
@@ -131,6 +159,7 @@ mod tests {
         }
         assert_eq!(parse_timeout("none"), Ok(Timeout(None)));
         assert!(parse_timeout("0").is_err());
+        assert!(parse_period("0ms").is_err());
     }
 
     #[test]
@@ -140,5 +169,12 @@ mod tests {
         assert_eq!(parse_size("1M"), Ok(1_000_000));
         assert!(parse_size("1.5M").is_err());
         assert!(parse_count("99999999999999999999k").is_err());
+        assert!(parse_count("-5").unwrap_err().contains("whole number"));
+        assert_eq!(count_in(1..=5)("5"), Ok(5));
+        assert_eq!(count_in(1..=5)("0"), Err("it goes from 1 to 5".to_owned()));
+        assert_eq!(
+            count_in(1..=usize::MAX)("0"),
+            Err("it is 1 or more".to_owned())
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What can be typed after `wharf bench`.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,10 +10,17 @@ use wharf::framing::Framing;
 
 use super::limit::Limit;
 use super::text::{Content, Expected, Sizes};
-use crate::quantity::{Timeout, parse_count, parse_duration, parse_timeout};
+use crate::quantity::{Timeout, count_in, parse_duration, parse_period, parse_timeout};
 
 /// Bytes per message, unless --size says otherwise.
 const SIZE: usize = 64;
+
+/// The bounds of the load engine, and 0 of what would measure nothing.
+const CONNECTIONS: RangeInclusive<usize> = 1..=1 << 20;
+const DEPTH: RangeInclusive<usize> = 1..=1 << 16;
+const RATE: RangeInclusive<usize> = 1..=10_000_000;
+const REQUESTS: RangeInclusive<usize> = 1..=usize::MAX;
+const USERS: RangeInclusive<usize> = 2..=1 << 16;
 
 /// How it behaves, for the long help and the manual page.
 const BEHAVIOUR: &str = "\
@@ -59,17 +67,17 @@ pub(crate) struct BenchArgs {
     pub(crate) address: Address,
 
     /// Connections; over udp: sockets
-    #[arg(short, long, value_name = "N", value_parser = parse_count, default_value = "1")]
+    #[arg(short, long, value_name = "N", value_parser = count_in(CONNECTIONS), default_value = "1")]
     pub(crate) connections: usize,
 
     /// Messages in flight on each [default: 1]
     ///
     /// Over udp with --rate it is 1024, of --bulk both 4.
-    #[arg(short, long, value_name = "N", value_parser = parse_count)]
+    #[arg(short, long, value_name = "N", value_parser = count_in(DEPTH))]
     pub(crate) depth: Option<usize>,
 
     /// Messages per second in all, whether replies come or not
-    #[arg(short, long, value_name = "N", value_parser = parse_count)]
+    #[arg(short, long, value_name = "N", value_parser = count_in(RATE))]
     pub(crate) rate: Option<usize>,
 
     /// Open a connection for each message
@@ -86,7 +94,7 @@ pub(crate) struct BenchArgs {
     /// Hold so many silent connections, and tell what each costs the server
     ///
     /// With --message each says it first.
-    #[arg(long, value_name = "N", value_parser = parse_count, conflicts_with_all =
+    #[arg(long, value_name = "N", value_parser = count_in(CONNECTIONS), conflicts_with_all =
         ["chat", "rate", "requests", "connections", "depth", "compare", "fail_if", "hdr", "csv",
         "warmup"])]
     pub(crate) idle: Option<usize>,
@@ -97,7 +105,7 @@ pub(crate) struct BenchArgs {
     pub(crate) chat: bool,
 
     /// How many users chat
-    #[arg(long, value_name = "N", value_parser = parse_count, default_value = "50",
+    #[arg(long, value_name = "N", value_parser = count_in(USERS), default_value = "50",
         requires = "chat", hide_short_help = true)]
     pub(crate) users: usize,
 
@@ -113,11 +121,11 @@ pub(crate) struct BenchArgs {
     /// How long is measured [default: 10s]
     ///
     /// With --compare it is 1s each time, with --idle 2s.
-    #[arg(short = 't', long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(short = 't', long, value_name = "TIME", value_parser = parse_period)]
     pub(crate) duration: Option<Duration>,
 
     /// Measure so many messages, and no longer than --duration
-    #[arg(short = 'n', long, value_name = "N", value_parser = parse_count)]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count_in(REQUESTS))]
     pub(crate) requests: Option<usize>,
 
     /// Traffic before, of which only the errors count
@@ -161,7 +169,7 @@ pub(crate) struct BenchArgs {
     /// How long a connection or a reply may take [default: 5s; udp 200ms]
     ///
     /// Over udp a datagram without a reply is lost then.
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_period)]
     pub(crate) timeout: Option<Duration>,
 
     /// Count slower replies as errors; none: no limit [default: a stall]

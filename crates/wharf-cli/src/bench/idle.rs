@@ -27,7 +27,8 @@ pub(super) fn run(bench: &Bench<'_>, found: Found, connections: usize) -> Result
             _ => {
                 return Err(Failure::usage(
                     "--idle greets with messages whose replies are known: --expect echo, upper or text=",
-                ));
+                )
+                .cure("--expect text=TEXT with what the server says"));
             }
         },
     };
@@ -96,7 +97,7 @@ fn watch(bench: &Bench<'_>, options: &IdleOptions) -> Result<IdleReport, Failure
     if shows {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
-    outcome.map_err(engine_failure)
+    outcome.map_err(|error| engine_failure(bench.args, error))
 }
 
 fn tell(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use wharf_check::load::Report;
 
 use crate::quantity::{parse_count, parse_duration, parse_size};
+use crate::usage::Misuse;
 
 /// A condition under which a run has failed.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,22 +47,48 @@ const SHAPE: &str = "a limit is a figure, < or >, and a bound: p50 p99.9 mean ma
     rate with a number, bytes or memory with a size, loss with a percentage, duplicated or \
     reordered with a number";
 
-impl FromStr for Limit {
-    type Err = String;
+/// A limit that is none of these.
+fn shapeless() -> Misuse {
+    Misuse {
+        cause: SHAPE.to_owned(),
+        cure: None,
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let at = text.find(['<', '>']).ok_or(SHAPE)?;
+impl FromStr for Limit {
+    type Err = Misuse;
+
+    fn from_str(text: &str) -> Result<Self, Misuse> {
+        let at = text.find(['<', '>']).ok_or_else(shapeless)?;
         let sign = match text.as_bytes()[at] {
             b'>' => Sign::Above,
             _ => Sign::Below,
         };
-        let (figure, bound) = (text[..at].trim(), text[at + 1..].trim());
-        let figure = parse_figure(figure).ok_or(SHAPE)?;
-        let bound = match figure {
-            Figure::Rate | Figure::Duplicated | Figure::Reordered => parse_count(bound)? as f64,
-            Figure::Bytes | Figure::Memory => parse_size(bound)? as f64,
+        let figure = parse_figure(text[..at].trim()).ok_or_else(shapeless)?;
+        let bound = figure
+            .bound(text[at + 1..].trim())
+            .map_err(|cause| Misuse {
+                cause,
+                cure: Some(format!("'{}{}'", &text[..=at], figure.usual_bound())),
+            })?;
+        let text = text.to_owned();
+        Ok(Limit {
+            text,
+            figure,
+            sign,
+            bound,
+        })
+    }
+}
+
+impl Figure {
+    /// What it is compared with.
+    fn bound(self, text: &str) -> Result<f64, String> {
+        Ok(match self {
+            Figure::Rate | Figure::Duplicated | Figure::Reordered => parse_count(text)? as f64,
+            Figure::Bytes | Figure::Memory => parse_size(text)? as f64,
             Figure::Loss => {
-                let number = bound.strip_suffix('%').unwrap_or(bound).trim();
+                let number = text.strip_suffix('%').unwrap_or(text).trim();
                 number
                     .parse()
                     .ok()
@@ -70,21 +97,23 @@ impl FromStr for Limit {
             }
             Figure::Quantile(_) | Figure::Mean | Figure::Max => {
                 // Elsewhere a bare number is seconds, which no latency is meant to have.
-                if bound.ends_with(|last: char| last.is_ascii_digit()) {
-                    return Err(format!(
-                        "a latency is compared with a time: {text}ms or {text}us"
-                    ));
+                if text.ends_with(|last: char| last.is_ascii_digit()) {
+                    return Err("a latency is compared with a time and its unit".to_owned());
                 }
-                parse_duration(bound)?.as_secs_f64()
+                parse_duration(text)?.as_secs_f64()
             }
-        };
-        let text = text.to_owned();
-        Ok(Limit {
-            text,
-            figure,
-            sign,
-            bound,
         })
+    }
+
+    /// A bound for those who find none.
+    fn usual_bound(self) -> &'static str {
+        match self {
+            Figure::Rate => "10k",
+            Figure::Duplicated | Figure::Reordered => "10",
+            Figure::Bytes | Figure::Memory => "100MiB",
+            Figure::Loss => "1%",
+            Figure::Quantile(_) | Figure::Mean | Figure::Max => "5ms",
+        }
     }
 }
 
@@ -115,6 +144,12 @@ impl Limit {
             self.figure,
             Figure::Loss | Figure::Duplicated | Figure::Reordered
         )
+    }
+
+    /// Whether it can only be judged of messages: bytes without end have neither a latency nor
+    /// a number.
+    pub(super) fn is_of_messages(&self) -> bool {
+        !matches!(self.figure, Figure::Bytes | Figure::Memory)
     }
 
     /// What was measured, in a sentence, if it holds. What the run has no figure for was not

@@ -3,11 +3,11 @@
 //! The load engine is `wharf_check::load`; this is its face.
 //!
 //! ```text
-//!   args, text ─▶ target ─▶ plan ─▶ the engine ─▶ render, machine ─▶ verdict ─▶ exit code
-//!                                    └ course: what is shown while it runs
+//!   args, text ─▶ rules ─▶ target ─▶ plan ─▶ the engine ─▶ render, machine ─▶ verdict ─▶ exit code
+//!                                            └ course: what is shown while it runs
 //! ```
-//! Layout: `args` is what can be typed, `text` messages and replies in it, `target` whom it
-//! means, `plan` what the engine is asked for, `render` the report for people and `machine`
+//! Layout: `args` is what can be typed, `text` messages and replies in it, `rules` what of it
+//! does not go together, `target` whom it means, `plan` what the engine is asked for, `render` the report for people and `machine`
 //! that for machines, `verdict` whether it did what was asked, `limit` is `--fail-if`, `stall` a
 //! reply that took far longer than the others,
 //! `output` the files that are written, `live` the picture; `compare` loads two servers in
@@ -23,6 +23,7 @@ mod machine;
 mod output;
 mod plan;
 mod render;
+mod rules;
 mod stall;
 mod target;
 mod text;
@@ -34,23 +35,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
-use wharf_check::load::{LoadError, Options, Report, cpu_of, raise_descriptor_limit, run_with};
+use wharf_check::load::{LoadError, Options, Report, raise_descriptor_limit, run_with};
 
 use crate::args::Common;
 use crate::exit::Exit;
-use crate::failure::{Failure, words};
+use crate::failure::Failure;
 use course::{Course, LOOK, Picture};
 use live::{Plan, Unit};
 use output::Output;
 use target::{Found, Reach, find};
-use text::Expected;
 
 pub(crate) use args::BenchArgs;
 use args::Way;
 
 /// Runs `wharf bench`.
 pub(crate) fn run(common: &Common, args: BenchArgs) -> Result<Exit, Failure> {
-    check(&args)?;
+    rules::check(&args)?;
     // One that cannot be raised shows as "no local socket left".
     let _ = raise_descriptor_limit();
     let reach = match args.remote {
@@ -70,82 +70,6 @@ pub(crate) fn run(common: &Common, args: BenchArgs) -> Result<Exit, Failure> {
         None => bench.once(found),
         Some(other) => compare::run(&bench, found, find(other, reach, args.timeout)?),
     }
-}
-
-/// Refuses what does not go together.
-fn check(args: &BenchArgs) -> Result<(), Failure> {
-    let is_datagram = args.address.scheme.is_datagram();
-    if let Some(limit) = args.fail_if.iter().find(|limit| limit.is_of_datagrams())
-        && !is_datagram
-    {
-        return Err(Failure::usage(format!(
-            "--fail-if '{limit}' is for udp: a stream loses nothing"
-        )));
-    }
-    if let Some(what) = ignored(args) {
-        return Err(Failure::usage(what));
-    }
-    if args.lasts().is_zero() {
-        return Err(Failure::usage("--duration 0 would measure nothing"));
-    }
-    if args.timeout.is_some_and(|timeout| timeout.is_zero()) {
-        return Err(Failure::usage("--timeout 0 leaves no time for a reply"));
-    }
-    if args.requests == Some(0) {
-        return Err(Failure::usage("--requests 0 would measure nothing"));
-    }
-    match args.pid {
-        // Whether it can be read is found out before the run, not after it.
-        Some(pid) => cpu_of(pid).map(drop).map_err(|error| {
-            let cause = format!("cannot read what process {pid} uses: {}", words(&error));
-            Failure::usage(cause).cure("--pid with the number of a process that runs")
-        }),
-        None => Ok(()),
-    }
-}
-
-/// What was typed and would do nothing, in a sentence.
-fn ignored(args: &BenchArgs) -> Option<&'static str> {
-    let (has_size, has_message) = (args.size.is_some(), !args.message.is_empty());
-    let one_way = matches!(args.bulk, Some(Way::Send | Way::Receive));
-    let both_ways = args.bulk == Some(Way::Both);
-    let is_computed = matches!(args.expect, None | Some(Expected::Echo | Expected::Upper));
-    let rules = [
-        (
-            args.bulk.is_some() && args.address.scheme.is_datagram(),
-            "bulk goes over streams, and udp has none",
-        ),
-        (
-            args.bulk.is_some() && (has_size || args.frame.is_some()),
-            "--bulk moves bytes and no messages: --size and --frame do not apply to it",
-        ),
-        (
-            both_ways && has_message,
-            "--bulk both makes up what it sends: --message does not apply to it",
-        ),
-        (
-            both_ways && !is_computed,
-            "--bulk both expects what it sent, or that in upper case: --expect echo or upper",
-        ),
-        (
-            one_way && (args.depth.is_some() || args.expect.is_some() || args.late.is_some()),
-            "--bulk send and receive wait for no reply: --depth, --expect and --late do not apply to them",
-        ),
-        (
-            args.idle.is_some() && (has_size || args.late.is_some() || !args.ramp_up.is_zero()),
-            "--idle holds silent connections: --size, --late and --ramp-up do not apply to it",
-        ),
-        (
-            args.idle.is_some() && !has_message && (args.frame.is_some() || args.expect.is_some()),
-            "--idle without --message says nothing: --frame and --expect do not apply to it",
-        ),
-        (
-            args.churn && args.depth.is_some_and(|depth| depth > 1),
-            "--churn sends one message on each connection: --depth does not apply to it",
-        ),
-    ];
-    let holds = rules.into_iter().find(|(holds, _)| *holds);
-    holds.map(|(_, sentence)| sentence)
 }
 
 /// A flag that Ctrl-C and SIGTERM set: the run then ends, and tells what it found so far. A
@@ -261,7 +185,7 @@ impl Bench<'_> {
                 false => ControlFlow::Continue(()),
             }
         });
-        outcome.map_err(engine_failure)
+        outcome.map_err(|error| engine_failure(self.args, error))
     }
 
     fn print(&self, who: &str, options: &Options, report: &Report) -> Result<(), Failure> {
@@ -277,9 +201,13 @@ impl Bench<'_> {
 }
 
 /// A run that could not start.
-fn engine_failure(error: LoadError) -> Failure {
+fn engine_failure(args: &BenchArgs, error: LoadError) -> Failure {
     match error {
-        LoadError::Option(what) => Failure::usage(what),
+        // Of what can be typed, only lengths come so far.
+        LoadError::Option(what) => Failure::usage(what).cure(match args.message.is_empty() {
+            true => "--size 64",
+            false => "a --message of a length that fits",
+        }),
         other => Failure::new(Exit::Failed, other.to_string()),
     }
 }

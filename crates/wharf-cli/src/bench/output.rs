@@ -53,5 +53,11 @@ impl Drop for Output {
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
     let cause = format!("cannot write {}: {}", path.display(), words(error));
-    Failure::new(Exit::Failed, cause)
+    let failure = Failure::new(Exit::Failed, cause);
+    match (error.kind(), path.parent()) {
+        (io::ErrorKind::NotFound, Some(folder)) => {
+            failure.cure(format!("mkdir -p {}", folder.display()))
+        }
+        _ => failure.cure("a file that this user may write"),
+    }
 }

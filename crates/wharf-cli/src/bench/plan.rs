@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use wharf::framing::{Encoder, Framing};
+use wharf::framing::{EncodeError, Encoder, Framing};
 use wharf_check::load::{
     Amount, Asked, Bulk, Chat, Direction, Exchange, Expect, Messages, Options, Pacing, Rule, Target,
 };
 
 use super::args::{BenchArgs, Way};
-use super::text::{Expected, Sizes};
+use super::text::{Content, Expected, Sizes};
 use crate::failure::Failure;
 
 /// How many different messages are made up where they need a frame: a prime, so that
@@ -44,9 +44,9 @@ pub(super) fn options(args: &BenchArgs, target: Target) -> Result<Options, Failu
         true => args.users,
         false => args.connections,
     };
-    options.pacing = pacing(args, carrier)?;
+    options.pacing = pacing(args, carrier);
     options.messages = match (args.chat, args.bulk) {
-        (true, _) => chat(args)?,
+        (true, _) => chat(args),
         (false, Some(way)) => bulk(args, way)?,
         (false, None) => messages(args, carrier)?,
     };
@@ -78,23 +78,23 @@ enum Carrier {
     Datagrams,
 }
 
-fn pacing(args: &BenchArgs, carrier: Carrier) -> Result<Pacing, Failure> {
+fn pacing(args: &BenchArgs, carrier: Carrier) -> Pacing {
     let Some(rate) = args.rate else {
         let usual = match args.bulk {
             Some(Way::Both) => BLOCKS_IN_FLIGHT,
             _ => 1,
         };
         let depth = args.depth.unwrap_or(usual);
-        return Ok(Pacing::Closed { depth });
+        return Pacing::Closed { depth };
     };
-    let rate = u32::try_from(rate)
-        .map_err(|_| Failure::usage("--rate is at most 10M messages per second"))?;
+    // The engine's bound is far below.
+    let rate = u32::try_from(rate).unwrap_or(u32::MAX);
     let usual = match carrier {
         Carrier::Datagrams if args.message.is_empty() => DATAGRAMS_IN_FLIGHT,
         _ => 1,
     };
     let depth = args.depth.unwrap_or(usual);
-    Ok(Pacing::Open { rate, depth })
+    Pacing::Open { rate, depth }
 }
 
 /// Bytes without end.
@@ -104,27 +104,19 @@ fn bulk(args: &BenchArgs, way: Way) -> Result<Messages, Failure> {
         Way::Send => Direction::Send,
         Way::Receive => Direction::Receive,
     };
-    let request = match &args.message[..] {
-        [] => Vec::new(),
-        [request] if direction == Direction::Receive => request.read()?,
-        _ => {
-            return Err(Failure::usage(
-                "of messages, --bulk receive takes one: what makes the server send",
-            ));
-        }
+    let request = match args.message.first() {
+        None => Vec::new(),
+        Some(request) => request.read()?,
     };
     Ok(Messages::Bulk(Bulk { direction, request }))
 }
 
-fn chat(args: &BenchArgs) -> Result<Messages, Failure> {
+fn chat(args: &BenchArgs) -> Messages {
     let mut chat = Chat::default();
-    chat.size = args
-        .size()
-        .one()
-        .ok_or_else(|| Failure::usage("messages of a chat have one size"))?;
+    chat.size = *args.size().0.start();
     // Another run may be there at the same time, or not be gone yet.
     chat.prefix = prefix(std::process::id());
-    Ok(Messages::Chat(chat))
+    Messages::Chat(chat)
 }
 
 /// Letters that differ from process to process.
@@ -135,14 +127,8 @@ fn prefix(pid: u32) -> String {
 }
 
 fn messages(args: &BenchArgs, carrier: Carrier) -> Result<Messages, Failure> {
-    let is_plain =
-        args.message.is_empty() && (args.frame.is_none() || carrier == Carrier::Datagrams);
+    let is_plain = args.message.is_empty() && args.frame.is_none();
     let is_computed = matches!(args.expect(), Expected::Echo | Expected::Upper);
-    if carrier == Carrier::Datagrams && args.frame.is_some() {
-        return Err(Failure::usage(
-            "--frame does not apply to udp: a datagram is a message already",
-        ));
-    }
     if is_plain && is_computed {
         return Ok(match args.size().one() {
             Some(size) => Messages::Size(size),
@@ -150,14 +136,7 @@ fn messages(args: &BenchArgs, carrier: Carrier) -> Result<Messages, Failure> {
         });
     }
     let framing = args.frame.clone().unwrap_or(Framing::Raw);
-    let bodies = match args.message.is_empty() {
-        false => args
-            .message
-            .iter()
-            .map(|content| content.read())
-            .collect::<Result<Vec<_>, _>>()?,
-        true => made_up(&args.size(), &framing),
-    };
+    let bodies = bodies(args, &framing)?;
     let rule = match args.expect() {
         Expected::Echo | Expected::Upper | Expected::Text(_) => {
             return script(args, &framing, &bodies);
@@ -175,42 +154,104 @@ fn messages(args: &BenchArgs, carrier: Carrier) -> Result<Messages, Failure> {
         ))
         .cure("--frame lines    or another one that the server speaks"));
     }
-    let requests: Result<Vec<_>, Failure> =
-        bodies.iter().map(|body| framed(&framing, body)).collect();
     Ok(Messages::Asked(Asked {
-        requests: requests?,
+        requests: requests(args, &framing, &bodies)?,
         framing,
         longest: REPLY_MAX,
         rule,
     }))
 }
 
+/// What messages hold.
+fn bodies(args: &BenchArgs, framing: &Framing) -> Result<Vec<Vec<u8>>, Failure> {
+    match args.message.is_empty() {
+        false => args.message.iter().map(Content::read).collect(),
+        true => Ok(made_up(&args.size(), framing)),
+    }
+}
+
 /// Messages with replies that are known byte for byte.
 fn script(args: &BenchArgs, framing: &Framing, bodies: &[Vec<u8>]) -> Result<Messages, Failure> {
+    let requests = requests(args, framing, bodies)?;
     let exchanges: Result<Vec<_>, Failure> = bodies
         .iter()
-        .map(|body| {
+        .zip(requests)
+        .map(|(body, request)| {
             let reply = match args.expect() {
                 Expected::Upper => upper(body),
                 Expected::Text(text) => text.clone(),
                 _ => body.clone(),
             };
-            Ok(Exchange {
-                request: framed(framing, body)?,
-                reply: framed(framing, &reply)?,
-            })
+            let reply = framed(framing, &reply).map_err(|error| {
+                let cause = format!("the reply does not fit --frame {framing}: {error}");
+                Failure::usage(cause).cure("--expect with a reply without its frame")
+            })?;
+            Ok(Exchange { request, reply })
         })
         .collect();
     Ok(Messages::Script(exchanges?))
 }
 
-fn framed(framing: &Framing, body: &[u8]) -> Result<Vec<u8>, Failure> {
+/// Messages as they are sent.
+fn requests(
+    args: &BenchArgs,
+    framing: &Framing,
+    bodies: &[Vec<u8>],
+) -> Result<Vec<Vec<u8>>, Failure> {
+    let request = |(place, body): (usize, &Vec<u8>)| {
+        framed(framing, body).map_err(|error| {
+            let cause = format!("a message does not fit --frame {framing}: {error}");
+            let failure = Failure::usage(cause);
+            match args.message.get(place) {
+                None => failure.cure(other_size(error)),
+                Some(content) => other_message(failure, error, framing, content, body),
+            }
+        })
+    };
+    bodies.iter().enumerate().map(request).collect()
+}
+
+/// What to do about a message that was made up and does not fit its frame.
+fn other_size(error: EncodeError) -> String {
+    match error {
+        EncodeError::WrongSize { want, .. } => format!("--size {want}"),
+        EncodeError::TooLong { limit, .. } => format!("--size {limit}"),
+        EncodeError::ContainsEnd { .. } | EncodeError::EndsInCr => "another --frame".to_owned(),
+    }
+}
+
+/// What to do about one that was typed, or is in a file: most files end in a line end, which
+/// the frame adds itself.
+fn other_message(
+    failure: Failure,
+    error: EncodeError,
+    framing: &Framing,
+    content: &Content,
+    body: &[u8],
+) -> Failure {
+    if let EncodeError::WrongSize { want, .. } = error {
+        return failure.cure(format!("a --message of {want} bytes"));
+    }
+    if let Content::File(path) = content {
+        let end = body.iter().rposition(|byte| *byte != b'\n');
+        let text = &body[..end.map_or(0, |end| end + 1)];
+        // A shell keeps all but these, and a backslash would be read as an escape.
+        let can_be_typed = !text.is_empty() && !text.contains(&0) && !text.contains(&b'\\');
+        if can_be_typed && framed(framing, text).is_ok() {
+            return failure
+                .with(
+                    "means",
+                    "the file has a line end, which the frame adds itself",
+                )
+                .cure(format!("--message \"$(cat {})\"", path.display()));
+        }
+    }
+    failure.cure("another --message    or    --frame u32 if the server speaks it")
+}
+
+fn framed(framing: &Framing, body: &[u8]) -> Result<Vec<u8>, EncodeError> {
     let mut wire = Vec::new();
-    Encoder::new(framing)
-        .encode(body, &mut wire)
-        .map_err(|error| {
-            Failure::usage(format!("a message does not fit --frame {framing}: {error}"))
-        })?;
+    Encoder::new(framing).encode(body, &mut wire)?;
     Ok(wire)
 }
 

@@ -61,7 +61,8 @@ async fn look_for(address: &Address, reach: Reach, timeout: Duration) -> Result<
     if !is_known {
         return Err(Failure::usage(format!(
             "cannot load {address}: bench speaks tcp, tls, udp and unix"
-        )));
+        ))
+        .cure("one of them before the address, for example tcp:"));
     }
     let resolved = Os.resolve(address, Role::Reach).await;
     let endpoints = resolved.map_err(|error| unresolved(address, error))?;

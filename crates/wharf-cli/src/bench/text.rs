@@ -9,12 +9,13 @@ use std::str::FromStr;
 
 use regex::bytes::Regex;
 
-use crate::connect::parse_escaped;
+use crate::connect::{Escaped, parse_escaped};
 use crate::failure::{Failure, words};
 use crate::quantity::parse_size;
+use crate::usage::Misuse;
 
-/// The longest message of a file, in bytes.
-const MESSAGE_MAX: u64 = 16 << 20;
+/// The longest message, in bytes.
+const MESSAGE_MAX: usize = 16 << 20;
 
 /// The size of messages: one, or out of a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,9 @@ impl FromStr for Sizes {
         };
         if least == 0 || least > most {
             return Err("sizes are from 1 on, the smaller one first: 64 or 64..1KiB".to_owned());
+        }
+        if most > MESSAGE_MAX {
+            return Err("a message is at most 16 MiB".to_owned());
         }
         Ok(Sizes(least..=most))
     }
@@ -70,6 +74,9 @@ impl FromStr for Content {
     }
 }
 
+/// What to do about a file that is no message.
+const OTHER_FILE: &str = "--message @FILE with a file of 1 byte to 16 MiB";
+
 impl Content {
     /// The message itself.
     pub(super) fn read(&self) -> Result<Vec<u8>, Failure> {
@@ -77,21 +84,27 @@ impl Content {
             Content::Bytes(bytes) => bytes.clone(),
             Content::File(path) => {
                 let shown = path.display();
-                let bytes = read_at_most(path, MESSAGE_MAX + 1).map_err(|error| {
+                let bytes = read_at_most(path, MESSAGE_MAX as u64 + 1).map_err(|error| {
                     let cause = format!("cannot read the message {shown}: {}", words(&error));
-                    Failure::usage(cause)
+                    Failure::usage(cause).cure(OTHER_FILE)
                 })?;
-                if bytes.len() as u64 > MESSAGE_MAX {
+                if bytes.len() > MESSAGE_MAX {
                     let cause = format!("the message {shown} is longer than 16 MiB");
-                    return Err(Failure::usage(cause));
+                    return Err(Failure::usage(cause).cure(OTHER_FILE));
                 }
                 bytes
             }
         };
-        match bytes.is_empty() {
-            true => Err(Failure::usage("an empty message has no reply to wait for")),
-            false => Ok(bytes),
+        if bytes.is_empty() {
+            let failure = Failure::usage("an empty message has no reply to wait for");
+            return Err(match self {
+                Content::Bytes(_) => failure.cure("--message hello"),
+                Content::File(path) => failure
+                    .with("file", path.display().to_string())
+                    .cure(OTHER_FILE),
+            });
         }
+        Ok(bytes)
     }
 }
 
@@ -118,16 +131,21 @@ pub(crate) enum Expected {
 }
 
 impl FromStr for Expected {
-    type Err = String;
+    type Err = Misuse;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Misuse> {
+        let misuse = |cause: String, cure: &str| Misuse {
+            cause,
+            cure: Some(cure.to_owned()),
+        };
         match (text, text.split_once('=')) {
             ("echo", _) => Ok(Expected::Echo),
             ("upper", _) => Ok(Expected::Upper),
             ("any", _) => Ok(Expected::Any),
-            (_, Some(("text", text))) => match parse_escaped(text)?.0 {
-                empty if empty.is_empty() => Err("text= needs a text".to_owned()),
-                text => Ok(Expected::Text(text)),
+            (_, Some(("text", text))) => match parse_escaped(text) {
+                Ok(Escaped(text)) if !text.is_empty() => Ok(Expected::Text(text)),
+                Ok(_) => Err(misuse("text= needs a text".to_owned(), "text=OK")),
+                Err(why) => Err(misuse(why, "'text=OK\\n'")),
             },
             (_, Some(("regex", pattern))) => match Regex::new(pattern) {
                 Ok(regex) => Ok(Expected::Regex(regex)),
@@ -135,12 +153,15 @@ impl FromStr for Expected {
                     // The last line says what; those above draw where.
                     let text = error.to_string();
                     let what = text.lines().last().unwrap_or_default().trim();
-                    Err(what.trim_start_matches("error: ").to_owned())
+                    let what = what.trim_start_matches("error: ").to_owned();
+                    Err(misuse(what, "'regex=^OK'"))
                 }
             },
-            _ => Err(
-                "replies are expected as echo, upper, text=TEXT, regex=PATTERN or any".to_owned(),
-            ),
+            _ => Err(Misuse {
+                cause: "replies are expected as echo, upper, text=TEXT, regex=PATTERN or any"
+                    .to_owned(),
+                cure: None,
+            }),
         }
     }
 }
@@ -181,7 +202,7 @@ mod tests {
             assert_eq!(expected.to_string(), typed);
         }
         let wrong = "regex=(".parse::<Expected>().unwrap_err();
-        assert_eq!(wrong, "unclosed group");
+        assert_eq!(wrong.cause, "unclosed group");
         assert!("text=".parse::<Expected>().is_err());
         assert!("what".parse::<Expected>().is_err());
     }
