@@ -422,6 +422,32 @@ fn silent_connections_that_wait_for_their_reply_end_at_once() {
 }
 
 #[test]
+fn a_message_that_is_still_waited_for_ends_at_once() {
+    let (_server, at) = serve("echo", "tcp", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let message = format!("@{}", pipe.display());
+    let start = || Process::start(&mut wharf(["bench", &at, "-m", &message, "-n", "5"]));
+    let process = start();
+    // It opens when the other side has.
+    let writer = std::fs::File::create(&pipe).unwrap();
+    process.signal("INT");
+    assert_ne!(process.end().code(), 0);
+    drop(writer);
+    let process = start();
+    std::fs::write(&pipe, "hello").unwrap();
+    let ended = process.end();
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("replies      5 in "),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
 fn a_unix_server_whose_queue_is_full_is_not_waited_for_without_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("full");

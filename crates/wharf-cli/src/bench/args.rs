@@ -25,8 +25,8 @@ const USERS: RangeInclusive<usize> = 2..=1 << 16;
 /// How it behaves, for the long help and the manual page.
 const BEHAVIOUR: &str = "\
 Every reply is compared with what has to come back. The exit code is 0 only if the run did \
-what was asked: no reply was wrong, missing, unasked for or stalled, as many came as --requests says, \
-the --rate was kept, and no --fail-if holds. Loss over UDP is a figure and no error, unless \
+what was asked: no reply was wrong, missing, unasked for or stalled, as many came (over udp: \
+were sent) as --requests says, the --rate was kept, and no --fail-if holds. Loss over UDP is a figure and no error, unless \
 nothing at all comes back: --fail-if 'loss>0' makes it one.
 
 Without --rate it is a closed loop: a connection sends its next message when a reply has come. \

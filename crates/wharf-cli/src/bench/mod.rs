@@ -49,8 +49,12 @@ pub(crate) use args::BenchArgs;
 use args::Way;
 
 /// Runs `wharf bench`.
-pub(crate) fn run(common: &Common, args: BenchArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(common: &Common, mut args: BenchArgs) -> Result<Exit, Failure> {
     rules::check(&args)?;
+    // A pipe may have nothing to read yet: before signals are caught, they end that.
+    for message in &mut args.message {
+        message.load()?;
+    }
     // One that cannot be raised shows as "no local socket left".
     let _ = raise_descriptor_limit();
     let reach = match args.remote {

@@ -232,7 +232,7 @@ fn other_message(
     if let EncodeError::WrongSize { want, .. } = error {
         return failure.cure(format!("a --message of {want} bytes"));
     }
-    if let Content::File(path) = content {
+    if let Content::File(path, _) = content {
         let end = body.iter().rposition(|byte| *byte != b'\n');
         let text = &body[..end.map_or(0, |end| end + 1)];
         // A shell keeps all but these, and a backslash would be read as an escape.

@@ -60,7 +60,8 @@ impl fmt::Display for Sizes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Bytes(Vec<u8>),
-    File(PathBuf),
+    /// With what is in it, once that was read.
+    File(PathBuf, Option<Vec<u8>>),
 }
 
 impl FromStr for Content {
@@ -68,7 +69,7 @@ impl FromStr for Content {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.strip_prefix('@') {
-            Some(path) => Ok(Content::File(path.into())),
+            Some(path) => Ok(Content::File(path.into(), None)),
             None => Ok(Content::Bytes(parse_escaped(text)?.0)),
         }
     }
@@ -78,11 +79,20 @@ impl FromStr for Content {
 const OTHER_FILE: &str = "--message @FILE with a file of 1 byte to 16 MiB";
 
 impl Content {
+    /// Reads the file, if it is one.
+    pub(super) fn load(&mut self) -> Result<(), Failure> {
+        let bytes = self.read()?;
+        if let Content::File(_, read) = self {
+            *read = Some(bytes);
+        }
+        Ok(())
+    }
+
     /// The message itself.
     pub(super) fn read(&self) -> Result<Vec<u8>, Failure> {
         let bytes = match self {
-            Content::Bytes(bytes) => bytes.clone(),
-            Content::File(path) => {
+            Content::Bytes(bytes) | Content::File(_, Some(bytes)) => bytes.clone(),
+            Content::File(path, None) => {
                 let shown = path.display();
                 let bytes = read_at_most(path, MESSAGE_MAX as u64 + 1).map_err(|error| {
                     let cause = format!("cannot read the message {shown}: {}", words(&error));
@@ -99,7 +109,7 @@ impl Content {
             let failure = Failure::usage("an empty message has no reply to wait for");
             return Err(match self {
                 Content::Bytes(_) => failure.cure("--message hello"),
-                Content::File(path) => failure
+                Content::File(path, _) => failure
                     .with("file", path.display().to_string())
                     .cure(OTHER_FILE),
             });
@@ -210,9 +220,9 @@ mod tests {
     #[test]
     fn a_message_is_typed_or_in_a_file() {
         assert_eq!(r"a\n".parse(), Ok(Content::Bytes(b"a\n".to_vec())));
-        assert_eq!("@a".parse(), Ok(Content::File("a".into())));
+        assert_eq!("@a".parse(), Ok(Content::File("a".into(), None)));
         assert!(r"\q".parse::<Content>().is_err());
-        let missing = Content::File("/nowhere/at/all".into());
+        let missing = Content::File("/nowhere/at/all".into(), None);
         assert!(missing.read().is_err());
     }
 }
