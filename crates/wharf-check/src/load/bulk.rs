@@ -106,6 +106,7 @@ impl Engine<'_, '_> {
                 }
                 _ => {}
             }
+            self.meter.looked(events.iter().count());
             for event in &events {
                 self.list(event.token().0);
             }

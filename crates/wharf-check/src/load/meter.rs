@@ -129,7 +129,7 @@ pub(super) struct Meter<'a> {
     heard_at: u64,
     /// Of bulk: the longest time between two moments in which bytes moved.
     longest_pause: u64,
-    /// Datagrams that were sent after that and given up.
+    /// Datagrams that were sent after the last reply came and given up.
     missed_since: u64,
     open_loop: Option<OpenLoop>,
     errors: Errors,
@@ -329,7 +329,9 @@ impl<'a> Meter<'a> {
 
     /// How long no byte had moved when the measured time ended, if no pause was nearly as long.
     pub(super) fn stuck(&self) -> Option<Duration> {
-        let since = self.measuring_ended.saturating_sub(self.heard_at);
+        // As far as was looked: bytes may have waited for this program while it did not run.
+        let looked_at = self.looked_at.min(self.measuring_ended);
+        let since = looked_at.saturating_sub(self.heard_at);
         let is_stuck = self.heard_at > 0 && since > self.longest_pause.saturating_mul(STUCK_TIMES);
         is_stuck.then_some(Duration::from_nanos(since))
     }

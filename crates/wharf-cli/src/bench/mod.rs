@@ -7,8 +7,8 @@
 //!                                            └ course: what is shown while it runs
 //! ```
 //! Layout: `args` is what can be typed, `text` messages and replies in it, `rules` what of it
-//! does not go together, `target` whom it means, `plan` what the engine is asked for, `render` the report for people and `machine`
-//! that for machines, `verdict` whether it did what was asked, `limit` is `--fail-if`, `stall` a
+//! does not go together, `target` whom it means, `plan` what the engine is asked for, `render`
+//! the report for people and `machine` that for machines, `verdict` whether it did what was asked, `limit` is `--fail-if`, `stall` a
 //! reply that took far longer than the others,
 //! `output` the files that are written, `live` the picture; `compare` loads two servers in
 //! turns, and `idle` holds silent connections.
